@@ -1,0 +1,39 @@
+// The console's grammar: text to commands, before it is known which commands there are.
+//
+//   query   = [ command ] { ";" [ command ] }
+//   command = word { word }                                       at most kCommandWordsMax
+//           | SET [ SESSION | LOCAL ] word ( "=" | TO ) value { "," value }
+//   word    = [A-Za-z0-9_.$-]+ or any byte above ASCII | "any ""text"""
+//   value   = word | 'any ''text'''
+//
+// Blanks and comments (`-- to the end of the line`, `/* nested */`) separate. Letter case matters only in
+// names. This takes all that PgBouncer's grammar takes, and also `PAUSE my-db` without quotes.
+// Thread: any (pure functions).
+#pragma once
+
+#include <cstddef>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "protocol/base/result.h"
+
+namespace weir {
+
+constexpr size_t kCommandBytesMax = 64 * 1024;  // of a query's text
+constexpr size_t kCommandWordsMax = 16;
+
+struct Command {
+    struct Word {
+        std::string text;  // without its quotes
+        size_t at = 0;     // its first character in the query's text, from 1
+    };
+    std::vector<Word> words;  // the first is the verb; of SET: the verb and the setting's name
+    std::string value;        // of SET; several are joined by ", "
+    std::string text;         // as it was written, for messages
+};
+
+// The commands of a query, none when it is blank. An error names the place, in characters from 1.
+Result<std::vector<Command>> parse_commands(std::string_view query);
+
+}  // namespace weir

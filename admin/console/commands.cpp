@@ -1,0 +1,207 @@
+#include "admin/console/commands.h"
+
+#include <algorithm>
+
+#include "proxy/server/parameters.h"
+
+namespace weir {
+
+namespace {
+
+// ---- what the commands do ----
+
+Outcome pause(Inspector& inspector, const Statement& statement) {
+    Outcome outcome = Outcome::of(inspector.pause(statement.database()), "PAUSE");
+    if (outcome.kind == Outcome::Kind::Done) outcome.kind = Outcome::Kind::UntilQuiet;
+    return outcome;
+}
+
+Outcome resume(Inspector& inspector, const Statement& statement) {
+    return Outcome::of(inspector.resume(statement.database()), "RESUME");
+}
+
+Outcome kill(Inspector& inspector, const Statement& statement) {
+    return Outcome::of(inspector.kill(statement.database()), "KILL");
+}
+
+Outcome reload(Inspector& inspector, const Statement&) {
+    const Status reloaded = inspector.reload();
+    if (reloaded) return Outcome::done("RELOAD");
+    return Outcome::failed(Error("F0000", "RELOAD failed, see logs for additional details"),
+                           reloaded.error().message);
+}
+
+Outcome shut_down(Inspector& inspector, const Statement& statement) {
+    ShutdownMode mode = ShutdownMode::Now;
+    if (const auto word = statement.database()) {
+        mode = equals_ignoring_case(*word, "WAIT_FOR_CLIENTS") ? ShutdownMode::WaitForClients
+                                                               : ShutdownMode::WaitForServers;
+    }
+    Outcome outcome = Outcome::of(inspector.shutdown(mode), "SHUTDOWN");
+    if (outcome.kind == Outcome::Kind::Done && mode == ShutdownMode::Now) {
+        outcome.kind = Outcome::Kind::Ending;
+    }
+    return outcome;
+}
+
+Outcome ignore_setting(Inspector&, const Statement&) {
+    Outcome outcome = Outcome::done("SET");
+    outcome.notices.push_back({"SET ignored", ""});
+    return outcome;
+}
+
+// SHOW is run by run_show(), which needs more than an Inspector.
+Outcome show(Inspector&, const Statement&) { return Outcome::done("SHOW"); }
+
+// Drivers wrap what they run in transactions, and tidy up; there is nothing to do.
+Outcome begin(Inspector&, const Statement&) { return Outcome::done("BEGIN"); }
+Outcome commit(Inspector&, const Statement&) { return Outcome::done("COMMIT"); }
+Outcome roll_back(Inspector&, const Statement&) { return Outcome::done("ROLLBACK"); }
+Outcome reset(Inspector&, const Statement&) { return Outcome::done("RESET"); }
+
+// DEALLOCATE [PREPARE] name | ALL
+Outcome deallocate(Inspector&, const Statement& statement) {
+    const std::string& name = statement.command.words.back().text;
+    const bool is_all = statement.command.words.size() == 1 || equals_ignoring_case(name, "ALL");
+    Outcome outcome = Outcome::done(is_all ? "DEALLOCATE ALL" : "DEALLOCATE");
+    outcome.deallocated = is_all ? "" : name;
+    return outcome;
+}
+
+Outcome discard(Inspector&, const Statement&) {
+    Outcome outcome = Outcome::done("DISCARD ALL");
+    outcome.deallocated = "";
+    return outcome;
+}
+
+constexpr CommandSpec kCommands[] = {
+    {"SHOW", Access::Everyone, Argument::Topic, show},
+    {"SET", Access::Admin, Argument::Option},
+    {"SET", Access::Everyone, Argument::Setting, ignore_setting},
+    {"RELOAD", Access::Admin, Argument::None, reload},
+    {"PAUSE", Access::Admin, Argument::OptionalDatabase, pause},
+    {"RESUME", Access::Admin, Argument::OptionalDatabase, resume},
+    {"KILL", Access::Admin, Argument::OptionalDatabase, kill},
+    {"SHUTDOWN", Access::Admin, Argument::ShutdownMode, shut_down},
+    {"DISABLE", Access::Admin, Argument::Database},
+    {"ENABLE", Access::Admin, Argument::Database},
+    {"RECONNECT", Access::Admin, Argument::OptionalDatabase},
+    {"WAIT_CLOSE", Access::Admin, Argument::OptionalDatabase},
+    {"KILL_CLIENT", Access::Admin, Argument::Client},
+    {"SUSPEND", Access::Admin, Argument::None},
+    {"BEGIN", Access::Everyone, Argument::Any, begin},
+    {"START", Access::Everyone, Argument::Any, begin},
+    {"COMMIT", Access::Everyone, Argument::Any, commit},
+    {"END", Access::Everyone, Argument::Any, commit},
+    {"ROLLBACK", Access::Everyone, Argument::Any, roll_back},
+    {"ABORT", Access::Everyone, Argument::Any, roll_back},
+    {"RESET", Access::Everyone, Argument::Any, reset},
+    {"DEALLOCATE", Access::Everyone, Argument::Any, deallocate},
+    {"DISCARD", Access::Everyone, Argument::Any, discard},
+};
+
+// ---- finding the command ----
+
+// PgBouncer's words, which scripts look for; long texts are cut.
+tl::unexpected<Error> unknown_command(const Command& command) {
+    constexpr size_t kShownBytesMax = 200;
+    std::string text = command.text;
+    if (text.size() > kShownBytesMax) {
+        size_t end = kShownBytesMax;
+        while (end > 0 && (static_cast<unsigned char>(text[end]) & 0xc0) == 0x80) --end;
+        text = text.substr(0, end) + "...";
+    }
+    return fail("08P01", "invalid command '" + text + "', use SHOW HELP;");
+}
+
+tl::unexpected<Error> unexpected_word(const Command::Word& word) {
+    return fail("08P01", "syntax error at character " + std::to_string(word.at) + ", near \"" +
+                             word.text + "\"");
+}
+
+const CommandSpec* find_command(const Command& command) {
+    const std::string& verb = command.words[0].text;
+    // Tools for databases ask `SELECT version` and mean SHOW.
+    const std::string_view word = equals_ignoring_case(verb, "SELECT") ? "SHOW" : verb;
+    const bool is_set = equals_ignoring_case(word, "SET");
+    if (is_set && command.words.size() < 2) return nullptr;
+    const bool is_setting = is_set && find_setting(command.words[1].text) != nullptr;
+    for (const CommandSpec& spec : kCommands) {
+        if (is_set && (spec.argument == Argument::Setting) != is_setting) continue;
+        if (equals_ignoring_case(spec.word, word)) return &spec;
+    }
+    return nullptr;
+}
+
+const ShowSpec* find_topic(const Command& command) {
+    std::string topic;
+    for (size_t i = 1; i < command.words.size(); ++i) {
+        topic += (topic.empty() ? "" : " ") + command.words[i].text;
+    }
+    return find_show(topic);
+}
+
+Status check_mode(const Command& command) {
+    if (command.words.size() == 1) return {};
+    const Command::Word& mode = command.words[1];
+    const bool is_known = equals_ignoring_case(mode.text, "WAIT_FOR_SERVERS") ||
+                          equals_ignoring_case(mode.text, "WAIT_FOR_CLIENTS");
+    if (!is_known) return unexpected_word(mode);
+    return {};
+}
+
+Status check_arguments(const CommandSpec& spec, const Command& command) {
+    struct Count {
+        size_t min, max;
+    };
+    Count words{1, kCommandWordsMax};
+    switch (spec.argument) {
+        case Argument::None: words = {1, 1}; break;
+        case Argument::OptionalDatabase:
+        case Argument::ShutdownMode: words = {1, 2}; break;
+        case Argument::Database:
+        case Argument::Client: words = {2, 2}; break;
+        default: break;  // the parser or the caller has checked it
+    }
+    if (command.words.size() > words.max) return unexpected_word(command.words[words.max]);
+    if (command.words.size() < words.min) {
+        return fail("08P01", spec.argument == Argument::Client ? "a client id is required"
+                                                               : "a database is required");
+    }
+    if (spec.argument == Argument::ShutdownMode) return check_mode(command);
+    return {};
+}
+
+Status check_allowed(const Statement& statement, bool is_admin) {
+    const bool is_for_admins = statement.spec->access == Access::Admin ||
+                               (statement.show != nullptr && statement.show->access == Access::Admin);
+    if (is_for_admins && !is_admin) return fail("08P01", "admin access needed");
+    std::string name(statement.spec->word);
+    if (statement.show != nullptr) name += " " + std::string(statement.show->topic);
+    if (statement.spec->argument == Argument::Option) name += " " + *statement.database();
+    const bool is_there = statement.spec->run != nullptr &&
+                          (statement.show == nullptr || statement.show->is_supported());
+    if (!is_there) return fail("0A000", name + " is not supported yet");
+    return {};
+}
+
+}  // namespace
+
+std::span<const CommandSpec> command_table() { return kCommands; }
+
+Result<Statement> resolve(Command command, bool is_admin) {
+    Statement statement;
+    statement.spec = find_command(command);
+    if (statement.spec == nullptr) return unknown_command(command);
+    if (statement.spec->argument == Argument::Topic) {
+        statement.show = find_topic(command);
+        if (statement.show == nullptr) return unknown_command(command);
+    }
+    statement.command = std::move(command);
+    Status status = check_arguments(*statement.spec, statement.command);
+    if (status) status = check_allowed(statement, is_admin);
+    if (!status) return tl::unexpected<Error>(status.error());
+    return statement;
+}
+
+}  // namespace weir

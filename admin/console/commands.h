@@ -1,0 +1,64 @@
+// The commands: one table says who may run each, what follows its word, and what it does. A Statement is a
+// command found in the table that this client may run; resolve() is the only way to one, so nothing runs that
+// the table does not allow.
+// Thread: the table is constant; run functions run on the control thread.
+#pragma once
+
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+
+#include "admin/console/command_parser.h"
+#include "admin/console/outcome.h"
+#include "admin/console/show.h"
+#include "proxy/inspector.h"
+
+namespace weir {
+
+struct Statement;
+
+// What follows the command's word.
+enum class Argument : uint8_t {
+    None,
+    OptionalDatabase,
+    Database,
+    Client,
+    ShutdownMode,
+    Topic,       // of SHOW
+    Option,      // name = value, an option of this program
+    Setting,     // name = value, a setting that only PostgreSQL has
+    Any,
+};
+
+struct CommandSpec {
+    std::string_view word;
+    Access access = Access::Admin;
+    Argument argument = Argument::None;
+    // Null: PgBouncer has it, this release does not yet. SHOW is run by run_show().
+    Outcome (*run)(Inspector& inspector, const Statement& statement) = nullptr;
+};
+
+std::span<const CommandSpec> command_table();
+
+struct Statement {
+    Command command;
+    const CommandSpec* spec = nullptr;  // null: an empty query
+    const ShowSpec* show = nullptr;     // of SHOW
+
+    [[nodiscard]] bool is_empty() const { return spec == nullptr; }
+    [[nodiscard]] bool has_rows() const { return show != nullptr && !show->columns.empty(); }
+    [[nodiscard]] std::span<const ResultColumn> columns() const {
+        return show == nullptr ? std::span<const ResultColumn>() : show->columns;
+    }
+    // The database it names.
+    [[nodiscard]] std::optional<std::string> database() const {
+        if (command.words.size() < 2) return std::nullopt;
+        return command.words[1].text;
+    }
+};
+
+// Errors: there is no such command, its arguments are wrong, this client may not run it, it is not there yet.
+Result<Statement> resolve(Command command, bool is_admin);
+
+}  // namespace weir

@@ -1,0 +1,53 @@
+// SHOW HELP: the command table and the registry of SHOW as a notice.
+#include "admin/console/commands.h"
+#include "admin/console/show_specs.h"
+
+namespace weir {
+
+namespace {
+
+const char* usage(Argument argument) {
+    switch (argument) {
+        case Argument::OptionalDatabase: return " [database]";
+        case Argument::Database: return " database";
+        case Argument::Client: return " id";
+        case Argument::ShutdownMode: return " [WAIT_FOR_SERVERS | WAIT_FOR_CLIENTS]";
+        case Argument::Option: return " option = value";
+        default: return "";
+    }
+}
+
+std::string topics() {
+    constexpr size_t kColumnsMax = 72;
+    std::string text;
+    size_t line = 0;
+    for (const ShowSpec* spec : show_table()) {
+        if (!spec->is_supported()) continue;
+        const bool is_first = text.empty();
+        if (is_first || line + spec->topic.size() > kColumnsMax) {
+            text += "\n\tSHOW ";
+            line = 0;
+        } else {
+            text += " | ";
+        }
+        text += spec->topic;
+        line += spec->topic.size() + 3;
+    }
+    return text;
+}
+
+void show_help(const ShowInput&, Outcome& outcome) {
+    std::string text = topics();
+    for (const CommandSpec& spec : command_table()) {
+        const bool is_for_drivers = spec.access == Access::Everyone;
+        if (is_for_drivers || spec.run == nullptr) continue;
+        text += "\n\t" + std::string(spec.word) + usage(spec.argument);
+    }
+    outcome.notices.push_back({"commands of the console", std::move(text)});
+}
+
+}  // namespace
+
+constinit const ShowSpec kShowHelp = {.topic = "HELP", .fill = show_help};
+
+}  // namespace weir

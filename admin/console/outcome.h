@@ -1,0 +1,54 @@
+// Outcome: what running a command came to, before it is known by which protocol it is told.
+// Thread: any (values).
+#pragma once
+
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "admin/console/result_table.h"
+#include "protocol/base/result.h"
+
+namespace weir {
+
+struct Notice {
+    std::string message;
+    std::string detail;
+};
+
+struct Outcome {
+    enum class Kind : uint8_t {
+        Done,
+        Failed,
+        UntilQuiet,  // done when nothing is running any more (PAUSE)
+        Ending,      // the process ends: there is nobody left to answer
+    };
+    Kind kind = Kind::Done;
+    std::string tag;  // of CommandComplete
+    std::vector<Row> rows;
+    std::vector<Notice> notices;
+    std::optional<Error> error;  // Failed
+    std::string detail;          // of the error
+    // A prepared statement that is forgotten; "" = all of them.
+    std::optional<std::string> deallocated;
+
+    static Outcome done(std::string_view tag) {
+        Outcome outcome;
+        outcome.tag = tag;
+        return outcome;
+    }
+    static Outcome failed(Error error, std::string detail = {}) {
+        Outcome outcome;
+        outcome.kind = Kind::Failed;
+        outcome.error = std::move(error);
+        outcome.detail = std::move(detail);
+        return outcome;
+    }
+    // Done with `tag`, or failed with the status' error.
+    static Outcome of(const Status& status, std::string_view tag) {
+        return status ? done(tag) : failed(status.error());
+    }
+};
+
+}  // namespace weir

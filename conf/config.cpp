@@ -1,0 +1,136 @@
+#include "conf/config.h"
+
+#include <algorithm>
+
+#include "conf/limits.h"
+
+namespace weir {
+
+namespace {
+
+constexpr int kUnlimited = 0;
+
+// The first of the candidates that is not kInherit; negative text in the file means "inherit" as
+// well.
+int first_set(std::initializer_list<int> candidates) {
+    for (const int value : candidates) {
+        if (value >= 0) return value;
+    }
+    return kUnlimited;
+}
+
+template <typename T>
+T user_or(const Config& c, const std::string& user, std::optional<T> UserConfig::*field,
+          T otherwise) {
+    const UserConfig* entry = c.find_user(user);
+    return entry == nullptr ? otherwise : (entry->*field).value_or(otherwise);
+}
+
+int user_size(const Config& c, const std::string& user, int UserConfig::*field) {
+    const UserConfig* entry = c.find_user(user);
+    return entry == nullptr ? kInherit : entry->*field;
+}
+
+}  // namespace
+
+const char* to_string(PoolMode mode) {
+    switch (mode) {
+        case PoolMode::Session: return "session";
+        case PoolMode::Transaction: return "transaction";
+        case PoolMode::Statement: return "statement";
+    }
+    return "unknown";  // uncovered: every enumerator is above
+}
+
+const char* to_string(LoadBalanceHosts mode) {
+    switch (mode) {
+        case LoadBalanceHosts::RoundRobin: return "round-robin";
+        case LoadBalanceHosts::Disable: return "disable";
+    }
+    return "unknown";  // uncovered: every enumerator is above
+}
+
+std::optional<DatabaseConfig> Config::find_database(const std::string& name) const {
+    if (const auto it = databases.find(name); it != databases.end()) return it->second;
+    if (!wildcard_database || name.empty() || name.size() > kDatabaseNameBytesMax) return {};
+    DatabaseConfig made = *wildcard_database;
+    made.name = name;
+    if (made.dbname.empty()) made.dbname = name;
+    return made;
+}
+
+const UserConfig* Config::find_user(const std::string& name) const {
+    const auto it = users.find(name);
+    return it == users.end() ? nullptr : &it->second;
+}
+
+const std::string* Config::find_secret(const std::string& name) const {
+    const auto it = secrets.find(name);
+    return it == secrets.end() ? nullptr : &it->second;
+}
+
+PoolMode effective_pool_mode(const Config& c, const DatabaseConfig& db, const std::string& user) {
+    return user_or(c, user, &UserConfig::pool_mode, db.pool_mode.value_or(c.global.pool_mode));
+}
+
+int effective_pool_size(const Config& c, const DatabaseConfig& db, const std::string& user) {
+    return first_set(
+        {user_size(c, user, &UserConfig::pool_size), db.pool_size, c.global.default_pool_size});
+}
+
+int effective_min_pool_size(const Config& c, const DatabaseConfig& db) {
+    return first_set({db.min_pool_size, c.global.min_pool_size});
+}
+
+int effective_reserve_pool_size(const Config& c, const DatabaseConfig& db,
+                                const std::string& user) {
+    return first_set({user_size(c, user, &UserConfig::reserve_pool_size), db.reserve_pool_size,
+                      c.global.reserve_pool_size});
+}
+
+int effective_max_db_connections(const Config& c, const DatabaseConfig& db) {
+    return first_set({db.max_db_connections, c.global.max_db_connections});
+}
+
+int effective_max_db_client_connections(const Config& c, const DatabaseConfig& db) {
+    return first_set({db.max_db_client_connections, c.global.max_db_client_connections});
+}
+
+int effective_max_user_connections(const Config& c, const std::string& user) {
+    return first_set(
+        {user_size(c, user, &UserConfig::max_user_connections), c.global.max_user_connections});
+}
+
+int effective_max_user_client_connections(const Config& c, const std::string& user) {
+    return first_set({user_size(c, user, &UserConfig::max_user_client_connections),
+                      c.global.max_user_client_connections});
+}
+
+Duration effective_query_wait_timeout(const Config& c, const DatabaseConfig& db,
+                                      const std::string& user) {
+    return user_or(c, user, &UserConfig::query_wait_timeout,
+                   db.query_wait_timeout.value_or(c.global.query_wait_timeout));
+}
+
+Duration effective_query_timeout(const Config& c, const std::string& user) {
+    return user_or(c, user, &UserConfig::query_timeout, c.global.query_timeout);
+}
+
+Duration effective_idle_transaction_timeout(const Config& c, const std::string& user) {
+    return user_or(c, user, &UserConfig::idle_transaction_timeout,
+                   c.global.idle_transaction_timeout);
+}
+
+Duration effective_transaction_timeout(const Config& c, const std::string& user) {
+    return user_or(c, user, &UserConfig::transaction_timeout, c.global.transaction_timeout);
+}
+
+Duration effective_client_idle_timeout(const Config& c, const std::string& user) {
+    return user_or(c, user, &UserConfig::client_idle_timeout, c.global.client_idle_timeout);
+}
+
+Duration effective_server_lifetime(const Config& c, const DatabaseConfig& db) {
+    return db.server_lifetime.value_or(c.global.server_lifetime);
+}
+
+}  // namespace weir

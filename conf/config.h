@@ -1,0 +1,257 @@
+// What the operator asked for, resolved and immutable. One Config is built by the loader from the
+// files, then shared as std::shared_ptr<const Config>; a RELOAD builds another and swaps it whole.
+// Options keep PgBouncer's names. Times are Durations (0 = off unless said otherwise); sizes -1 =
+// inherit. Thread: immutable after loading.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <unordered_map>
+#include <utility>
+#include <vector>
+
+#include "protocol/base/clock.h"
+
+namespace weir {
+
+enum class PoolMode : uint8_t { Session, Transaction, Statement };
+enum class AuthType : uint8_t { Any, Trust, Plain, Md5, ScramSha256, Cert, Hba, Ldap, Pam };
+enum class LoadBalanceHosts : uint8_t { RoundRobin, Disable };
+enum class SslMode : uint8_t { Disable, Allow, Prefer, Require, VerifyCa, VerifyFull };
+
+const char* to_string(PoolMode mode);
+const char* to_string(LoadBalanceHosts mode);
+
+constexpr int kInherit = -1;
+
+// One entry of [databases]; the entry named `*` is kept apart in Config::wildcard_database.
+struct DatabaseConfig {
+    std::string name;
+    std::vector<std::string> hosts;  // names, addresses, /dir or @abstract; empty = unix_socket_dir
+    uint16_t port = 5432;
+    std::string dbname;  // on the server; the key when not given (or the asked name for `*`)
+    std::optional<std::string> user;      // forced user: every client shares one pool
+    std::optional<std::string> password;  // for the server
+    std::optional<std::string> auth_user;
+    std::optional<std::string> auth_query;
+    std::optional<std::string> auth_dbname;
+    int pool_size = kInherit;
+    int min_pool_size = kInherit;
+    int reserve_pool_size = kInherit;
+    std::optional<PoolMode> pool_mode;
+    int max_db_connections = kInherit;
+    int max_db_client_connections = kInherit;
+    std::optional<Duration> server_lifetime;
+    std::optional<Duration> query_wait_timeout;
+    std::optional<std::string> connect_query;
+    LoadBalanceHosts load_balance_hosts = LoadBalanceHosts::RoundRobin;
+    // client_encoding, datestyle, timezone, application_name as sent to the server at login.
+    std::vector<std::pair<std::string, std::string>> startup_parameters;
+
+    bool operator==(const DatabaseConfig&) const = default;
+};
+
+// One entry of [users].
+struct UserConfig {
+    std::string name;
+    std::optional<PoolMode> pool_mode;
+    int pool_size = kInherit;
+    int reserve_pool_size = kInherit;
+    int max_user_connections = kInherit;
+    int max_user_client_connections = kInherit;
+    std::optional<Duration> query_timeout;
+    std::optional<Duration> idle_transaction_timeout;
+    std::optional<Duration> transaction_timeout;
+    std::optional<Duration> client_idle_timeout;
+    std::optional<Duration> query_wait_timeout;
+
+    bool operator==(const UserConfig&) const = default;
+};
+
+// The options of [pgbouncer] and [weir], typed. Every field is one row of the option table; the
+// text of each value as SHOW CONFIG prints it comes from the table, not from here.
+struct GlobalConfig {
+    // generic
+    std::string conffile, logfile, pidfile, listen_addr, unix_socket_dir = "/tmp",
+                                                         unix_socket_group, user;
+    int listen_port = 6432;
+    int unix_socket_mode = 0777;
+    std::string job_name = "pgbouncer";
+    int peer_id = 0;
+    int stats_period_s = 60;
+    std::string login_notify_message;
+
+    // pooling and limits
+    PoolMode pool_mode = PoolMode::Session;
+    int default_pool_size = 20;
+    int min_pool_size = 0;
+    int reserve_pool_size = 0;
+    Duration reserve_pool_timeout = std::chrono::seconds(5);
+    int max_client_conn = 100;
+    int max_db_connections = 0;
+    int max_db_client_connections = 0;
+    int max_user_connections = 0;
+    int max_user_client_connections = 0;
+    bool server_round_robin = false;
+
+    // protocol
+    bool application_name_add_host = false;
+    bool disable_pqexec = false;
+    std::vector<std::string> ignore_startup_parameters;
+    int max_prepared_statements = 200;
+    std::vector<std::string> track_extra_parameters = {"IntervalStyle"};
+
+    // authentication
+    AuthType auth_type = AuthType::Md5;
+    std::string auth_file, auth_hba_file, auth_ident_file, auth_ldap_options, auth_user,
+        auth_dbname;
+    std::string auth_query =
+        "SELECT rolname, CASE WHEN rolvaliduntil < now() THEN NULL ELSE rolpassword END FROM "
+        "pg_authid"
+        " WHERE rolname=$1 AND rolcanlogin";
+    int scram_iterations = 4096;
+
+    // logging
+    bool log_connections = true, log_disconnections = true, log_pooler_errors = true,
+         log_stats = true;
+    bool syslog = false;
+    std::string syslog_facility = "daemon", syslog_ident = "pgbouncer";
+    int verbose = 0;
+
+    // console
+    std::vector<std::string> admin_users, stats_users;
+
+    // server checks and timeouts
+    Duration server_connect_timeout = std::chrono::seconds(15);
+    Duration server_login_retry = std::chrono::seconds(15);
+    Duration server_lifetime = std::chrono::seconds(3600);
+    Duration server_idle_timeout = std::chrono::seconds(600);
+    std::string server_reset_query = "DISCARD ALL";
+    bool server_reset_query_always = false;
+    std::string server_check_query = "<empty>";  // "<empty>" = an empty query, "" = no check
+    Duration server_check_delay = std::chrono::seconds(30);
+    bool server_fast_close = false;
+    Duration client_login_timeout = std::chrono::seconds(60);
+    Duration autodb_idle_timeout = std::chrono::seconds(3600);
+    Duration pool_idle_timeout = Duration(0);
+    int query_wait_notify_s = 5;
+    Duration dns_max_ttl = std::chrono::seconds(15);
+    Duration dns_nxdomain_ttl = std::chrono::seconds(15);
+    Duration dns_zone_check_period = Duration(0);
+    std::string resolv_conf;
+
+    // dangerous timeouts
+    Duration query_timeout = Duration(0);
+    Duration query_wait_timeout = std::chrono::seconds(120);
+    Duration cancel_wait_timeout = std::chrono::seconds(10);
+    Duration client_idle_timeout = Duration(0);
+    Duration idle_transaction_timeout = Duration(0);
+    Duration transaction_timeout = Duration(0);
+    Duration suspend_timeout = std::chrono::seconds(10);
+
+    // TLS
+    SslMode client_tls_sslmode = SslMode::Disable;
+    SslMode server_tls_sslmode = SslMode::Prefer;
+    std::string client_tls_ca_file, client_tls_cert_file, client_tls_key_file,
+        client_tls_protocols = "secure", client_tls_ciphers = "default",
+        client_tls_dheparams = "auto", client_tls_ecdhcurve = "auto", client_tls13_ciphers;
+    std::string server_tls_ca_file, server_tls_cert_file, server_tls_key_file,
+        server_tls_protocols = "secure", server_tls_ciphers = "default", server_tls13_ciphers;
+
+    // network
+    int listen_backlog = 128;
+    uint32_t max_packet_size = 2147483647;
+    int pkt_buf = 4096;
+    int sbuf_loopcnt = 5;
+    bool so_reuseport = false;
+    int tcp_defer_accept_s = 1;
+    bool tcp_keepalive = true;
+    int tcp_keepcnt = 0, tcp_keepidle_s = 0, tcp_keepintvl_s = 0;
+    int tcp_socket_buffer_bytes = 0;
+    int tcp_user_timeout_ms = 0;
+
+    // [weir]
+    int workers = 0;       // 0 = one per core
+    int login_burst = 32;  // logins in flight per pool at the most
+};
+
+// One entry of [peers]: another process that cancel requests may have to be passed on to.
+struct PeerConfig {
+    int id = 0;
+    std::vector<std::string> hosts;
+    uint16_t port = 6432;
+    int pool_size = kInherit;
+
+    bool operator==(const PeerConfig&) const = default;
+};
+
+// One line of auth_file: the secret as written (plain, md5..., SCRAM-SHA-256$...).
+struct AuthFileUser {
+    std::string name;
+    std::string secret;
+};
+
+// Where an option stands and how it reads, for SHOW CONFIG and for messages.
+struct ConfigNote {
+    std::string file;
+    int line = 0;
+    std::string text;
+};
+
+// An option that only a restart can change and that the file now wants different from what is
+// running.
+struct PendingRestart {
+    std::string option;
+    std::string running;
+    std::string wanted;
+
+    bool operator==(const PendingRestart&) const = default;
+};
+
+struct Config {
+    GlobalConfig global;
+    std::map<std::string, DatabaseConfig> databases;
+    std::optional<DatabaseConfig> wildcard_database;
+    std::map<std::string, UserConfig> users;
+    std::unordered_map<std::string, std::string> secrets;  // auth_file: user -> secret
+    // Options that were set but are not honoured yet; reported once at start.
+    std::vector<ConfigNote> not_yet_in_effect;
+    std::vector<PeerConfig> peers;  // by id, ascending
+    // Legal but probably not what was meant; reported after each load.
+    std::vector<ConfigNote> warnings;
+    // Filled by a reload: the running value stays in `global`, the file's waits here for a restart.
+    std::vector<PendingRestart> needs_restart;
+
+    // The entry for `name`: an exact one, or one made from `*` with dbname = name; empty when
+    // neither.
+    [[nodiscard]] std::optional<DatabaseConfig> find_database(const std::string& name) const;
+    [[nodiscard]] const UserConfig* find_user(const std::string& name) const;
+    [[nodiscard]] const std::string* find_secret(const std::string& name) const;
+};
+
+using ConfigPtr = std::shared_ptr<const Config>;
+
+// Precedence rules (user > database > global, as PgBouncer's). 0 = unlimited for the limits.
+// `user` is the one whose pool it is (the forced user of the database when it has one) for the
+// server-side sizes and pool_mode, and the one who logged in for the client-side timeouts and
+// limits.
+PoolMode effective_pool_mode(const Config& c, const DatabaseConfig& db, const std::string& user);
+int effective_pool_size(const Config& c, const DatabaseConfig& db, const std::string& user);
+int effective_min_pool_size(const Config& c, const DatabaseConfig& db);
+int effective_reserve_pool_size(const Config& c, const DatabaseConfig& db, const std::string& user);
+int effective_max_db_connections(const Config& c, const DatabaseConfig& db);
+int effective_max_db_client_connections(const Config& c, const DatabaseConfig& db);
+int effective_max_user_connections(const Config& c, const std::string& user);
+int effective_max_user_client_connections(const Config& c, const std::string& user);
+Duration effective_query_wait_timeout(const Config& c, const DatabaseConfig& db,
+                                      const std::string& user);
+Duration effective_query_timeout(const Config& c, const std::string& user);
+Duration effective_idle_transaction_timeout(const Config& c, const std::string& user);
+Duration effective_transaction_timeout(const Config& c, const std::string& user);
+Duration effective_client_idle_timeout(const Config& c, const std::string& user);
+Duration effective_server_lifetime(const Config& c, const DatabaseConfig& db);
+
+}  // namespace weir

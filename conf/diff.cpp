@@ -1,0 +1,86 @@
+#include "conf/diff.h"
+
+#include <algorithm>
+
+#include "conf/option_table.h"
+
+namespace weir {
+
+namespace {
+
+using DatabaseMap = std::map<std::string, DatabaseConfig>;
+
+DatabaseMap all_databases(const Config& config) {
+    DatabaseMap all = config.databases;
+    if (config.wildcard_database) all.insert_or_assign("*", *config.wildcard_database);
+    return all;
+}
+
+void compare_databases(const DatabaseMap& from, const DatabaseMap& to, ConfigDelta& delta) {
+    for (const auto& [name, before] : from) {
+        const auto it = to.find(name);
+        if (it == to.end()) {
+            delta.databases_removed.push_back(name);
+        } else if (needs_new_servers(before, it->second)) {
+            delta.databases_recycled.push_back(name);
+        } else if (before != it->second) {
+            delta.databases_adjusted.push_back(name);
+        }
+    }
+    for (const auto& [name, after] : to) {
+        if (from.count(name) == 0) delta.databases_added.push_back(name);
+    }
+}
+
+void compare_users(const Config& from, const Config& to, ConfigDelta& delta) {
+    for (const auto& [name, before] : from.users) {
+        const UserConfig* after = to.find_user(name);
+        if (after == nullptr || *after != before) delta.users_changed.push_back(name);
+    }
+    for (const auto& [name, after] : to.users) {
+        if (from.find_user(name) == nullptr) delta.users_changed.push_back(name);
+    }
+    std::sort(delta.users_changed.begin(), delta.users_changed.end());
+}
+
+}  // namespace
+
+bool ConfigDelta::empty() const {
+    return databases_added.empty() && databases_removed.empty() && databases_recycled.empty() &&
+           databases_adjusted.empty() && users_changed.empty() && !secrets_changed &&
+           !peers_changed && options.empty() && needs_restart.empty();
+}
+
+bool needs_new_servers(const DatabaseConfig& from, const DatabaseConfig& to) {
+    return from.dbname != to.dbname || from.hosts != to.hosts || from.port != to.port ||
+           from.user != to.user || from.connect_query != to.connect_query ||
+           from.auth_dbname != to.auth_dbname || from.auth_query != to.auth_query ||
+           from.load_balance_hosts != to.load_balance_hosts;
+}
+
+ConfigDelta diff(const Config& from, const Config& to) {
+    ConfigDelta delta;
+    compare_databases(all_databases(from), all_databases(to), delta);
+    compare_users(from, to, delta);
+    delta.secrets_changed = from.secrets != to.secrets;
+    delta.peers_changed = from.peers != to.peers;
+    for (const Option& option : option_table()) {
+        if (option.alias_of != nullptr) continue;
+        std::string before = option_text(from.global, option).value_or("");
+        std::string after = option_text(to.global, option).value_or("");
+        if (before == after) continue;
+        delta.options.push_back({option.name, std::move(before), std::move(after)});
+    }
+    delta.needs_restart = to.needs_restart;
+    return delta;
+}
+
+DatabaseFate fate_of_database(const Config& from, const Config& to, const std::string& name) {
+    const std::optional<DatabaseConfig> before = from.find_database(name);
+    const std::optional<DatabaseConfig> after = to.find_database(name);
+    if (!after) return DatabaseFate::Removed;
+    if (!before || needs_new_servers(*before, *after)) return DatabaseFate::Recycled;
+    return *before == *after ? DatabaseFate::Kept : DatabaseFate::Adjusted;
+}
+
+}  // namespace weir

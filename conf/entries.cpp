@@ -1,0 +1,328 @@
+#include "conf/entries.h"
+
+#include <spdlog/fmt/fmt.h>
+
+#include <algorithm>
+#include <limits>
+
+#include "conf/limits.h"
+#include "conf/words.h"
+
+namespace weir {
+
+namespace {
+
+constexpr Effect kInEffect = Effect::Now;
+constexpr Effect kNotYet = Effect::NotYet;
+
+// One key of a section: how to store its value. Setters are instantiated from the templates below.
+template <typename Entry>
+struct EntryKey {
+    const char* name;
+    Effect effect;
+    Status (*set)(Entry& entry, std::string_view value);
+    const char* doc;
+};
+
+Status length_at_most(std::string_view value, size_t bytes_max) {
+    if (value.size() <= bytes_max) return {};
+    return fail("22023", fmt::format("too long; at most {} bytes", bytes_max));
+}
+
+// A limit or a size: whole and decimal; anything negative inherits.
+template <auto Field, typename Entry>
+Status set_size(Entry& entry, std::string_view value) {
+    constexpr int64_t kMax = std::numeric_limits<int32_t>::max();
+    const Result<int64_t> number = parse_integer(value, 10, -kMax, kMax);
+    if (!number) return fail("22023", number.error().message);
+    entry.*Field = *number < 0 ? kInherit : static_cast<int>(*number);
+    return {};
+}
+
+// Seconds; 0 inherits, as an absent key does.
+template <auto Field, typename Entry>
+Status set_time(Entry& entry, std::string_view value) {
+    const Result<Duration> time = parse_seconds(value);
+    if (!time) return fail("22023", time.error().message);
+    entry.*Field = time->count() == 0 ? std::nullopt : std::optional<Duration>(*time);
+    return {};
+}
+
+template <auto Field, size_t kBytesMax, typename Entry>
+Status set_text(Entry& entry, std::string_view value) {
+    if (Status fits = length_at_most(value, kBytesMax); !fits) return fits;
+    entry.*Field = std::string(value);
+    return {};
+}
+
+template <typename Entry>
+Status set_pool_mode(Entry& entry, std::string_view value) {
+    const Result<int> word = parse_word(value, kPoolModeWords);
+    if (!word) return fail("22023", word.error().message);
+    entry.pool_mode = static_cast<PoolMode>(*word);
+    return {};
+}
+
+Status set_load_balance_hosts(DatabaseConfig& entry, std::string_view value) {
+    const Result<int> word = parse_word(value, kLoadBalanceWords);
+    if (!word) return fail("22023", word.error().message);
+    entry.load_balance_hosts = static_cast<LoadBalanceHosts>(*word);
+    return {};
+}
+
+template <typename Entry>
+Status set_hosts(Entry& entry, std::string_view value) {
+    std::vector<std::string> hosts = split_list(value);
+    if (hosts.empty()) return fail("22023", "names no host; give at least one");
+    for (const std::string& host : hosts) {
+        const bool is_path = host.front() == '/' || host.front() == '@';
+        if (!is_path && host.find('=') != std::string::npos) {
+            return fail("22023", fmt::format("\"{}\" is not a host; settings are parted by blanks, "
+                                             "commas only part the hosts",
+                                             host));
+        }
+    }
+    entry.hosts = std::move(hosts);
+    return {};
+}
+
+template <typename Entry>
+Status set_port(Entry& entry, std::string_view value) {
+    const Result<int64_t> port = parse_integer(value, 10, 1, 65535);
+    if (!port) return fail("22023", port.error().message);
+    entry.port = static_cast<uint16_t>(*port);
+    return {};
+}
+
+Status set_auth_dbname(DatabaseConfig& entry, std::string_view value) {
+    if (value == "pgbouncer" || value == "weir") {
+        return fail("22023", "reserved for the console; name a database of [databases]");
+    }
+    return set_text<&DatabaseConfig::auth_dbname, kDatabaseNameBytesMax>(entry, value);
+}
+
+void put_startup_parameter(DatabaseConfig& entry, const char* name, std::string_view value) {
+    for (auto& [known, text] : entry.startup_parameters) {
+        if (known != name) continue;
+        text = value;
+        return;
+    }
+    entry.startup_parameters.emplace_back(name, value);
+}
+
+using D = DatabaseConfig;
+using U = UserConfig;
+using P = PeerConfig;
+constexpr size_t kTextMax = std::numeric_limits<size_t>::max();
+
+constexpr EntryKey<D> kDatabaseKeys[] = {
+    {"host", kInEffect, set_hosts<D>,
+     "Host names, addresses, `/directory` or `@abstract` sockets, comma separated; without it "
+     "`unix_socket_dir`."},
+    {"port", kInEffect, set_port<D>, "Port of every host; 5432 unless given."},
+    {"dbname", kInEffect, set_text<&D::dbname, kDatabaseNameBytesMax, D>,
+     "Name of the database on the server; unless given the name the client asked for."},
+    {"user", kInEffect, set_text<&D::user, kUserNameBytesMax, D>,
+     "User for all server connections, so that all clients share one pool."},
+    {"password", kInEffect, set_text<&D::password, kPasswordBytesMax, D>,
+     "Password for the server; without it the secret of the user in `auth_file`."},
+    {"auth_user", kNotYet, set_text<&D::auth_user, kUserNameBytesMax, D>,
+     "As the option, for this database."},
+    {"auth_query", kNotYet, set_text<&D::auth_query, kTextMax, D>,
+     "As the option, for this database."},
+    {"auth_dbname", kNotYet, set_auth_dbname, "As the option, for this database."},
+    {"pool_size", kInEffect, set_size<&D::pool_size, D>,
+     "`default_pool_size` of this database; 0 is no limit."},
+    {"min_pool_size", kInEffect, set_size<&D::min_pool_size, D>,
+     "As the option, for this database."},
+    {"reserve_pool_size", kInEffect, set_size<&D::reserve_pool_size, D>,
+     "As the option, for this database."},
+    {"reserve_pool", kInEffect, set_size<&D::reserve_pool_size, D>,
+     "Older spelling of `reserve_pool_size`."},
+    {"pool_mode", kInEffect, set_pool_mode<D>, "As the option, for this database."},
+    {"max_db_connections", kInEffect, set_size<&D::max_db_connections, D>,
+     "As the option, for this database."},
+    {"max_db_client_connections", kInEffect, set_size<&D::max_db_client_connections, D>,
+     "As the option, for this database."},
+    {"server_lifetime", kInEffect, set_time<&D::server_lifetime, D>,
+     "As the option, for this database; 0 means the option's."},
+    {"query_wait_timeout", kInEffect, set_time<&D::query_wait_timeout, D>,
+     "As the option, for this database; 0 means the option's."},
+    {"connect_query", kInEffect, set_text<&D::connect_query, kTextMax, D>,
+     "Query that a new server connection runs before its first client."},
+    {"load_balance_hosts", kInEffect, set_load_balance_hosts,
+     "`round-robin` takes the hosts in turn, `disable` keeps to one until it fails."},
+    {"client_encoding", kInEffect,
+     [](D& entry, std::string_view value) {
+         put_startup_parameter(entry, "client_encoding", value);
+         return Status();
+     },
+     "Startup parameter for the server."},
+    {"datestyle", kInEffect,
+     [](D& entry, std::string_view value) {
+         put_startup_parameter(entry, "datestyle", value);
+         return Status();
+     },
+     "Startup parameter for the server."},
+    {"timezone", kInEffect,
+     [](D& entry, std::string_view value) {
+         put_startup_parameter(entry, "timezone", value);
+         return Status();
+     },
+     "Startup parameter for the server."},
+    {"application_name", kInEffect,
+     [](D& entry, std::string_view value) {
+         put_startup_parameter(entry, "application_name", value);
+         return Status();
+     },
+     "Startup parameter for the server."},
+};
+
+constexpr EntryKey<U> kUserKeys[] = {
+    {"pool_mode", kInEffect, set_pool_mode<U>, "As the option, for pools of this user."},
+    {"pool_size", kInEffect, set_size<&U::pool_size, U>,
+     "`default_pool_size` for pools of this user; 0 is no limit."},
+    {"reserve_pool_size", kInEffect, set_size<&U::reserve_pool_size, U>,
+     "As the option, for pools of this user."},
+    {"max_user_connections", kInEffect, set_size<&U::max_user_connections, U>,
+     "As the option, for this user."},
+    {"max_user_client_connections", kInEffect, set_size<&U::max_user_client_connections, U>,
+     "As the option, for this user."},
+    {"query_timeout", kInEffect, set_time<&U::query_timeout, U>,
+     "As the option, for this user; 0 means the option's."},
+    {"idle_transaction_timeout", kInEffect, set_time<&U::idle_transaction_timeout, U>,
+     "As the option, for this user; 0 means the option's."},
+    {"transaction_timeout", kInEffect, set_time<&U::transaction_timeout, U>,
+     "As the option, for this user; 0 means the option's."},
+    {"client_idle_timeout", kInEffect, set_time<&U::client_idle_timeout, U>,
+     "As the option, for this user; 0 means the option's."},
+    {"query_wait_timeout", kInEffect, set_time<&U::query_wait_timeout, U>,
+     "As the option, for this user; 0 means the option's."},
+};
+
+constexpr EntryKey<P> kPeerKeys[] = {
+    {"host", kNotYet, set_hosts<P>, "Where the peer listens; required."},
+    {"port", kNotYet, set_port<P>, "Its port; 6432 unless given."},
+    {"pool_size", kNotYet, set_size<&P::pool_size, P>,
+     "Cancel requests passed to it at the same time."},
+};
+
+template <typename Entry>
+const EntryKey<Entry>* find_key(std::span<const EntryKey<Entry>> keys, std::string_view name) {
+    for (const EntryKey<Entry>& key : keys) {
+        if (name == key.name) return &key;
+    }
+    return nullptr;
+}
+
+template <typename Entry>
+std::string unknown_key(std::span<const EntryKey<Entry>> keys, std::string_view name) {
+    std::vector<std::string_view> names;
+    for (const EntryKey<Entry>& key : keys) {
+        names.emplace_back(key.name);
+    }
+    std::string hint = did_you_mean(name, names);
+    if (hint.empty()) hint = "; check its spelling or remove it";
+    return fmt::format("unknown key \"{}\"{}", name, hint);
+}
+
+// Reads all settings of `text` into `parsed.entry`; `what` names the entry in the messages.
+template <typename Entry>
+void read_settings(std::span<const EntryKey<Entry>> keys, std::string_view text,
+                   const std::string& what, ParsedEntry<Entry>& parsed) {
+    const auto settings = parse_connection_string(text);
+    if (!settings) {
+        parsed.problems.push_back(what + ": " + settings.error().message);
+        return;
+    }
+    for (const auto& [name, value] : *settings) {
+        const EntryKey<Entry>* key = find_key(keys, name);
+        if (key == nullptr) {
+            parsed.problems.push_back(what + ": " + unknown_key(keys, name));
+            continue;
+        }
+        if (Status set = key->set(parsed.entry, value); !set) {
+            const bool is_secret = name == "password";
+            parsed.problems.push_back(fmt::format(
+                "{}: invalid {} {}: {}", what, name,
+                is_secret ? "value" : fmt::format("\"{}\"", value), set.error().message));
+            continue;
+        }
+        const bool is_noted = std::count(parsed.not_yet.begin(), parsed.not_yet.end(), name) > 0;
+        if (key->effect == Effect::NotYet && !is_noted) parsed.not_yet.push_back(name);
+    }
+}
+
+template <typename Entry>
+void check_name(std::string_view name, size_t bytes_max, ParsedEntry<Entry>& parsed) {
+    if (name.empty()) parsed.problems.emplace_back("the name is empty; give one before \"=\"");
+    if (name.size() > bytes_max) {
+        parsed.problems.push_back(fmt::format("the name \"{}\" is too long; at most {} bytes",
+                                              name.substr(0, bytes_max), bytes_max));
+    }
+}
+
+template <typename Entry>
+std::vector<EntryKeyInfo> infos(std::span<const EntryKey<Entry>> keys) {
+    std::vector<EntryKeyInfo> out;
+    for (const EntryKey<Entry>& key : keys) {
+        out.push_back({key.name, key.effect, key.doc});
+    }
+    return out;
+}
+
+}  // namespace
+
+ParsedEntry<DatabaseConfig> parse_database(std::string_view name, std::string_view text) {
+    ParsedEntry<DatabaseConfig> parsed;
+    check_name(name, kDatabaseNameBytesMax, parsed);
+    if (name == "pgbouncer" || name == "weir") {
+        parsed.problems.push_back(
+            fmt::format("the name \"{}\" is reserved for the console; choose another for the entry "
+                        "and keep the "
+                        "server's with dbname=",
+                        name));
+    }
+    parsed.entry.name = name;
+    read_settings<DatabaseConfig>(kDatabaseKeys, text, fmt::format("database \"{}\"", name),
+                                  parsed);
+    if (parsed.entry.dbname.empty() && name != "*") parsed.entry.dbname = name;
+    return parsed;
+}
+
+ParsedEntry<UserConfig> parse_user(std::string_view name, std::string_view text) {
+    ParsedEntry<UserConfig> parsed;
+    check_name(name, kUserNameBytesMax, parsed);
+    parsed.entry.name = name;
+    read_settings<UserConfig>(kUserKeys, text, fmt::format("user \"{}\"", name), parsed);
+    return parsed;
+}
+
+ParsedEntry<PeerConfig> parse_peer(std::string_view id, std::string_view text) {
+    ParsedEntry<PeerConfig> parsed;
+    const Result<int64_t> number = parse_integer(id, 10, 1, kPeerIdMax);
+    if (!number) {
+        parsed.problems.push_back(
+            fmt::format("invalid peer id \"{}\": {}", id, number.error().message));
+    }
+    parsed.entry.id = static_cast<int>(number.value_or(0));
+    read_settings<PeerConfig>(kPeerKeys, text, fmt::format("peer {}", id), parsed);
+    if (parsed.problems.empty() && parsed.entry.hosts.empty()) {
+        parsed.problems.push_back(fmt::format("peer {}: has no host; add host=", id));
+    }
+    return parsed;
+}
+
+std::vector<EntryKeyInfo> database_keys() {
+    return infos<DatabaseConfig>(kDatabaseKeys);
+}
+
+std::vector<EntryKeyInfo> user_keys() {
+    return infos<UserConfig>(kUserKeys);
+}
+
+std::vector<EntryKeyInfo> peer_keys() {
+    return infos<PeerConfig>(kPeerKeys);
+}
+
+}  // namespace weir

@@ -1,0 +1,25 @@
+// Every limit that reading the configuration obeys, in one place. The name lengths are PgBouncer's;
+// the others keep a mistaken file (a device, a log, an include of itself) from filling memory.
+// Thread: any (constants).
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+namespace weir {
+
+constexpr size_t kDatabaseNameBytesMax = 63;
+constexpr size_t kUserNameBytesMax = 127;
+constexpr size_t kPasswordBytesMax = 65530;
+constexpr int kPeerIdMax = 16383;
+
+constexpr int kIncludeDepthMax = 10;  // nested %include
+constexpr int kIncludesMax = 1000;    // %include lines followed in one load
+constexpr size_t kConfigFileBytesMax = 64u << 20;
+constexpr size_t kConfigErrorsMax = 200;  // collected per load; the rest is only counted
+constexpr int64_t kTimeoutSecondsMax = 1'000'000'000;
+
+constexpr size_t kLogLineBytesMax = 16u << 10;  // a longer line is cut
+constexpr size_t kLogQueueLines = 4096;         // when full the oldest line is dropped and counted
+
+}  // namespace weir

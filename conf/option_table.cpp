@@ -1,0 +1,345 @@
+#include "conf/option_table.h"
+
+#include "conf/words.h"
+
+namespace weir {
+
+namespace {
+
+using G = GlobalConfig;
+using T = OptionType;
+using enum OptionGroup;
+
+// The columns that read as words.
+constexpr Change kReload = Change::Reload;
+constexpr Change kRestart = Change::Restart;
+constexpr Effect kInEffect = Effect::Now;
+constexpr Effect kNotYet = Effect::NotYet;
+constexpr const char* kUnset = nullptr;
+
+constexpr Bounds kCount{0, std::numeric_limits<int32_t>::max()};
+constexpr Bounds kLimit{-1, std::numeric_limits<int32_t>::max()};  // 0 and below: no limit
+constexpr Bounds kNone{};
+constexpr std::span<const Word> kNoWords{};
+constexpr Status (*kNoCheck)(std::string_view) = nullptr;
+
+constexpr Bounds within(int64_t min, int64_t max) {
+    return {min, max};
+}
+
+Status not_the_console(std::string_view value) {
+    if (value != "pgbouncer" && value != "weir") return {};
+    return fail("22023", "reserved for the console; name a database of [databases]");
+}
+
+constexpr Option kOptions[] = {
+    // group, name, type, default, change, effect, field,
+    // doc, [bounds], [words], [check], [alias of]
+    {Generic, "conffile", T::String, kUnset, kReload, kInEffect, &G::conffile,
+     "Configuration file that the next RELOAD reads; starts as the one given on the command line."},
+    {Generic, "job_name", T::String, "pgbouncer", kRestart, kNotYet, &G::job_name,
+     "Name of the Windows service; has no meaning here."},
+    {Generic, "listen_addr", T::String, "", kRestart, kInEffect, &G::listen_addr,
+     "Addresses or host names to listen on, comma separated; `*` is every address; empty listens "
+     "on the unix socket only."},
+    {Generic, "listen_port", T::Int, "6432", kRestart, kInEffect, &G::listen_port,
+     "TCP port, and the number in the name of the unix socket.", within(0, 65535)},
+    {Generic, "logfile", T::String, "", kReload, kInEffect, &G::logfile,
+     "File to append log lines to; reopened on RELOAD and SIGHUP, so that it can be rotated."},
+    {Generic, "login_notify_message", T::String, "", kReload, kNotYet, &G::login_notify_message,
+     "Text of a NOTICE that every client gets when it has logged in; empty sends none."},
+    {Generic, "peer_id", T::Int, "0", kReload, kNotYet, &G::peer_id,
+     "Number of this process among its peers, put into cancel keys; 0 means it has no peers.",
+     within(0, 16383)},
+    {Generic, "pidfile", T::String, "", kRestart, kNotYet, &G::pidfile,
+     "File that receives the process id."},
+    {Generic, "service_name", T::String, kUnset, kRestart, kNotYet, &G::job_name,
+     "Older spelling of `job_name`.", kNone, kNoWords, kNoCheck, "job_name"},
+    {Generic, "stats_period", T::Int, "60", kReload, kInEffect, &G::stats_period_s,
+     "Seconds over which the averages of SHOW STATS are taken.", within(1, 1'000'000)},
+    {Generic, "unix_socket_dir", T::String, "/tmp", kRestart, kInEffect, &G::unix_socket_dir,
+     "Directory of the unix socket, `@name` for an abstract one, empty for none; also where "
+     "servers without `host` are looked for."},
+    {Generic, "unix_socket_group", T::String, "", kRestart, kNotYet, &G::unix_socket_group,
+     "Group that the unix socket file is given to."},
+    {Generic, "unix_socket_mode", T::Octal, "0777", kRestart, kInEffect, &G::unix_socket_mode,
+     "Permissions of the unix socket file, written in octal with a leading 0.", within(0, 0777)},
+    {Generic, "user", T::String, kUnset, kRestart, kNotYet, &G::user,
+     "System user to become after the configuration has been read."},
+
+    {Pooling, "default_pool_size", T::Int, "20", kReload, kInEffect, &G::default_pool_size,
+     "Server connections that one pool (a database and a user) may have; 0 is no limit.", kCount},
+    {Pooling, "max_client_conn", T::Int, "100", kReload, kInEffect, &G::max_client_conn,
+     "Clients connected at the same time, those logging in included; console users do not count.",
+     kCount},
+    {Pooling, "max_db_client_connections", T::Int, "0", kReload, kInEffect,
+     &G::max_db_client_connections, "Clients of one database, whoever they are; 0 is no limit.",
+     kLimit},
+    {Pooling, "max_db_connections", T::Int, "0", kReload, kInEffect, &G::max_db_connections,
+     "Server connections of one database over all its pools; 0 is no limit.", kLimit},
+    {Pooling, "max_user_client_connections", T::Int, "0", kReload, kInEffect,
+     &G::max_user_client_connections, "Clients of one user over all databases; 0 is no limit.",
+     kLimit},
+    {Pooling, "max_user_connections", T::Int, "0", kReload, kInEffect, &G::max_user_connections,
+     "Server connections of one user over all databases; 0 is no limit.", kLimit},
+    {Pooling, "min_pool_size", T::Int, "0", kReload, kInEffect, &G::min_pool_size,
+     "Server connections that a pool in use keeps open even when they idle.", kCount},
+    {Pooling, "pool_mode", T::Word, "session", kReload, kInEffect, &G::pool_mode,
+     "When a client gives its server connection back: at its end, after each transaction or after "
+     "each statement.",
+     kNone, kPoolModeWords},
+    {Pooling, "reserve_pool_size", T::Int, "0", kReload, kInEffect, &G::reserve_pool_size,
+     "Extra server connections that a pool may open once a client has waited "
+     "`reserve_pool_timeout`.",
+     kCount},
+    {Pooling, "reserve_pool_timeout", T::Time, "5", kReload, kInEffect, &G::reserve_pool_timeout,
+     "How long a client waits before the reserve is used; 0 never uses it."},
+    {Pooling, "server_round_robin", T::Bool, "0", kReload, kInEffect, &G::server_round_robin,
+     "Take the server connection that has idled longest instead of the one used last."},
+
+    {Protocol, "application_name_add_host", T::Bool, "0", kReload, kInEffect,
+     &G::application_name_add_host,
+     "Append the client's address and port to the application_name it starts with."},
+    {Protocol, "disable_pqexec", T::Bool, "0", kRestart, kInEffect, &G::disable_pqexec,
+     "Refuse the simple query protocol, which allows several statements in one message."},
+    {Protocol, "ignore_startup_parameters", T::List, "", kReload, kInEffect,
+     &G::ignore_startup_parameters,
+     "Startup parameters to drop silently where an unknown one would end the connection; may name "
+     "`options`."},
+    {Protocol, "max_prepared_statements", T::Int, "200", kReload, kInEffect,
+     &G::max_prepared_statements,
+     "Prepared statements kept on one server connection in transaction and statement mode; 0 does "
+     "not track them.",
+     kCount},
+    {Protocol, "track_extra_parameters", T::List, "IntervalStyle", kRestart, kInEffect,
+     &G::track_extra_parameters,
+     "Settings reported by PostgreSQL to remember for each client, besides those always "
+     "remembered; letter case matters."},
+
+    {Authentication, "auth_dbname", T::String, kUnset, kReload, kNotYet, &G::auth_dbname,
+     "Entry of [databases] in which `auth_query` runs.", kNone, kNoWords, not_the_console},
+    {Authentication, "auth_file", T::String, kUnset, kReload, kInEffect, &G::auth_file,
+     "File of user names and their secrets; read again on every RELOAD."},
+    {Authentication, "auth_hba_file", T::String, "", kReload, kNotYet, &G::auth_hba_file,
+     "File of host-based rules for auth_type `hba`."},
+    {Authentication, "auth_ident_file", T::String, kUnset, kReload, kNotYet, &G::auth_ident_file,
+     "File that maps system or certificate names to users for auth_type `hba`."},
+    {Authentication, "auth_ldap_options", T::String, kUnset, kReload, kNotYet,
+     &G::auth_ldap_options,
+     "Connection options for auth_type `ldap`, in the form used by pg_hba.conf."},
+    {Authentication, "auth_query", T::String,
+     "SELECT rolname, CASE WHEN rolvaliduntil < now() THEN NULL ELSE rolpassword END FROM pg_authid"
+     " WHERE rolname=$1 AND rolcanlogin",
+     kReload, kNotYet, &G::auth_query,
+     "Query that answers with name and secret of the user given as $1."},
+    {Authentication, "auth_type", T::Word, "md5", kReload, kInEffect, &G::auth_type,
+     "How clients prove who they are; `md5` uses SCRAM for users whose secret is a SCRAM one.",
+     kNone, kAuthTypeWords},
+    {Authentication, "auth_user", T::String, kUnset, kReload, kNotYet, &G::auth_user,
+     "User that runs `auth_query` for names that are not in `auth_file`."},
+    {Authentication, "scram_iterations", T::Int, "4096", kReload, kInEffect, &G::scram_iterations,
+     "Iterations of the SCRAM secrets that are made from plain passwords.", within(1, 10'000'000)},
+
+    {Logging, "log_connections", T::Bool, "1", kReload, kInEffect, &G::log_connections,
+     "Log each login of a client and each new server connection."},
+    {Logging, "log_disconnections", T::Bool, "1", kReload, kInEffect, &G::log_disconnections,
+     "Log each end of a connection with its reason."},
+    {Logging, "log_pooler_errors", T::Bool, "1", kReload, kInEffect, &G::log_pooler_errors,
+     "Log the errors that the proxy itself sends to clients."},
+    {Logging, "log_stats", T::Bool, "1", kReload, kNotYet, &G::log_stats,
+     "Log one line of totals every `stats_period`."},
+    {Logging, "syslog", T::Bool, "0", kReload, kNotYet, &G::syslog, "Log to syslog too."},
+    {Logging, "syslog_facility", T::Word, "daemon", kReload, kNotYet, &G::syslog_facility,
+     "Facility of the lines in syslog.", kNone, kSyslogFacilityWords},
+    {Logging, "syslog_ident", T::String, "pgbouncer", kReload, kNotYet, &G::syslog_ident,
+     "Program name in front of the lines in syslog."},
+    {Logging, "verbose", T::Int, kUnset, kReload, kInEffect, &G::verbose,
+     "Detail of the log, as -v on the command line: 0 normal, 1 debugging, 2 and more everything.",
+     within(0, 9)},
+
+    {Console, "admin_users", T::List, "", kReload, kInEffect, &G::admin_users,
+     "Users who may run every command of the console."},
+    {Console, "stats_users", T::List, "", kReload, kInEffect, &G::stats_users,
+     "Users who may look (SHOW) but not change anything on the console."},
+
+    {Checks, "autodb_idle_timeout", T::Time, "3600", kReload, kNotYet, &G::autodb_idle_timeout,
+     "Forget a database made from the `*` entry after it has not been used this long."},
+    {Checks, "client_login_timeout", T::Time, "60", kReload, kInEffect, &G::client_login_timeout,
+     "Drop a client that has not logged in by then."},
+    {Checks, "dns_max_ttl", T::Time, "15", kReload, kInEffect, &G::dns_max_ttl,
+     "How long the answer to a host name lookup is used."},
+    {Checks, "dns_nxdomain_ttl", T::Time, "15", kReload, kInEffect, &G::dns_nxdomain_ttl,
+     "How long a failed host name lookup is remembered."},
+    {Checks, "dns_zone_check_period", T::Time, "0", kReload, kNotYet, &G::dns_zone_check_period,
+     "How often the serial numbers of the zones in use are asked for; 0 never asks."},
+    {Checks, "pool_idle_timeout", T::Time, "0", kReload, kNotYet, &G::pool_idle_timeout,
+     "Forget a pool that has had neither clients nor servers this long; 0 keeps it."},
+    {Checks, "query_wait_notify", T::Int, "5", kReload, kNotYet, &G::query_wait_notify_s,
+     "Send a NOTICE to a client that has waited for a server connection this many seconds; 0 sends "
+     "none.",
+     kCount},
+    {Checks, "resolv_conf", T::String, "", kRestart, kNotYet, &G::resolv_conf,
+     "File to use in place of /etc/resolv.conf."},
+    {Checks, "server_check_delay", T::Time, "30", kReload, kInEffect, &G::server_check_delay,
+     "A server connection that has idled longer is checked before it is used again."},
+    {Checks, "server_check_query", T::String, "<empty>", kReload, kInEffect, &G::server_check_query,
+     "Query of that check; `<empty>` sends an empty query, no text at all turns the check off."},
+    {Checks, "server_connect_timeout", T::Time, "15", kReload, kInEffect,
+     &G::server_connect_timeout, "Time that connecting and logging in to a server may take."},
+    {Checks, "server_fast_close", T::Bool, "0", kReload, kNotYet, &G::server_fast_close,
+     "In session mode, close connections that are to be replaced as soon as they are outside a "
+     "transaction."},
+    {Checks, "server_idle_timeout", T::Time, "600", kReload, kInEffect, &G::server_idle_timeout,
+     "Close a server connection that has idled this long; 0 never does."},
+    {Checks, "server_lifetime", T::Time, "3600", kReload, kInEffect, &G::server_lifetime,
+     "Close a server connection this old when it is free; 0 closes it after one use."},
+    {Checks, "server_login_retry", T::Time, "15", kReload, kInEffect, &G::server_login_retry,
+     "Pause after a failed connection attempt; meanwhile new clients get the error at once."},
+    {Checks, "server_reset_query", T::String, "DISCARD ALL", kReload, kInEffect,
+     &G::server_reset_query,
+     "Sent to a server that a client gives back in session mode; empty sends none."},
+    {Checks, "server_reset_query_always", T::Bool, "0", kReload, kInEffect,
+     &G::server_reset_query_always, "Send `server_reset_query` in the other pool modes too."},
+
+    {ClientTls, "client_tls13_ciphers", T::String, kUnset, kReload, kNotYet,
+     &G::client_tls13_ciphers, "Cipher suites of TLS 1.3."},
+    {ClientTls, "client_tls_ca_file", T::String, "", kReload, kNotYet, &G::client_tls_ca_file,
+     "Certificates of the authorities that may sign client certificates."},
+    {ClientTls, "client_tls_cert_file", T::String, "", kReload, kNotYet, &G::client_tls_cert_file,
+     "Certificate shown to clients."},
+    {ClientTls, "client_tls_ciphers", T::String, "default", kReload, kNotYet,
+     &G::client_tls_ciphers, "Ciphers up to TLS 1.2."},
+    {ClientTls, "client_tls_dheparams", T::String, "auto", kReload, kNotYet,
+     &G::client_tls_dheparams,
+     "Parameters of the Diffie-Hellman exchange: `none`, `auto` or `legacy`."},
+    {ClientTls, "client_tls_ecdhcurve", T::String, "auto", kReload, kNotYet,
+     &G::client_tls_ecdhcurve,
+     "Curve of the elliptic Diffie-Hellman exchange: `none`, `auto` or its name."},
+    {ClientTls, "client_tls_key_file", T::String, "", kReload, kNotYet, &G::client_tls_key_file,
+     "Private key of `client_tls_cert_file`."},
+    {ClientTls, "client_tls_protocols", T::String, "secure", kReload, kNotYet,
+     &G::client_tls_protocols,
+     "TLS versions: a list of `tlsv1.0` to `tlsv1.3`, `secure`, `legacy` or `all`."},
+    {ClientTls, "client_tls_sslmode", T::Word, "disable", kReload, kNotYet, &G::client_tls_sslmode,
+     "Whether clients may or must use TLS, and whether they must show a certificate.", kNone,
+     kSslModeWords},
+
+    {ServerTls, "server_tls13_ciphers", T::String, kUnset, kReload, kNotYet,
+     &G::server_tls13_ciphers, "Cipher suites of TLS 1.3."},
+    {ServerTls, "server_tls_ca_file", T::String, "", kReload, kNotYet, &G::server_tls_ca_file,
+     "Certificates of the authorities that may sign server certificates."},
+    {ServerTls, "server_tls_cert_file", T::String, "", kReload, kNotYet, &G::server_tls_cert_file,
+     "Certificate shown to servers."},
+    {ServerTls, "server_tls_ciphers", T::String, "default", kReload, kNotYet,
+     &G::server_tls_ciphers, "Ciphers up to TLS 1.2."},
+    {ServerTls, "server_tls_key_file", T::String, "", kReload, kNotYet, &G::server_tls_key_file,
+     "Private key of `server_tls_cert_file`."},
+    {ServerTls, "server_tls_protocols", T::String, "secure", kReload, kNotYet,
+     &G::server_tls_protocols,
+     "TLS versions: a list of `tlsv1.0` to `tlsv1.3`, `secure`, `legacy` or `all`."},
+    {ServerTls, "server_tls_sslmode", T::Word, "prefer", kReload, kNotYet, &G::server_tls_sslmode,
+     "Whether servers are asked for TLS, and what of their certificate is checked.", kNone,
+     kSslModeWords},
+
+    {Dangerous, "cancel_wait_timeout", T::Time, "10", kReload, kInEffect, &G::cancel_wait_timeout,
+     "Drop a cancel request that could not be passed on by then."},
+    {Dangerous, "client_idle_timeout", T::Time, "0", kReload, kInEffect, &G::client_idle_timeout,
+     "Disconnect a client that has been silent outside a transaction this long; 0 never does."},
+    {Dangerous, "idle_transaction_timeout", T::Time, "0", kReload, kInEffect,
+     &G::idle_transaction_timeout,
+     "Disconnect a client that has been silent inside a transaction this long; 0 never does."},
+    {Dangerous, "query_timeout", T::Time, "0", kReload, kInEffect, &G::query_timeout,
+     "Disconnect a client whose query has run this long; 0 never does."},
+    {Dangerous, "query_wait_timeout", T::Time, "120", kReload, kInEffect, &G::query_wait_timeout,
+     "Disconnect a client that has waited for a server connection this long; 0 lets it wait."},
+    {Dangerous, "suspend_timeout", T::Time, "10", kReload, kNotYet, &G::suspend_timeout,
+     "Connections that could not be flushed by then are closed by SUSPEND."},
+    {Dangerous, "transaction_timeout", T::Time, "0", kReload, kInEffect, &G::transaction_timeout,
+     "Disconnect a client whose transaction has been open this long; 0 never does."},
+
+    {Network, "listen_backlog", T::Int, "128", kRestart, kInEffect, &G::listen_backlog,
+     "Connections that the kernel keeps for us until they are accepted.", kCount},
+    {Network, "max_packet_size", T::Size, "2147483647", kReload, kInEffect, &G::max_packet_size,
+     "Bytes of the largest message that is let through.",
+     within(1024, std::numeric_limits<uint32_t>::max())},
+    {Network, "pkt_buf", T::Size, "4096", kRestart, kInEffect, &G::pkt_buf,
+     "Bytes of the buffer of a busy connection.", within(256, 64 << 20)},
+    {Network, "sbuf_loopcnt", T::Int, "5", kReload, kInEffect, &G::sbuf_loopcnt,
+     "Reads from one connection before the others get their turn; 0 is no limit.", kCount},
+    {Network, "so_reuseport", T::Bool, "0", kRestart, kNotYet, &G::so_reuseport,
+     "Let several processes listen on the same port."},
+    {Network, "tcp_defer_accept", T::Int, "1", kReload, kNotYet, &G::tcp_defer_accept_s,
+     "Seconds for which the kernel holds back a connection that has sent nothing yet; 0 does not.",
+     kCount},
+    {Network, "tcp_keepalive", T::Bool, "1", kReload, kInEffect, &G::tcp_keepalive,
+     "Let the kernel find out about connections whose other end has vanished."},
+    {Network, "tcp_keepcnt", T::Int, "0", kReload, kInEffect, &G::tcp_keepcnt,
+     "Unanswered keepalive probes before a connection is given up; 0 leaves it to the kernel.",
+     kCount},
+    {Network, "tcp_keepidle", T::Int, "0", kReload, kInEffect, &G::tcp_keepidle_s,
+     "Seconds of silence before the first keepalive probe; 0 leaves it to the kernel.", kCount},
+    {Network, "tcp_keepintvl", T::Int, "0", kReload, kInEffect, &G::tcp_keepintvl_s,
+     "Seconds between keepalive probes; 0 leaves it to the kernel.", kCount},
+    {Network, "tcp_socket_buffer", T::Size, "0", kReload, kInEffect, &G::tcp_socket_buffer_bytes,
+     "Bytes of the kernel's send and receive buffers; 0 leaves them to the kernel.", kCount},
+    {Network, "tcp_user_timeout", T::Int, "0", kReload, kInEffect, &G::tcp_user_timeout_ms,
+     "Milliseconds that sent bytes may stay unacknowledged before the connection is given up; 0 "
+     "leaves it to the kernel.",
+     kCount},
+
+    {Weir, "login_burst", T::Int, "32", kReload, kInEffect, &G::login_burst,
+     "Server logins that one pool may have under way at the same time.", within(1, 10'000)},
+    {Weir, "workers", T::Int, "0", kRestart, kInEffect, &G::workers,
+     "Threads that carry traffic; 0 is one for each processor core.", within(0, 256)},
+};
+
+}  // namespace
+
+std::span<const Option> option_table() {
+    return kOptions;
+}
+
+const Option* find_option(std::string_view name) {
+    for (const Option& option : kOptions) {
+        if (name == option.name) return &option;
+    }
+    return nullptr;
+}
+
+const char* to_string(OptionSection section) {
+    return section == OptionSection::Weir ? "weir" : "pgbouncer";
+}
+
+const char* to_string(OptionType type) {
+    switch (type) {
+        case T::Int: return "int";
+        case T::Bool: return "bool";
+        case T::Octal: return "octal";
+        case T::Size: return "bytes";
+        case T::Time: return "seconds";
+        case T::String: return "text";
+        case T::Word: return "word";
+        case T::List: return "list";
+    }
+    return "unknown";  // uncovered: every enumerator is above
+}
+
+const char* to_string(OptionGroup group) {
+    switch (group) {
+        case Generic: return "Generic";
+        case Pooling: return "Pooling and limits";
+        case Protocol: return "Protocol";
+        case Authentication: return "Authentication";
+        case Logging: return "Logging";
+        case Console: return "Console";
+        case Checks: return "Server checks and timeouts";
+        case ClientTls: return "TLS towards clients";
+        case ServerTls: return "TLS towards servers";
+        case Dangerous: return "Dangerous timeouts";
+        case Network: return "Network";
+        case OptionGroup::Weir: return "Options of [weir]";
+    }
+    return "unknown";  // uncovered: every enumerator is above
+}
+
+}  // namespace weir

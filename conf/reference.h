@@ -1,0 +1,17 @@
+// What people read about the options, generated from the tables so that it cannot drift:
+// conf/reference.md and tests/golden/options.txt are these texts, a test compares them, and the
+// same test rewrites them when it runs with WEIR_UPDATE_GOLDEN=1. Thread: any (pure functions).
+#pragma once
+
+#include <string>
+
+namespace weir {
+
+// conf/reference.md: every option by chapter, then the keys of [databases], [users] and [peers].
+std::string render_reference_markdown();
+
+// tests/golden/options.txt: one line per option, `section.name type default change effect`, by
+// name.
+std::string render_option_list();
+
+}  // namespace weir

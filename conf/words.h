@@ -1,0 +1,48 @@
+// The words of every enumerated setting, as the files and SHOW CONFIG write them. A word that is
+// accepted but not acted upon yet says so here. Thread: any (constants).
+#pragma once
+
+#include "conf/config.h"
+#include "conf/value.h"
+
+namespace weir {
+
+inline constexpr Word kPoolModeWords[] = {
+    {"session", static_cast<int>(PoolMode::Session)},
+    {"transaction", static_cast<int>(PoolMode::Transaction)},
+    {"statement", static_cast<int>(PoolMode::Statement)},
+};
+
+inline constexpr Word kAuthTypeWords[] = {
+    {"any", static_cast<int>(AuthType::Any)},
+    {"trust", static_cast<int>(AuthType::Trust)},
+    {"plain", static_cast<int>(AuthType::Plain)},
+    {"md5", static_cast<int>(AuthType::Md5)},
+    {"scram-sha-256", static_cast<int>(AuthType::ScramSha256)},
+    {"cert", static_cast<int>(AuthType::Cert), Effect::NotYet},
+    {"hba", static_cast<int>(AuthType::Hba), Effect::NotYet},
+    {"ldap", static_cast<int>(AuthType::Ldap), Effect::NotYet},
+    {"pam", static_cast<int>(AuthType::Pam), Effect::NotYet},
+};
+
+inline constexpr Word kSslModeWords[] = {
+    {"disable", static_cast<int>(SslMode::Disable)},
+    {"allow", static_cast<int>(SslMode::Allow)},
+    {"prefer", static_cast<int>(SslMode::Prefer)},
+    {"require", static_cast<int>(SslMode::Require)},
+    {"verify-ca", static_cast<int>(SslMode::VerifyCa)},
+    {"verify-full", static_cast<int>(SslMode::VerifyFull)},
+};
+
+inline constexpr Word kLoadBalanceWords[] = {
+    {"round-robin", static_cast<int>(LoadBalanceHosts::RoundRobin)},
+    {"disable", static_cast<int>(LoadBalanceHosts::Disable)},
+};
+
+// Kept as text in GlobalConfig; the numbers only tell the words apart.
+inline constexpr Word kSyslogFacilityWords[] = {
+    {"auth", 0},   {"authpriv", 1}, {"daemon", 2}, {"user", 3},   {"local0", 4},  {"local1", 5},
+    {"local2", 6}, {"local3", 7},   {"local4", 8}, {"local5", 9}, {"local6", 10}, {"local7", 11},
+};
+
+}  // namespace weir

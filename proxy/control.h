@@ -1,0 +1,99 @@
+// Control: the main thread. Signals, reload, DNS, the pools' janitor, the console's commands, shutdown. It never
+// touches a client; it owns a server connection only to close it.
+// Owner: main. Thread: control (main), but for post().
+#pragma once
+
+#include <deque>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <vector>
+
+#include "proxy/inspector.h"
+#include "proxy/net/listen_addresses.h"
+#include "proxy/pool/janitor.h"
+#include "proxy/runtime/loop.h"
+#include "proxy/worker_thread.h"
+
+namespace weir {
+
+class Control final : public Inspector, public ConsoleOutlet {
+  public:
+    // `is_quiet`: nothing is logged to standard error.
+    Control(std::string config_file, ConfigPtr config, bool is_quiet);
+    ~Control() override;
+
+    // The console; before run().
+    void set_console(VirtualDatabase& console);
+    // Called at every tick, about ten times a second.
+    void set_on_tick(std::function<void(Instant)> on_tick) { on_tick_ = std::move(on_tick); }
+
+    // Opens the listening sockets. The error says which address and why.
+    Status listen();
+    // Serves until shut down.
+    void run();
+
+    // ---- Inspector ----
+    [[nodiscard]] ConfigPtr config() const override { return config_; }
+    [[nodiscard]] PoolSet& pools() override { return pools_; }
+    [[nodiscard]] unsigned workers() const override { return workers_count_; }
+    [[nodiscard]] Instant now() override { return clock_.now(); }
+    [[nodiscard]] int64_t wall_us(Instant at) override { return clock_.wall_us(at); }
+    [[nodiscard]] size_t dns_names() const override { return hosts_.size(); }
+    void snapshot(std::function<void(std::vector<WorkerSnapshot>)> done) override;
+    Status reload() override;
+    Status pause(const std::optional<std::string>& database) override;
+    [[nodiscard]] bool is_quiet(const std::optional<std::string>& database) override;
+    Status resume(const std::optional<std::string>& database) override;
+    Status kill(const std::optional<std::string>& database) override;
+    Status shutdown(ShutdownMode mode) override;
+    [[nodiscard]] bool is_paused() const override { return is_paused_; }
+    [[nodiscard]] bool is_shutting_down() const override { return shutdown_.has_value(); }
+
+    // ---- ConsoleOutlet ----
+    void reply(ClientId client, std::string bytes, bool close_after) override;
+
+    // Thread: any.
+    void post(ControlMessage message);
+
+  private:
+    void drain_inbox();
+    void on_message(ControlMessage& message);
+    void on_tick();
+    void on_signal(int number);
+    void recycle(const std::string& database, Instant now);
+    void kill_clients(const std::string& database);
+    void resolve_host(const std::string& host);
+    void stop_listening();
+    [[nodiscard]] bool can_stop();
+    Status for_databases(const std::optional<std::string>& name,
+                         const std::function<Status(DatabaseState&)>& action);
+    static unsigned worker_count(const GlobalConfig& global);
+
+    const std::string config_file_;
+    const bool is_quiet_;
+    ConfigPtr config_;
+    SystemClock clock_;
+    Loop loop_;
+    const unsigned workers_count_;
+    PoolSet pools_;
+    HostTable hosts_;
+    ParameterNames names_;
+    WorkerGroup workers_;
+    Shared shared_;
+    Janitor janitor_;
+    std::function<void(Instant)> on_tick_;
+    std::vector<int> listeners_;
+    std::vector<std::string> socket_files_;
+    std::vector<std::unique_ptr<SignalHandle>> signals_;
+    std::optional<ShutdownMode> shutdown_;
+    bool is_paused_ = false;
+    bool is_stopping_ = false;
+    std::mutex mutex_;  // guards the inbox
+    std::vector<ControlMessage> inbox_;
+    std::deque<std::function<void()>> calls_;  // snapshots that are complete, guarded, too
+    Wakeup wakeup_;
+    std::unique_ptr<Ticker> ticker_;
+};
+
+}  // namespace weir

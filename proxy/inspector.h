@@ -1,0 +1,50 @@
+// Inspector: what the admin rooms may see and do. Implemented by the control thread; the console, and later the
+// metrics, use nothing else of the traffic code.
+// Thread: control, all of it.
+#pragma once
+
+#include <functional>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "conf/config.h"
+#include "proxy/pool/pool_set.h"
+#include "proxy/session/message.h"
+
+namespace weir {
+
+enum class ShutdownMode : uint8_t { Now, WaitForServers, WaitForClients };
+
+class Inspector {
+  public:
+    virtual ~Inspector() = default;
+
+    // ---- seeing ----
+
+    [[nodiscard]] virtual ConfigPtr config() const = 0;
+    [[nodiscard]] virtual PoolSet& pools() = 0;
+    [[nodiscard]] virtual unsigned workers() const = 0;
+    [[nodiscard]] virtual Instant now() = 0;
+    [[nodiscard]] virtual int64_t wall_us(Instant at) = 0;
+    [[nodiscard]] virtual size_t dns_names() const = 0;
+    // Asks every worker for its picture and calls `done` on this thread, with one snapshot per worker.
+    virtual void snapshot(std::function<void(std::vector<WorkerSnapshot>)> done) = 0;
+
+    // ---- doing ----
+
+    // Reads the configuration again. Errors leave everything as it was; the message lists them.
+    virtual Status reload() = 0;
+    // New work of the database (all of them without a name) is queued from now on. Error when it is unknown or
+    // paused already. is_quiet() tells when nothing is running any more.
+    virtual Status pause(const std::optional<std::string>& database) = 0;
+    [[nodiscard]] virtual bool is_quiet(const std::optional<std::string>& database) = 0;
+    virtual Status resume(const std::optional<std::string>& database) = 0;
+    // Closes all clients and servers of the database (of all without a name) and leaves it paused.
+    virtual Status kill(const std::optional<std::string>& database) = 0;
+    virtual Status shutdown(ShutdownMode mode) = 0;
+    [[nodiscard]] virtual bool is_paused() const = 0;
+    [[nodiscard]] virtual bool is_shutting_down() const = 0;
+};
+
+}  // namespace weir

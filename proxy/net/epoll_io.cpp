@@ -1,0 +1,120 @@
+#include "proxy/net/epoll_io.h"
+
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
+
+#include "protocol/base/check.h"
+
+namespace weir {
+
+EpollIo::EpollIo(const SocketOptions& options)
+    : epoll_fd_(epoll_create1(EPOLL_CLOEXEC)), options_(options), events_(kEventsMax) {
+    WEIR_CHECK(epoll_fd_ >= 0);
+}
+
+EpollIo::~EpollIo() { ::close(epoll_fd_); }
+
+int EpollIo::wait(int timeout_ms) {
+    const int n = epoll_wait(epoll_fd_, events_.data(), kEventsMax, timeout_ms);
+    return n < 0 ? 0 : n;  // EINTR
+}
+
+IoEvent EpollIo::at(int index) const {
+    const epoll_event& event = events_[static_cast<size_t>(index)];
+    const bool is_broken = (event.events & (EPOLLHUP | EPOLLERR)) != 0;
+    return {{event.data.u64}, (event.events & EPOLLIN) != 0 || is_broken,
+            (event.events & EPOLLOUT) != 0 || is_broken};
+}
+
+void EpollIo::control(int operation, int fd, Watch watch, uint32_t events) {
+    epoll_event event{};
+    event.events = events;
+    event.data.u64 = watch.word;
+    const int result = epoll_ctl(epoll_fd_, operation, fd, &event);
+    WEIR_CHECK(result == 0);
+}
+
+void EpollIo::add_listener(int fd, Watch watch) {
+    control(EPOLL_CTL_ADD, fd, watch, EPOLLIN | EPOLLEXCLUSIVE);
+}
+
+void EpollIo::add(int fd, Watch watch, bool read, bool write) {
+    control(EPOLL_CTL_ADD, fd, watch, (read ? EPOLLIN : 0U) | (write ? EPOLLOUT : 0U));
+}
+
+void EpollIo::modify(int fd, Watch watch, bool read, bool write) {
+    control(EPOLL_CTL_MOD, fd, watch, (read ? EPOLLIN : 0U) | (write ? EPOLLOUT : 0U));
+}
+
+void EpollIo::remove(int fd) { epoll_ctl(epoll_fd_, EPOLL_CTL_DEL, fd, nullptr); }
+
+ssize_t EpollIo::receive(int fd, std::span<uint8_t> into) {
+    ssize_t n;
+    do {
+        n = recv(fd, into.data(), into.size(), 0);
+    } while (n < 0 && errno == EINTR);
+    return n < 0 ? -errno : n;
+}
+
+ssize_t EpollIo::send(int fd, std::span<const iovec> pieces) {
+    ssize_t n;
+    do {
+        if (pieces.size() == 1) {
+            n = ::send(fd, pieces[0].iov_base, pieces[0].iov_len, MSG_NOSIGNAL);
+        } else {
+            msghdr message{};
+            message.msg_iov = const_cast<iovec*>(pieces.data());
+            message.msg_iovlen = pieces.size();
+            n = sendmsg(fd, &message, MSG_NOSIGNAL);
+        }
+    } while (n < 0 && errno == EINTR);
+    return n < 0 ? -errno : n;
+}
+
+Result<int> EpollIo::connect(const Address& address) {
+    const int fd = socket(address.family(), SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    if (fd < 0) return fail("58000", std::string("cannot make a socket: ") + std::strerror(errno));
+    apply_options(fd, address, options_);
+    if (::connect(fd, address.data(), address.size()) < 0 && errno != EINPROGRESS && errno != EINTR) {
+        const std::string why = std::strerror(errno);
+        ::close(fd);
+        return fail("08006", "connect failed: " + why);
+    }
+    return fd;
+}
+
+int EpollIo::connect_result(int fd) {
+    int error = 0;
+    socklen_t bytes = sizeof error;
+    if (getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &bytes) < 0) return errno;
+    return error;
+}
+
+Address EpollIo::local_address(int fd) {
+    sockaddr_storage storage{};
+    socklen_t bytes = sizeof storage;
+    if (getsockname(fd, reinterpret_cast<sockaddr*>(&storage), &bytes) < 0) return {};
+    return Address::from_sockaddr(reinterpret_cast<const sockaddr*>(&storage), bytes);
+}
+
+bool EpollIo::is_same_user(int fd) {
+    ucred credentials{};
+    socklen_t bytes = sizeof credentials;
+    return getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &credentials, &bytes) == 0 &&
+           credentials.uid == geteuid();
+}
+
+int EpollIo::peer_pid(int fd) {
+    ucred credentials{};
+    socklen_t bytes = sizeof credentials;
+    return getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &credentials, &bytes) == 0 ? credentials.pid : 0;
+}
+
+void EpollIo::shutdown_send(int fd) { shutdown(fd, SHUT_WR); }
+
+void EpollIo::close(int fd) { ::close(fd); }
+
+}  // namespace weir

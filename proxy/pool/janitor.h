@@ -1,0 +1,43 @@
+// Janitor: looks after all pools from the control thread: closes idle connections past their time, opens those
+// that min_pool_size or the reserve asks for, and gives the units of shared limits to whoever waits longest.
+// Owner: Control. Thread: control.
+#pragma once
+
+#include <functional>
+#include <vector>
+
+#include "proxy/pool/pool_set.h"
+#include "proxy/session/message.h"
+
+namespace weir {
+
+// The owner of connections that the control thread has taken out of idle to close them.
+constexpr WorkerId kControlWorker = 254;
+
+class Janitor {
+  public:
+    Janitor(PoolSet& pools, Exchange& exchange) : pools_(pools), exchange_(exchange) {}
+
+    // A round over all pools.
+    void tick(Instant now);
+    // A shared limit (max_db_connections, max_user_connections) is in somebody's way: evict the least recently
+    // used idle connection of its users, for the pool whose oldest waiter waits longest.
+    void relieve(Instant now);
+    // Closes the idle connections of a pool (PAUSE, RELOAD, KILL).
+    void close_idle(Pool& pool, Instant now);
+    // RESUME, or a new limit: idle connections and new ones for those who wait.
+    void serve_waiters(Pool& pool, Instant now);
+
+  private:
+    void close(Pool& pool, ServerConnection& server, Instant now);
+    void open_elsewhere(ServerConnection* server);
+    void open_wanted(Pool& pool, Instant now);
+    bool evict_for(Pool& needy, Instant now);
+    WorkerId next_opener();
+
+    PoolSet& pools_;
+    Exchange& exchange_;
+    unsigned opener_ = 0;
+};
+
+}  // namespace weir

@@ -1,0 +1,373 @@
+#include "proxy/pool/pool.h"
+
+#include <algorithm>
+
+namespace weir {
+
+Pool::Pool(PoolKey key, DatabaseConfig database, DatabaseState& database_state, UserState& user_state,
+           unsigned workers)
+    : key_(std::move(key)),
+      database_state_(database_state),
+      user_state_(user_state),
+      counters_(workers),
+      database_(std::move(database)),
+      idle_(workers) {}
+
+Pool::~Pool() {
+    for (IdleList& list : idle_) {
+        while (list.pop_front() != nullptr) {
+        }
+    }
+    while (waiters_.pop_front() != nullptr) {
+    }
+}
+
+void Pool::set_owner(ServerConnection& server, LedgerState state, WorkerId worker) {
+    if (++server.generation == 0) server.generation = 1;
+    server.owner.store(ServerOwner{state, worker, server.generation}.pack(), std::memory_order_release);
+}
+
+// ---- acquire ----
+
+Pool::Acquired Pool::acquire(Waiter& waiter, WorkerId me, Instant now) {
+    const std::lock_guard lock(mutex_);
+    Acquired out;
+    if (!is_paused() && waiters_.empty() && idle_count_ > 0) {
+        out.server = pop_idle(me);
+        out.home = out.server->load_owner().worker;
+        lease_idle(*out.server, out.home, me);
+        return out;
+    }
+    if (backoff_.is_failing() && total() == 0 && !backoff_.may_try(now) && !is_paused()) {
+        out.refused = last_failure_;
+        return out;
+    }
+    waiter.ticket = ++last_ticket_;
+    waiter.since = now;
+    waiters_.push_back(waiter);
+    out.is_queued = true;
+    out.open = open_for_waiters(me, now, &out.is_starved);
+    return out;
+}
+
+// Own idle connections first (their sockets are registered here), then those of the worker with the most.
+ServerConnection* Pool::pop_idle(WorkerId me) {
+    IdleList* list = me < idle_.size() && !idle_[me].empty() ? &idle_[me] : nullptr;
+    if (list == nullptr) {
+        list = &*std::max_element(idle_.begin(), idle_.end(),
+                                  [](const IdleList& a, const IdleList& b) { return a.size() < b.size(); });
+    }
+    return settings_.round_robin ? list->back() : list->front();
+}
+
+void Pool::lease_idle(ServerConnection& server, WorkerId home, WorkerId me) {
+    idle_[home].remove(server);
+    --idle_count_;
+    ++leased_;
+    set_owner(server, LedgerState::Leased, me);
+}
+
+bool Pool::has_room(Instant now) const {
+    if (settings_.size == 0) return true;
+    size_t limit = static_cast<size_t>(settings_.size);
+    const bool may_use_reserve = settings_.reserve > 0 && settings_.reserve_timeout.count() > 0 &&
+                                 waiters_.size() > 0;
+    if (may_use_reserve) {
+        const Waiter* oldest = const_cast<Pool*>(this)->waiters_.front();
+        if (now - oldest->since >= settings_.reserve_timeout) limit += static_cast<size_t>(settings_.reserve);
+    }
+    return total() < limit;
+}
+
+ServerConnection* Pool::open_for_waiters(WorkerId opener, Instant now, bool* is_starved) {
+    if (is_paused() || waiters_.size() <= opening_) return nullptr;
+    if (opening_ >= static_cast<size_t>(settings_.login_burst)) return nullptr;
+    // After a failure one trial at a time: the server is down for all of them or for none.
+    if (backoff_.is_failing() && (opening_ > 0 || !backoff_.may_try(now))) return nullptr;
+    if (!has_room(now)) return nullptr;
+    return reserve_slot(opener, is_starved);
+}
+
+ServerConnection* Pool::reserve_slot(WorkerId opener, bool* is_starved) {
+    if (!database_state_.servers.try_reserve()) {
+        database_state_.servers.starved.store(true, std::memory_order_release);
+        *is_starved = true;
+        return nullptr;
+    }
+    if (!user_state_.servers.try_reserve()) {
+        database_state_.servers.release();
+        user_state_.servers.starved.store(true, std::memory_order_release);
+        *is_starved = true;
+        return nullptr;
+    }
+    if (free_slots_.empty()) {
+        slots_.push_back(std::make_unique<ServerConnection>());
+        slots_.back()->slot = static_cast<uint32_t>(slots_.size() - 1);
+        slots_.back()->pool = this;
+        free_slots_.push_back(slots_.back()->slot);
+    }
+    ServerConnection& server = *slots_[free_slots_.back()];
+    free_slots_.pop_back();
+    ++opening_;
+    server.epoch = epoch_;
+    set_owner(server, LedgerState::Opening, opener);
+    return &server;
+}
+
+bool Pool::leave(Waiter& waiter) {
+    const std::lock_guard lock(mutex_);
+    if (!waiter.is_linked()) return false;
+    waiters_.remove(waiter);
+    return true;
+}
+
+// ---- release ----
+
+Grant Pool::grant_front(ServerConnection& server) {
+    Waiter* waiter = waiters_.pop_front();
+    return {waiter->client, waiter->ticket, &server, waiter->since};
+}
+
+bool Pool::is_expired(const ServerConnection& server, Instant now) const {
+    return settings_.lifetime.count() > 0 && now - server.connected_at >= settings_.lifetime;
+}
+
+Pool::Released Pool::release(ServerConnection& server, WorkerId me, Instant now, bool is_new) {
+    const std::lock_guard lock(mutex_);
+    Released out;
+    const ServerOwner owner = server.load_owner();
+    WEIR_CHECK(owner.worker == me);
+    WEIR_CHECK(owner.state == (is_new ? LedgerState::Opening : LedgerState::Leased));
+    if (is_new) {
+        --opening_;
+        ++leased_;
+        set_owner(server, LedgerState::Leased, me);
+        backoff_.on_success();
+        last_failure_.reset();
+    }
+    const bool is_over =
+        settings_.size > 0 && total() > static_cast<size_t>(settings_.size + settings_.reserve);
+    const bool is_single_use = settings_.lifetime.count() == 0 && !is_new;
+    if (server.epoch != epoch_ || is_over || is_single_use || database_state_.removed.load() ||
+        database_state_.servers.is_over() || user_state_.servers.is_over()) {
+        out.kind = Released::Kind::MustClose;
+        return out;
+    }
+    if (!waiters_.empty() && !is_paused()) {
+        out.kind = Released::Kind::Granted;
+        out.grant = grant_front(server);
+        set_owner(server, LedgerState::Leased, out.grant.client.worker);
+        bool is_starved = false;
+        out.open = open_for_waiters(me, now, &is_starved);
+        return out;
+    }
+    const bool others_starve = database_state_.servers.starved.load(std::memory_order_acquire) ||
+                               user_state_.servers.starved.load(std::memory_order_acquire);
+    const bool is_surplus = settings_.size > 0 && total() > static_cast<size_t>(settings_.size);
+    if (is_paused() || is_surplus || (others_starve && !is_new) || (is_expired(server, now) && !is_new)) {
+        out.kind = Released::Kind::MustClose;
+        return out;
+    }
+    --leased_;
+    ++idle_count_;
+    server.idle_since = now;
+    idle_[me].push_front(server);
+    set_owner(server, LedgerState::Idle, me);
+    return out;
+}
+
+Pool::Retired Pool::retire(ServerConnection& server, WorkerId me, Instant now,
+                           const std::optional<Error>& failure) {
+    const std::lock_guard lock(mutex_);
+    Retired out;
+    const ServerOwner owner = server.load_owner();
+    WEIR_CHECK(owner.worker == me);
+    WEIR_CHECK(owner.state == LedgerState::Opening || owner.state == LedgerState::Leased);
+    size_t& count = owner.state == LedgerState::Opening ? opening_ : leased_;
+    WEIR_CHECK(count > 0);
+    --count;
+    server.reset();
+    set_owner(server, LedgerState::Free, kNoWorker);
+    free_slots_.push_back(server.slot);
+    database_state_.servers.release();
+    user_state_.servers.release();
+    if (failure && owner.state == LedgerState::Opening) {
+        backoff_.on_failure(now, settings_.login_retry);
+        last_failure_ = failure;
+        // The server itself refused us: waiting longer will not help those who wait, unless it is only
+        // starting up or shutting down (57P03), or other connections still serve the queue. A connect that
+        // failed leaves them waiting: a restart is survived within query_wait_timeout.
+        const std::string& state = failure->sqlstate;
+        if (total() == 0 && state != "57P03" && state != "08006") {
+            while (Waiter* waiter = waiters_.pop_front()) {
+                out.failed.push_back({waiter->client, waiter->ticket, nullptr, waiter->since});
+            }
+        }
+    }
+    bool is_starved = false;
+    out.relieves = database_state_.servers.starved.load() || user_state_.servers.starved.load();
+    // A shared limit is given to whoever waits longest, which PoolSet::relieve finds out.
+    if (!out.relieves) out.open = open_for_waiters(me, now, &is_starved);
+    return out;
+}
+
+// ---- idle connections ----
+
+bool Pool::take_idle(ServerConnection& server, uint16_t generation, WorkerId me) {
+    const std::lock_guard lock(mutex_);
+    const ServerOwner owner = server.load_owner();
+    if (owner.state != LedgerState::Idle || owner.worker != me ||
+        static_cast<uint16_t>(owner.generation) != generation) {
+        return false;
+    }
+    lease_idle(server, me, me);
+    return true;
+}
+
+ServerConnection* Pool::take_lru_idle(WorkerId me, Instant* idle_since) {
+    const std::lock_guard lock(mutex_);
+    ServerConnection* oldest = nullptr;
+    for (IdleList& list : idle_) {
+        ServerConnection* candidate = list.back();
+        if (candidate != nullptr && (oldest == nullptr || candidate->idle_since < oldest->idle_since)) {
+            oldest = candidate;
+        }
+    }
+    if (oldest == nullptr) return nullptr;
+    *idle_since = oldest->idle_since;
+    if (me != kNoWorker) lease_idle(*oldest, oldest->load_owner().worker, me);
+    return oldest;
+}
+
+void Pool::take_expired(WorkerId me, Instant now, std::vector<ServerConnection*>& out) {
+    const std::lock_guard lock(mutex_);
+    for (IdleList& list : idle_) {
+        ServerConnection* next = nullptr;
+        for (ServerConnection* server = list.front(); server != nullptr; server = next) {
+            next = list.next(*server);
+            // server_lifetime: spaced, so that a pool does not reconnect all at once.
+            const bool is_old = is_expired(*server, now) &&
+                                (settings_.size == 0 ||
+                                 now - last_lifetime_close_ >= settings_.lifetime / settings_.size);
+            const bool is_unused = settings_.idle_timeout.count() > 0 &&
+                                   now - server->idle_since >= settings_.idle_timeout &&
+                                   total() > static_cast<size_t>(settings_.size_min);
+            if (!is_old && !is_unused) continue;
+            if (is_old) last_lifetime_close_ = now;
+            lease_idle(*server, server->load_owner().worker, me);
+            out.push_back(server);
+        }
+    }
+}
+
+void Pool::take_all_idle(WorkerId me, std::vector<ServerConnection*>& out) {
+    const std::lock_guard lock(mutex_);
+    for (IdleList& list : idle_) {
+        while (ServerConnection* server = list.front()) {
+            lease_idle(*server, server->load_owner().worker, me);
+            out.push_back(server);
+        }
+    }
+}
+
+ServerConnection* Pool::want_open(WorkerId opener, Instant now) {
+    const std::lock_guard lock(mutex_);
+    bool is_starved = false;
+    if (ServerConnection* server = open_for_waiters(opener, now, &is_starved)) return server;
+    const bool keeps_min = clients.load(std::memory_order_relaxed) > 0 || settings_.has_forced_user;
+    const bool is_below_min = total() < static_cast<size_t>(std::max(settings_.size_min, 0));
+    if (!keeps_min || !is_below_min || is_paused() || database_state_.removed.load()) return nullptr;
+    if (credentials_.user.empty() || !backoff_.may_try(now) || !has_room(now)) return nullptr;
+    if (opening_ >= static_cast<size_t>(settings_.login_burst)) return nullptr;
+    // Not worth taking a unit of a shared limit from others: a refusal is not starvation.
+    if (!database_state_.servers.try_reserve()) return nullptr;
+    database_state_.servers.release();
+    if (!user_state_.servers.try_reserve()) return nullptr;
+    user_state_.servers.release();
+    return reserve_slot(opener, &is_starved);
+}
+
+void Pool::hand_opening(ServerConnection& server, WorkerId opener) {
+    const std::lock_guard lock(mutex_);
+    WEIR_CHECK(server.load_owner().state == LedgerState::Opening);
+    set_owner(server, LedgerState::Opening, opener);
+}
+
+// ---- PAUSE, RESUME, RELOAD ----
+
+std::optional<Grant> Pool::match_waiter(Instant) {
+    const std::lock_guard lock(mutex_);
+    if (is_paused() || waiters_.empty() || idle_count_ == 0) return std::nullopt;
+    const WorkerId to = waiters_.front()->client.worker;
+    ServerConnection* server = pop_idle(to);
+    const WorkerId home = server->load_owner().worker;
+    lease_idle(*server, home, to);
+    return grant_front(*server);
+}
+
+std::vector<Grant> Pool::take_waiters() {
+    const std::lock_guard lock(mutex_);
+    std::vector<Grant> out;
+    while (Waiter* waiter = waiters_.pop_front()) {
+        out.push_back({waiter->client, waiter->ticket, nullptr, waiter->since});
+    }
+    return out;
+}
+
+void Pool::configure(const PoolSettings& settings, const DatabaseConfig& database) {
+    const std::lock_guard lock(mutex_);
+    settings_ = settings;
+    database_ = database;
+}
+
+void Pool::recycle() {
+    const std::lock_guard lock(mutex_);
+    ++epoch_;
+    welcome_.reset();
+}
+
+void Pool::set_credentials(ServerCredentials credentials) {
+    const std::lock_guard lock(mutex_);
+    // The same secret again must not forget the keys that earlier logins left.
+    if (credentials.secret == credentials_.secret && credentials.user == credentials_.user) {
+        if (credentials.scram_keys != nullptr) credentials_.scram_keys = credentials.scram_keys;
+        if (credentials.derived_keys != nullptr) credentials_.derived_keys = credentials.derived_keys;
+        return;
+    }
+    credentials_ = std::move(credentials);
+}
+
+ServerCredentials Pool::credentials() const {
+    const std::lock_guard lock(mutex_);
+    return credentials_;
+}
+
+DatabaseConfig Pool::database() const {
+    const std::lock_guard lock(mutex_);
+    return database_;
+}
+
+void Pool::set_welcome(const Welcome& welcome, std::shared_ptr<const Welcome>& shared) {
+    const std::lock_guard lock(mutex_);
+    if (welcome_ == nullptr || !(*welcome_ == welcome)) welcome_ = std::make_shared<Welcome>(welcome);
+    shared = welcome_;
+}
+
+std::shared_ptr<const Welcome> Pool::welcome() const {
+    const std::lock_guard lock(mutex_);
+    return welcome_;
+}
+
+size_t Pool::next_host() {
+    const std::lock_guard lock(mutex_);
+    return host_cursor_++;
+}
+
+Pool::Counts Pool::counts() const {
+    const std::lock_guard lock(mutex_);
+    const Waiter* oldest = const_cast<Pool*>(this)->waiters_.front();
+    return {idle_count_, leased_, opening_, waiters_.size(), oldest == nullptr ? Instant{} : oldest->since,
+            backoff_.is_failing()};
+}
+
+}  // namespace weir

@@ -1,0 +1,109 @@
+#include "proxy/prepared/server_statements.h"
+
+#include "protocol/base/check.h"
+
+namespace weir {
+
+ServerStatements::Handle ServerStatements::use(const StatementId& id) {
+    const auto found = by_id_.find(id);
+    if (found == by_id_.end()) return kNone;
+    if (head_ != found->second) {
+        unlink(found->second);
+        link_newest(found->second);
+    }
+    return found->second;
+}
+
+ServerStatements::Handle ServerStatements::insert(const StatementId& id) {
+    Handle handle;
+    if (free_.empty()) {
+        handle = static_cast<Handle>(entries_.size());
+        entries_.emplace_back();
+    } else {
+        handle = free_.back();
+        free_.pop_back();
+    }
+    const bool is_new = by_id_.emplace(id, handle).second;
+    WEIR_CHECK(is_new);
+    entries_[handle].id = id;
+    entries_[handle].state = Entry::State::Live;
+    entries_[handle].is_parse_pending = true;
+    link_newest(handle);
+    return handle;
+}
+
+void ServerStatements::on_parse_dropped(Handle handle) {
+    Entry& entry = entries_[handle];
+    if (entry.state == Entry::State::Closing) entry.state = Entry::State::ClosingUnparsed;
+    if (entry.state != Entry::State::Live) return;
+    by_id_.erase(entry.id);
+    unlink(handle);
+    free_entry(handle);
+}
+
+void ServerStatements::begin_close(Handle handle) {
+    Entry& entry = entries_[handle];
+    WEIR_CHECK(entry.state == Entry::State::Live);
+    by_id_.erase(entry.id);
+    unlink(handle);
+    entry.state = Entry::State::Closing;  // the handle is kept: the answer will name it
+}
+
+void ServerStatements::on_close_complete(Handle handle) { free_entry(handle); }
+
+void ServerStatements::on_close_dropped(Handle handle) {
+    Entry& entry = entries_[handle];
+    if (entry.state == Entry::State::Closing && !contains(entry.id)) {
+        by_id_.emplace(entry.id, handle);
+        entry.state = Entry::State::Live;
+        link_newest(handle);
+        return;
+    }
+    free_entry(handle);
+}
+
+void ServerStatements::free_entry(Handle handle) {
+    entries_[handle].state = Entry::State::Free;
+    free_.push_back(handle);
+}
+
+void ServerStatements::forget_parsed() {
+    for (Handle handle = 0; handle < entries_.size(); ++handle) {
+        Entry& entry = entries_[handle];
+        if (entry.state != Entry::State::Live || entry.is_parse_pending) continue;
+        by_id_.erase(entry.id);
+        unlink(handle);
+        free_entry(handle);
+    }
+}
+
+void ServerStatements::clear() {
+    by_id_.clear();
+    entries_.clear();
+    free_.clear();
+    head_ = tail_ = kNone;
+}
+
+void ServerStatements::link_newest(Handle handle) {
+    entries_[handle].older = head_;
+    entries_[handle].newer = kNone;
+    if (head_ != kNone) entries_[head_].newer = handle;
+    head_ = handle;
+    if (tail_ == kNone) tail_ = handle;
+}
+
+void ServerStatements::unlink(Handle handle) {
+    const Entry& entry = entries_[handle];
+    if (entry.newer != kNone) {
+        entries_[entry.newer].older = entry.older;
+    } else {
+        head_ = entry.older;
+    }
+    if (entry.older != kNone) {
+        entries_[entry.older].newer = entry.newer;
+    } else {
+        tail_ = entry.newer;
+    }
+}
+
+}  // namespace weir

@@ -1,0 +1,75 @@
+#include "proxy/prepared/statement.h"
+
+#include <openssl/evp.h>
+
+#include "protocol/base/check.h"
+
+namespace weir {
+
+StatementId statement_id(ByteView text_and_types) {
+    uint8_t digest[EVP_MAX_MD_SIZE];
+    unsigned bytes = 0;
+    WEIR_CHECK(EVP_Digest(text_and_types.data(), text_and_types.size(), digest, &bytes, EVP_sha256(),
+                          nullptr) == 1);
+    return {{load_be64(digest), load_be64(digest + 8)}};
+}
+
+ServerName server_name(const StatementId& id) {
+    static constexpr char kDigits[] = "0123456789abcdef";
+    ServerName name{'w', 'e', 'i', 'r', '_'};
+    for (size_t i = 0; i < 32; ++i) {
+        name[5 + i] = kDigits[id.words[i / 16] >> (60 - 4 * (i % 16)) & 0xf];
+    }
+    return name;
+}
+
+StatementCache::~StatementCache() {
+    while (shelf_.pop_front() != nullptr) {
+    }
+    for (const auto& entry : by_text_) delete entry.second;
+}
+
+Statement& StatementCache::acquire(ByteView text_and_types, bool needs_name) {
+    const auto found = by_text_.find(as_text(text_and_types));
+    Statement* statement = nullptr;
+    if (found != by_text_.end()) {
+        statement = found->second;
+        take_off_shelf(*statement);
+    } else {
+        statement = new Statement();
+        statement->text_and_types = as_text(text_and_types);
+        statement->references = 1;
+        bytes_ += text_and_types.size();
+        by_text_.emplace(statement->text_and_types, statement);
+    }
+    if (needs_name && !statement->is_named) {
+        statement->id = statement_id(as_bytes(statement->text_and_types));
+        statement->name = server_name(statement->id);
+        statement->is_named = true;
+    }
+    return *statement;
+}
+
+void StatementCache::take_off_shelf(Statement& statement) {
+    if (statement.references++ > 0) return;
+    shelf_.remove(statement);
+    shelf_bytes_ -= statement.text_and_types.size();
+}
+
+void StatementCache::release(Statement& statement) {
+    WEIR_CHECK(statement.references > 0);
+    if (--statement.references > 0) return;
+    shelf_.push_back(statement);
+    shelf_bytes_ += statement.text_and_types.size();
+    while (shelf_.size() > kUnreferencedMax || shelf_bytes_ > kUnreferencedBytesMax) drop_oldest();
+}
+
+void StatementCache::drop_oldest() {
+    Statement* oldest = shelf_.pop_front();
+    shelf_bytes_ -= oldest->text_and_types.size();
+    bytes_ -= oldest->text_and_types.size();
+    by_text_.erase(std::string_view(oldest->text_and_types));
+    delete oldest;
+}
+
+}  // namespace weir

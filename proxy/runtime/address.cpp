@@ -1,0 +1,75 @@
+#include "proxy/runtime/address.h"
+
+#include <arpa/inet.h>
+#include <netinet/in.h>
+#include <sys/un.h>
+
+#include <cstring>
+
+namespace weir {
+
+Result<Address> Address::from_ip(const std::string& text, uint16_t port) {
+    Address out;
+    sockaddr_in v4{};
+    v4.sin_family = AF_INET;
+    v4.sin_port = htons(port);
+    if (inet_pton(AF_INET, text.c_str(), &v4.sin_addr) == 1) {
+        return from_sockaddr(reinterpret_cast<const sockaddr*>(&v4), sizeof v4);
+    }
+    sockaddr_in6 v6{};
+    v6.sin6_family = AF_INET6;
+    v6.sin6_port = htons(port);
+    if (inet_pton(AF_INET6, text.c_str(), &v6.sin6_addr) == 1) {
+        return from_sockaddr(reinterpret_cast<const sockaddr*>(&v6), sizeof v6);
+    }
+    return fail("22023", "not an IP address: " + text);
+}
+
+Result<Address> Address::from_unix(const std::string& path) {
+    sockaddr_un address{};
+    address.sun_family = AF_UNIX;
+    if (path.empty() || path.size() >= sizeof address.sun_path) {
+        return fail("22023", "unix socket path is empty or too long: " + path);
+    }
+    std::memcpy(address.sun_path, path.data(), path.size());
+    const bool is_abstract = path[0] == '@';
+    if (is_abstract) address.sun_path[0] = '\0';
+    const size_t bytes = offsetof(sockaddr_un, sun_path) + path.size() + (is_abstract ? 0 : 1);
+    return from_sockaddr(reinterpret_cast<const sockaddr*>(&address), static_cast<socklen_t>(bytes));
+}
+
+Address Address::from_sockaddr(const sockaddr* address, socklen_t bytes) {
+    Address out;
+    out.size_ = bytes < sizeof out.storage_ ? bytes : static_cast<socklen_t>(sizeof out.storage_);
+    std::memcpy(&out.storage_, address, out.size_);
+    return out;
+}
+
+std::string Address::host() const { return PeerAddress::from(*this).host(); }
+
+uint16_t Address::port() const { return PeerAddress::from(*this).port; }
+
+PeerAddress PeerAddress::from(const Address& address) {
+    PeerAddress out;
+    out.family = static_cast<uint8_t>(address.family());
+    if (address.family() == AF_INET) {
+        sockaddr_in v4;
+        std::memcpy(&v4, address.data(), sizeof v4);
+        std::memcpy(out.bytes, &v4.sin_addr, sizeof v4.sin_addr);
+        out.port = ntohs(v4.sin_port);
+    } else if (address.family() == AF_INET6) {
+        sockaddr_in6 v6;
+        std::memcpy(&v6, address.data(), sizeof v6);
+        std::memcpy(out.bytes, &v6.sin6_addr, sizeof v6.sin6_addr);
+        out.port = ntohs(v6.sin6_port);
+    }
+    return out;
+}
+
+std::string PeerAddress::host() const {
+    char text[INET6_ADDRSTRLEN] = "unix";
+    if (family == AF_INET || family == AF_INET6) inet_ntop(family, bytes, text, sizeof text);
+    return text;
+}
+
+}  // namespace weir

@@ -1,0 +1,43 @@
+// HostTable: addresses of host names, with a time to live. Workers look up, never wait: a name that is not
+// known (or whose addresses are stale) is asked of the control thread, whose resolver fills the table and
+// tells the workers.
+// Thread: any (one mutex, on connect paths only).
+#pragma once
+
+#include <map>
+#include <mutex>
+#include <string>
+#include <vector>
+
+#include "protocol/base/clock.h"
+#include "protocol/base/result.h"
+
+namespace weir {
+
+class HostTable {
+  public:
+    struct Answer {
+        enum class Kind : uint8_t { Known, Pending, Failed } kind = Kind::Pending;
+        std::string ip;             // Known: the next address, round robin
+        bool must_resolve = false;  // the caller is to ask the control thread
+        std::string error;          // Failed
+    };
+    // An address literal answers itself.
+    Answer lookup(const std::string& host, Instant now);
+    void put(const std::string& host, std::vector<std::string> ips, Instant fresh_until);
+    void put_failure(const std::string& host, std::string error, Instant until);
+    [[nodiscard]] size_t size() const;
+
+  private:
+    struct Entry {
+        std::vector<std::string> ips;
+        std::string error;
+        size_t next = 0;
+        bool is_asked = false;
+        Instant until;
+    };
+    mutable std::mutex mutex_;
+    std::map<std::string, Entry> entries_;
+};
+
+}  // namespace weir

@@ -1,0 +1,36 @@
+#include "proxy/server/server_connection.h"
+
+#include "proxy/server/server_login.h"
+
+namespace weir {
+
+ServerConnection::ServerConnection() { Deadline::kind = Deadline::Kind::Server; }
+
+ServerConnection::~ServerConnection() = default;
+
+void ServerConnection::reset() {
+    WEIR_CHECK(client == nullptr);
+    phase = ServerPhase::Connecting;
+    fd = -1;
+    registered_with = kNoWorker;
+    reads = writes = false;
+    is_reset_needed = is_reset_sent = is_cancel_sent = is_copy_fail_sent = false;
+    is_new = is_error_forwarded = is_prologue_failed = is_stream_forwarded = false;
+    cancels_in_flight = 0;
+    parser.reset();
+    tracker.reset();
+    held.clear();
+    outbox.clear();
+    login.reset();
+    statements.clear();
+    unnamed_of = {};
+    parameters = {};
+    welcome.reset();
+    backend_key = 0;
+    address = local_address = {};
+    host.clear();
+    id = 0;
+    connected_at = requested_at = clean_by = {};
+}
+
+}  // namespace weir

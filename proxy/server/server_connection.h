@@ -1,0 +1,131 @@
+// ServerConnection: one connection to PostgreSQL, and the slot that it lives in. Slots are never freed, only
+// given a new generation, so that a late event can always be checked.
+//
+// Ledger states (guarded by the pool's mutex; `owner` is written only under it):
+//
+//        Free --open--> Opening --logged in--> Leased <--acquire/release--> Idle
+//          ^               |                      |                          |
+//          +---failed------+-------closed---------+--(taken out of Idle first)+
+//
+// Outside the mutex a thread touches only a connection that it owns as Opening or Leased. An idle connection
+// stays registered with the worker that released it (its home), which must take it out of Idle under the
+// mutex before it reads from it; any other worker may take it over likewise.
+//
+// Phases (the owner's alone): Connecting -> LoggingIn -> Ready <-> Relaying / Cleaning / Checking,
+// BeingCancelled = clean, but a cancel request for it is in flight.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <memory>
+#include <string>
+
+#include "protocol/base/byte_queue.h"
+#include "protocol/base/clock.h"
+#include "protocol/base/ids.h"
+#include "protocol/base/intrusive_list.h"
+#include "protocol/message/frame.h"
+#include "protocol/message/tracker.h"
+#include "proxy/prepared/server_statements.h"
+#include "proxy/runtime/address.h"
+#include "proxy/runtime/deadline_queue.h"
+#include "proxy/server/parameters.h"
+
+namespace weir {
+
+class Pool;
+class ServerLogin;
+struct ClientSession;
+
+enum class LedgerState : uint8_t { Free, Opening, Idle, Leased };
+
+// Who may touch a connection, in one word so that a worker can tell a stale event without a lock.
+struct ServerOwner {
+    LedgerState state = LedgerState::Free;
+    WorkerId worker = kNoWorker;
+    uint32_t generation = 0;
+
+    [[nodiscard]] uint64_t pack() const {
+        return uint64_t{generation} << 16 | uint64_t{worker} << 8 | static_cast<uint64_t>(state);
+    }
+    static ServerOwner unpack(uint64_t word) {
+        return {static_cast<LedgerState>(word & 0xff), static_cast<WorkerId>(word >> 8 & 0xff),
+                static_cast<uint32_t>(word >> 16)};
+    }
+    friend bool operator==(const ServerOwner&, const ServerOwner&) = default;
+};
+
+enum class ServerPhase : uint8_t {
+    Connecting,      // waiting for connect(2)
+    LoggingIn,       // start-up sent, not yet ready
+    Ready,           // clean; idle, or on its way to a client
+    Relaying,        // linked to a client
+    Preparing,       // linked; SET of tracked parameters in flight, the client's bytes wait
+    Checking,        // linked; server_check_query in flight
+    Cleaning,        // no client: cancel, ROLLBACK, server_reset_query as needed
+    BeingCancelled,  // clean, withheld until the cancel request has ended
+};
+
+struct IdleHook : ListHook {};
+struct OwnedHook : ListHook {};  // in the list of connections that a worker owns
+
+// alignas: Watch keeps flags in the low bits of its address.
+struct alignas(64) ServerConnection : IdleHook, OwnedHook, Deadline {
+    // ---- the ledger's (pool mutex) ----
+    uint32_t slot = 0;
+    uint32_t generation = 0;
+    Pool* pool = nullptr;
+    std::atomic<uint64_t> owner{0};
+    Instant idle_since;
+    uint64_t epoch = 0;  // the pool's epoch when it was opened; older ones are recycled
+
+    // ---- the owner's ----
+    ServerPhase phase = ServerPhase::Connecting;
+    int fd = -1;
+    WorkerId registered_with = kNoWorker;  // whose Io watches the socket
+    bool reads = false;                    // interest as registered
+    bool writes = false;
+    bool is_reset_needed = false;    // a client used it in session mode (or *_always)
+    bool is_reset_sent = false;
+    bool is_cancel_sent = false;     // by our own clean-up
+    bool is_copy_fail_sent = false;
+    bool is_error_forwarded = false;  // a FATAL of the server's own: its client knows why
+    bool is_new = false;  // its connect_query runs: not in the ledger as working yet
+    bool is_prologue_failed = false;  // the SET of tracked parameters was refused
+    bool is_stream_forwarded = false;  // the message whose body is passing belongs to the client
+    uint16_t cancels_in_flight = 0;
+    FrameParser parser{Direction::FromServer};
+    ProtocolTracker tracker;
+    ByteQueue held;    // a message that is not complete yet but must be
+    ByteQueue outbox;  // not yet taken by the socket
+    ClientSession* client = nullptr;
+    std::unique_ptr<ServerLogin> login;  // while logging in
+    ServerStatements statements;
+    ClientId unnamed_of;  // who parsed the unnamed statement that the server has
+    TrackedParameters parameters;
+    std::shared_ptr<const Welcome> welcome;
+    uint64_t backend_key = 0;
+    Address address;
+    Address local_address;
+    std::string host;  // the entry of the host list it was opened for
+    uint64_t id = 0;   // as SHOW prints it
+    Instant connected_at;
+    Instant requested_at;  // last time it was given to a client
+    Instant clean_by;      // Cleaning must end by then
+
+    ServerConnection();
+    ~ServerConnection();
+
+    [[nodiscard]] ServerOwner load_owner() const {
+        return ServerOwner::unpack(owner.load(std::memory_order_acquire));
+    }
+    [[nodiscard]] uint32_t backend_pid() const { return static_cast<uint32_t>(backend_key >> 32); }
+    // Nothing of it is in anybody's hands: the next client may have it.
+    [[nodiscard]] bool is_clean() const {
+        return tracker.is_releasable() && !parser.is_mid_message() && held.empty() && outbox.empty();
+    }
+    // Back to an unused slot; the caller has closed the socket.
+    void reset();
+};
+
+}  // namespace weir

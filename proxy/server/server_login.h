@@ -1,0 +1,55 @@
+// ServerLogin: the conversation that makes a connected socket a usable server connection, as a state machine
+// with no I/O: it is given whole messages and says what to send.
+//
+// Passwords: plain secrets answer any method; an md5 secret answers md5 only; a SCRAM verifier answers SCRAM
+// only, and only with the ClientKey that the client's own SCRAM login left (pass-through).
+// Owner: the connection. Thread: its owner's.
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "conf/config.h"
+#include "protocol/auth/scram_client.h"
+#include "protocol/message/backend.h"
+#include "proxy/server/credentials.h"
+#include "proxy/server/parameters.h"
+
+namespace weir {
+
+class ServerLogin {
+  public:
+    ServerLogin(ServerCredentials credentials, const DatabaseConfig& database);
+    ~ServerLogin();
+
+    // The start-up message, to be sent first.
+    [[nodiscard]] std::string start() const;
+
+    // One whole message. `reply` is appended to. True = the server is ready for queries.
+    // Errors: the server's own (its SQLSTATE and message), 08P01 for a protocol violation, 28P01 when the
+    // secret cannot answer the method asked for.
+    Result<bool> on_message(BackendTag tag, ByteView body, std::string& reply);
+
+    [[nodiscard]] const Welcome& welcome() const { return welcome_; }
+    [[nodiscard]] uint64_t backend_key() const { return backend_key_; }
+    // The error came from the server itself, not from us or the network.
+    [[nodiscard]] bool was_refused() const { return was_refused_; }
+    // After success with a plain password by SCRAM: the keys to keep; null otherwise.
+    [[nodiscard]] std::shared_ptr<const DerivedKeys> derived_keys() const;
+
+  private:
+    Result<bool> on_auth(const AuthView& auth, std::string& reply);
+    Status start_scram(ByteView mechanisms, std::string& reply);
+
+    ServerCredentials credentials_;
+    const std::string database_;
+    const std::vector<std::pair<std::string, std::string>> startup_parameters_;
+    std::unique_ptr<ScramClient> scram_;
+    Welcome welcome_;
+    uint64_t backend_key_ = 0;
+    bool is_authenticated_ = false;
+    bool was_refused_ = false;
+};
+
+}  // namespace weir

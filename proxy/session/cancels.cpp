@@ -1,0 +1,147 @@
+#include "proxy/session/cancels.h"
+
+#include <algorithm>
+#include <cerrno>
+
+#include "protocol/message/startup.h"
+#include "protocol/auth/secret.h"
+#include "proxy/session/clients.h"
+#include "proxy/session/leasing.h"
+#include "proxy/session/relay.h"
+#include "proxy/session/servers.h"
+
+namespace weir {
+
+namespace {
+
+Watch watch_of(const CancelConnection& cancel) {
+    return Watch::of(Watch::Kind::Cancel, &cancel, cancel.generation);
+}
+
+}  // namespace
+
+uint64_t make_cancel_key(const ClientSession& session) {
+    const ClientId id = session.client_id();
+    return uint64_t{id.worker} << 56 | uint64_t{id.slot & 0xffffff} << 32 | session.cancel_secret;
+}
+
+void Cancels::on_request(ClientSession& requester, uint64_t key) {
+    const auto worker = static_cast<WorkerId>(key >> 56);
+    requester.phase = ClientPhase::CancelRequest;
+    ctx_.deadlines.disarm(requester);
+    ctx_.deadlines.arm(requester, ctx_.now + ctx_.config->global.cancel_wait_timeout);
+    if (worker >= ctx_.shared.exchange.workers()) return notify(requester.client_id());
+    WorkerMessage message;
+    message.kind = WorkerMessage::Kind::Cancel;
+    message.client.slot = static_cast<uint32_t>(key >> 32) & 0xffffff;
+    message.secret = static_cast<uint32_t>(key);
+    message.requester = requester.client_id();
+    ctx_.shared.exchange.post(worker, std::move(message));
+}
+
+void Cancels::carry_out(uint32_t slot, uint32_t secret, ClientId requester) {
+    ClientSession* session = slot < ctx_.clients_slab.capacity() ? ctx_.clients_slab.at(slot) : nullptr;
+    uint8_t theirs[4];
+    uint8_t ours[4];
+    store_be32(theirs, secret);
+    store_be32(ours, session == nullptr ? 0 : session->cancel_secret);
+    const bool is_right = constant_time_equal(theirs, ours) && session != nullptr && session->cancel_secret != 0;
+    if (!is_right) return notify(requester);
+    switch (session->phase) {
+        case ClientPhase::Waiting:
+            ctx_.leasing->leave_queue(*session);
+            ctx_.relay->reject_request(*session, Error("57014", "canceling statement due to user request"));
+            break;
+        case ClientPhase::Active:
+            if (session->server->phase == ServerPhase::Relaying && session->server->backend_key != 0) {
+                return start(*session->server, requester);
+            }
+            break;
+        case ClientPhase::Console: {
+            ControlMessage message;
+            message.kind = ControlMessage::Kind::ConsoleCancel;
+            message.client = session->client_id();
+            ctx_.shared.exchange.post_control(std::move(message));
+            break;
+        }
+        default: break;  // nothing runs
+    }
+    notify(requester);
+}
+
+void Cancels::notify(ClientId requester) {
+    if (requester.is_nobody()) return;
+    WorkerMessage message;
+    message.kind = WorkerMessage::Kind::CancelDone;
+    message.requester = requester;
+    ctx_.shared.exchange.post(requester.worker, std::move(message));
+}
+
+void Cancels::on_done(ClientId requester) {
+    ClientSession* session = ctx_.clients_slab.find(requester.slot, requester.generation);
+    if (session != nullptr) ctx_.clients->close(*session, "cancel request done");
+}
+
+void Cancels::start(ServerConnection& server, ClientId requester) {
+    const Result<int> fd = ctx_.io.connect(server.address);
+    if (!fd) return notify(requester);
+    CancelConnection& cancel = slab_.take();
+    cancel.fd = *fd;
+    cancel.server = &server;
+    cancel.requester = requester;
+    cancel.is_sent = false;
+    cancel.request = make_cancel_request(server.backend_key);
+    ++server.cancels_in_flight;
+    open_.push_back(&cancel);
+    ctx_.io.add(cancel.fd, watch_of(cancel), false, true);
+    ctx_.deadlines.arm(cancel, ctx_.now + ctx_.config->global.cancel_wait_timeout);
+}
+
+void Cancels::on_event(CancelConnection& cancel, const IoEvent& event) {
+    if (cancel.fd < 0 || event.watch.generation() != static_cast<uint16_t>(cancel.generation)) return;
+    if (!cancel.is_sent) {
+        const iovec piece{cancel.request.data(), cancel.request.size()};
+        const int error = ctx_.io.connect_result(cancel.fd);
+        const ssize_t n = error != 0 ? -1 : ctx_.io.send(cancel.fd, {&piece, 1});
+        // 16 bytes into an empty socket buffer: all or nothing.
+        if (n != static_cast<ssize_t>(cancel.request.size())) return finish(cancel, false);
+        cancel.is_sent = true;
+        return ctx_.io.modify(cancel.fd, watch_of(cancel), true, false);
+    }
+    // The server closes the connection once the signal has been sent: only then is it over.
+    uint8_t scratch[64];
+    const ssize_t n = ctx_.io.receive(cancel.fd, scratch);
+    if (n <= 0 && n != -EAGAIN) finish(cancel, true);
+}
+
+void Cancels::on_deadline(CancelConnection& cancel) { finish(cancel, !cancel.is_sent); }
+
+// `is_over`: the request can no longer hit anything (it was carried out, or never sent).
+void Cancels::finish(CancelConnection& cancel, bool is_over) {
+    ServerConnection* server = cancel.server;
+    const ClientId requester = cancel.requester;
+    const bool was_sent = cancel.is_sent;
+    ctx_.deadlines.disarm(cancel);
+    ctx_.io.close(cancel.fd);
+    cancel.fd = -1;
+    cancel.server = nullptr;
+    std::erase(open_, &cancel);
+    slab_.give_back(cancel);
+    notify(requester);
+    if (server == nullptr) return;
+    --server->cancels_in_flight;
+    if (was_sent && !is_over) {
+        // It may still arrive, at whoever has the server by then.
+        return ctx_.servers->close(*server, "cancel request did not end in time");
+    }
+    ctx_.servers->on_cancel_done(*server);
+}
+
+void Cancels::forget(ServerConnection& server) {
+    for (CancelConnection* cancel : open_) {
+        if (cancel->server == &server) cancel->server = nullptr;
+    }
+    server.cancels_in_flight = 0;
+}
+
+}  // namespace weir

@@ -1,0 +1,57 @@
+// Cancels: cancel requests. The key that a client was given names its worker and session, so a request that
+// arrives anywhere finds its way. The server it is for is withheld until the request has ended, so that it
+// cannot hit the next client.
+//
+//   key = worker (7 bits) | slot (24 bits) | secret (32 bits); the top bit is clear, as PgBouncer's is.
+//
+// Owner: Worker. Thread: the worker's.
+#pragma once
+
+#include "proxy/session/context.h"
+
+namespace weir {
+
+uint64_t make_cancel_key(const ClientSession& session);
+
+// A connection to a server that carries one cancel request.
+struct alignas(64) CancelConnection : Deadline {
+    uint32_t slot = 0;
+    uint32_t generation = 0;
+    int fd = -1;
+    ServerConnection* server = nullptr;  // null when that one is gone
+    ClientId requester;                  // nobody for a cancel of our own
+    bool is_sent = false;
+    std::string request;
+
+    CancelConnection() { Deadline::kind = Deadline::Kind::Cancel; }
+};
+
+class Cancels {
+  public:
+    explicit Cancels(WorkerContext& context) : ctx_(context) {}
+
+    // A cancel request arrived on a client connection of this worker.
+    void on_request(ClientSession& requester, uint64_t key);
+    // The request is for a session of this worker.
+    void carry_out(uint32_t slot, uint32_t secret, ClientId requester);
+    // The requester's connection may be closed.
+    void on_done(ClientId requester);
+
+    // Cancels what the server runs; `requester` nobody for our own clean-up.
+    void start(ServerConnection& server, ClientId requester);
+    void on_event(CancelConnection& cancel, const IoEvent& event);
+    void on_deadline(CancelConnection& cancel);
+    // The server's connection is closed: requests for it find nobody.
+    void forget(ServerConnection& server);
+    [[nodiscard]] size_t in_flight() const { return open_.size(); }
+
+  private:
+    void finish(CancelConnection& cancel, bool is_over);
+    void notify(ClientId requester);
+
+    WorkerContext& ctx_;
+    Slab<CancelConnection> slab_;
+    std::vector<CancelConnection*> open_;
+};
+
+}  // namespace weir

@@ -1,0 +1,38 @@
+#include "proxy/session/client_session.h"
+
+#include "proxy/session/client_login.h"
+
+namespace weir {
+
+ClientSession::ClientSession() { Deadline::kind = Deadline::Kind::Client; }
+
+ClientSession::~ClientSession() = default;
+
+void ClientSession::reset() {
+    WEIR_CHECK(server == nullptr);
+    Waiter::client = {};
+    Waiter::ticket = 0;
+    phase = ClientPhase::Free;
+    reads = writes = false;
+    is_discarding_body = is_discarding_to_sync = is_admin = is_read_paused = false;
+    holds_client_units = is_unix = is_depth_blocked = false;
+    pool_mode = PoolMode::Session;
+    fd = -1;
+    cancel_secret = whole_bytes = 0;
+    timeouts = {};
+    parser = FrameParser(Direction::FromClient);
+    held.clear();
+    outbox.clear();
+    pool = nullptr;
+    login.reset();
+    statements.reset();
+    parameters = {};
+    welcome.reset();
+    database.clear();
+    user.clear();
+    peer = {};
+    id = 0;
+    connected_at = requested_at = transaction_from = query_from = quiet_since = {};
+}
+
+}  // namespace weir

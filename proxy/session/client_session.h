@@ -1,0 +1,103 @@
+// ClientSession: one client connection and its state. Data only; the files beside it move it along:
+//   client_login  start-up packet, authentication, the welcome
+//   leasing       asks a pool for a server, gives it back
+//   relay         moves bytes both ways
+//   cancels       cancel requests
+//
+//   Startup -> Authenticating -> LoginWait -> Idle <-> Waiting -> Active -> (Idle)      -> Closing -> Free
+//      \-> CancelRequest            (Console instead of Idle for the console's databases)
+//
+// A session never changes its worker after it has been dealt. Idle it owns no buffer.
+// Owner: the worker's slab. Thread: the worker's.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+
+#include "protocol/base/byte_queue.h"
+#include "protocol/base/clock.h"
+#include "protocol/base/ids.h"
+#include "protocol/message/frame.h"
+#include "proxy/pool/pool.h"
+#include "proxy/pool/waiter.h"
+#include "proxy/prepared/client_statements.h"
+#include "proxy/runtime/address.h"
+#include "proxy/runtime/deadline_queue.h"
+#include "proxy/server/server_connection.h"
+
+namespace weir {
+
+class ClientLogin;
+
+enum class ClientPhase : uint8_t {
+    Free,
+    Startup,         // no start-up packet yet
+    Authenticating,  // password exchange
+    LoginWait,       // authenticated; the pool's first server must tell its parameters
+    Idle,            // no server linked
+    Waiting,         // in a pool's queue
+    Active,          // a server is linked
+    Console,         // speaks to the admin console
+    CancelRequest,   // this connection only brought a cancel request
+    Closing,         // told why, waits for its last bytes to be taken
+};
+
+struct ReadyHook : ListHook {};
+
+// The limits that apply to one session, from its database, its user and the defaults; 0 = off. Milliseconds.
+struct SessionTimeouts {
+    uint32_t query_wait_ms = 0;
+    uint32_t query_ms = 0;
+    uint32_t transaction_ms = 0;
+    uint32_t idle_transaction_ms = 0;
+    uint32_t client_idle_ms = 0;
+};
+
+struct alignas(64) ClientSession : Waiter, ReadyHook, Deadline {
+    // ---- slab ----
+    uint32_t slot = 0;
+    uint32_t generation = 0;
+
+    ClientPhase phase = ClientPhase::Free;
+    bool reads = false;   // interest as registered
+    bool writes = false;
+    bool is_depth_blocked = false;   // too many requests in flight: its input waits
+    bool is_discarding_body = false; // the body that is passing belongs to a message we dropped
+    bool is_discarding_to_sync = false;  // an extended batch was rejected; its Sync is still to come
+    bool is_admin = false;
+    bool is_read_paused = false;     // its server cannot take more
+    bool holds_client_units = false; // counted in the limits of clients
+    bool is_unix = false;
+    PoolMode pool_mode = PoolMode::Session;
+    int fd = -1;
+    uint32_t cancel_secret = 0;
+    uint32_t whole_bytes = 0;  // a message that must be whole needs this many bytes in `held`
+    SessionTimeouts timeouts;
+    FrameParser parser{Direction::FromClient};
+    ByteQueue held;    // received, not used yet
+    ByteQueue outbox;  // not yet taken by the socket
+    ServerConnection* server = nullptr;
+    Pool* pool = nullptr;
+    std::unique_ptr<ClientLogin> login;
+    std::unique_ptr<ClientStatements> statements;
+    TrackedParameters parameters;
+    std::shared_ptr<const Welcome> welcome;  // what it was told at login, or since
+    std::string database;                    // as the client named it
+    std::string user;
+    PeerAddress peer;
+    uint64_t id = 0;  // as SHOW prints it
+    Instant connected_at;
+    Instant requested_at;      // it asked for a server, or last sent a query
+    Instant transaction_from;  // got its server
+    Instant query_from;
+    Instant quiet_since;       // last ReadyForQuery inside a transaction, or release
+
+    ClientSession();
+    ~ClientSession();
+    [[nodiscard]] ClientId client_id() const { return Waiter::client; }
+    // Back to an unused slot; the caller has closed the socket and unlinked everything.
+    void reset();
+};
+
+}  // namespace weir

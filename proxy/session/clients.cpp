@@ -1,0 +1,365 @@
+#include "proxy/session/clients.h"
+
+#include <cerrno>
+#include <cstring>
+
+#include "conf/logging.h"
+#include "protocol/message/writer.h"
+#include "proxy/session/cancels.h"
+#include "proxy/session/client_login.h"
+#include "proxy/session/leasing.h"
+#include "proxy/session/relay.h"
+#include "proxy/session/servers.h"
+
+namespace weir {
+
+namespace {
+
+constexpr Duration kLingerMax = std::chrono::seconds(2);
+
+bool is_login(ClientPhase phase) {
+    return phase == ClientPhase::Startup || phase == ClientPhase::Authenticating;
+}
+
+// Its input has to wait for something other than more input.
+bool is_blocked(const ClientSession& session) {
+    switch (session.phase) {
+        case ClientPhase::Waiting:
+        case ClientPhase::LoginWait:
+        case ClientPhase::CancelRequest: return true;
+        case ClientPhase::Active:
+            return session.is_read_paused || session.is_depth_blocked ||
+                   session.server->phase != ServerPhase::Relaying;
+        default: return false;
+    }
+}
+
+uint32_t to_ms(Duration d) { return static_cast<uint32_t>(d.count() / 1000); }
+
+}  // namespace
+
+void Clients::accept(int fd, const Address& peer) {
+    ClientSession& session = ctx_.clients_slab.take();
+    session.Waiter::client = {session.slot, session.generation, ctx_.id};
+    session.phase = ClientPhase::Startup;
+    session.fd = fd;
+    session.peer = PeerAddress::from(peer);
+    session.is_unix = peer.is_unix();
+    session.id = ctx_.shared.last_id.fetch_add(1, std::memory_order_relaxed) + 1;
+    session.connected_at = session.requested_at = ctx_.now;
+    session.parser.set_length_max(ctx_.config->global.max_packet_size);
+    session.login = std::make_unique<ClientLogin>(ctx_, session);
+    session.reads = true;
+    ctx_.io.add(fd, Watch::of(Watch::Kind::Client, &session, session.generation), true, false);
+    ctx_.client_count.fetch_add(1, std::memory_order_relaxed);
+    arm(session);
+}
+
+void Clients::on_event(ClientSession& session, const IoEvent& event) {
+    if (static_cast<uint16_t>(session.generation) != event.watch.generation() || session.fd < 0) return;
+    if (event.writable && session.writes) write(session);
+    if (static_cast<uint16_t>(session.generation) != event.watch.generation() || session.fd < 0) return;
+    if (event.readable && session.reads) read(session);
+}
+
+// ---- input ----
+
+void Clients::read(ClientSession& session) {
+    const uint32_t life = session.generation;
+    for (int rounds = 0; rounds < 4; ++rounds) {
+        if (session.phase == ClientPhase::Closing || is_blocked(session)) return hold_more(session);
+        // What is held goes in front, so that every message is in one piece of memory.
+        const size_t held = session.held.size();
+        const bool fits = held <= WorkerContext::kInputBytes / 2;
+        const size_t offset = fits ? held : 0;
+        const std::span<uint8_t> into(ctx_.input.get() + offset, WorkerContext::kInputBytes - offset);
+        const ssize_t n = ctx_.io.receive(session.fd, into);
+        if (n == -EAGAIN) return;
+        if (n <= 0) return close(session, n == 0 ? "client unexpected eof" : "client connection lost");
+        const auto bytes = static_cast<size_t>(n);
+        if (session.pool != nullptr) ctx_.counters(*session.pool).bytes_received.add(bytes);
+        if (!fits || session.whole_bytes > held + bytes) {
+            session.held.append(into.first(bytes));
+            if (session.held.size() >= session.whole_bytes) {
+                const ByteQueue whole = std::move(session.held);
+                session.held = ByteQueue();
+                use_input(session, whole.view());
+            }
+        } else {
+            if (held > 0) std::memcpy(ctx_.input.get(), session.held.view().data(), held);
+            session.held.clear();
+            use_input(session, {ctx_.input.get(), held + bytes});
+        }
+        if (session.generation != life || bytes < into.size()) return;
+    }
+}
+
+// The input waits: keep a little of it, mostly to notice when the client hangs up.
+void Clients::hold_more(ClientSession& session) {
+    const size_t held = session.held.size();
+    const bool is_closing = session.phase == ClientPhase::Closing;
+    if (!is_closing && held >= kHeldBytesMax) return set_interest(session, false, session.writes);
+    const size_t room = is_closing ? WorkerContext::kInputBytes : kHeldBytesMax - held;
+    const ssize_t n = ctx_.io.receive(session.fd, {ctx_.input.get(), room});
+    if (n == -EAGAIN) return;
+    if (is_closing) {
+        if (n <= 0) free(session);
+        return;
+    }
+    if (n <= 0) return close(session, n == 0 ? "client unexpected eof" : "client connection lost");
+    if (session.pool != nullptr) {
+        ctx_.counters(*session.pool).bytes_received.add(static_cast<uint64_t>(n));
+    }
+    session.held.append({ctx_.input.get(), static_cast<size_t>(n)});
+}
+
+void Clients::use_input(ClientSession& session, ByteView input) {
+    const uint32_t life = session.generation;
+    session.whole_bytes = 0;
+    size_t used = 0;
+    while (used < input.size() && is_login(session.phase)) {
+        const size_t step = session.login->on_bytes(input.subspan(used));
+        if (session.generation != life) return;
+        used += step;
+        if (step == 0) break;
+    }
+    if (!is_login(session.phase) && session.phase != ClientPhase::Closing && used < input.size() &&
+        !is_blocked(session)) {
+        used += ctx_.relay->from_client(session, input.subspan(used));
+        if (session.generation != life) return;
+    }
+    if (session.phase != ClientPhase::Closing) session.held.append(input.subspan(used));
+}
+
+void Clients::schedule(ClientSession& session) {
+    if (!session.ReadyHook::is_linked()) ctx_.ready.push_back(session);
+}
+
+void Clients::run_scheduled() {
+    ctx_.retired_logins.clear();
+    while (ClientSession* session = ctx_.ready.pop_front()) {
+        if (is_blocked(*session) || session->fd < 0) continue;
+        const uint32_t life = session->generation;
+        if (!session->held.empty()) {
+            const ByteQueue input = std::move(session->held);
+            session->held = ByteQueue();
+            use_input(*session, input.view());
+        }
+        if (session->generation == life && !session->reads && !is_blocked(*session)) {
+            set_interest(*session, true, session->writes);
+        }
+    }
+}
+
+// ---- output ----
+
+void Clients::send(ClientSession& session, std::string_view text) {
+    ctx_.to_client.append_copy(text);
+    flush(session);
+}
+
+void Clients::send_backlog(ClientSession& session, bool close_after) {
+    if (flush_backlog(ctx_.io, session.fd, session.outbox) < 0) return close(session, "client connection lost");
+    if (close_after) return close(session, "console is done");
+    if (!session.outbox.empty() && !session.writes) set_interest(session, session.reads, true);
+}
+
+void Clients::flush(ClientSession& session) {
+    if (ctx_.to_client.empty()) return;
+    const ssize_t n = ctx_.to_client.flush(ctx_.io, session.fd, session.outbox);
+    if (n < 0) return close(session, "client connection lost");
+    if (session.pool != nullptr) ctx_.counters(*session.pool).bytes_sent.add(static_cast<uint64_t>(n));
+    if (!session.outbox.empty() && !session.writes) set_interest(session, session.reads, true);
+}
+
+void Clients::write(ClientSession& session) {
+    if (const int error = flush_backlog(ctx_.io, session.fd, session.outbox); error < 0) {
+        if (session.phase == ClientPhase::Closing) return free(session);
+        return close(session, "client connection lost");
+    }
+    if (!session.outbox.empty()) return;
+    set_interest(session, session.reads, false);
+    if (session.phase == ClientPhase::Closing) return ctx_.io.shutdown_send(session.fd);
+    if (session.server != nullptr && !session.server->reads) {
+        ctx_.servers->set_interest(*session.server, true, session.server->writes);
+    }
+}
+
+void Clients::set_interest(ClientSession& session, bool read, bool write) {
+    if (session.reads == read && session.writes == write) return;
+    session.reads = read;
+    session.writes = write;
+    ctx_.io.modify(session.fd, Watch::of(Watch::Kind::Client, &session, session.generation), read, write);
+}
+
+// ---- the end ----
+
+void Clients::close(ClientSession& session, std::string_view reason) {
+    if (session.phase == ClientPhase::Free) return;
+    if (session.phase != ClientPhase::Closing) {
+        log_closing(session, reason);
+        release_units(session);
+    }
+    free(session);
+}
+
+void Clients::fail(ClientSession& session, const Error& error) {
+    if (session.phase == ClientPhase::Free || session.phase == ClientPhase::Closing) return;
+    log_closing(session, error.message);
+    if (ctx_.config->global.log_pooler_errors && session.phase != ClientPhase::CancelRequest) {
+        log::warning("C-{:#x}: {}/{}@{}:{} pooler error: {}", session.id,
+                     session.database.empty() ? "(nodb)" : session.database,
+                     session.user.empty() ? "(nouser)" : session.user, session.peer.host(),
+                     session.peer.port, error.message);
+    }
+    const bool is_mid_reply = session.server != nullptr && session.server->parser.is_mid_message() &&
+                              session.server->is_stream_forwarded;
+    release_units(session);
+    session.held.clear();
+    session.phase = ClientPhase::Closing;
+    if (is_mid_reply) return free(session);  // an error in the middle of a row would be read as the row
+    std::string text;
+    write_error(text, {.severity = "FATAL", .sqlstate = error.sqlstate, .message = error.message});
+    session.outbox.append(as_bytes(text));
+    if (flush_backlog(ctx_.io, session.fd, session.outbox) < 0) return free(session);
+    // Wait for the client to read it and to hang up: closing with unread input would reset the
+    // connection and lose the message.
+    if (session.outbox.empty()) ctx_.io.shutdown_send(session.fd);
+    set_interest(session, true, !session.outbox.empty());
+    ctx_.deadlines.disarm(session);
+    ctx_.deadlines.arm(session, ctx_.now + kLingerMax);
+}
+
+void Clients::protocol_violation(ClientSession& session, std::string_view what) {
+    fail(session, Error("08P01", std::string(what)));
+}
+
+// Everything that others see of the session ends here; the socket may live on a little.
+void Clients::release_units(ClientSession& session) {
+    ctx_.leasing->leave_queue(session);
+    if (session.server != nullptr) ctx_.leasing->orphan(session);
+    if (session.ReadyHook::is_linked()) ctx_.ready.remove(session);
+    if (session.phase == ClientPhase::Console) {
+        ControlMessage message;
+        message.kind = ControlMessage::Kind::ConsoleDisconnect;
+        message.client = session.client_id();
+        ctx_.shared.exchange.post_control(std::move(message));
+    }
+    if (session.holds_client_units) {
+        session.holds_client_units = false;
+        ctx_.shared.pools.clients.release();
+        if (session.pool != nullptr) {
+            session.pool->clients.fetch_sub(1, std::memory_order_relaxed);
+            session.pool->database_state().clients.release();
+            ctx_.shared.pools.user(*ctx_.config, session.user).clients.release();
+        }
+    }
+}
+
+void Clients::retire_login(ClientSession& session) {
+    if (session.login != nullptr) ctx_.retired_logins.push_back(std::move(session.login));
+}
+
+void Clients::free(ClientSession& session) {
+    retire_login(session);
+    ctx_.deadlines.disarm(session);
+    ctx_.io.close(session.fd);
+    session.reset();
+    ctx_.clients_slab.give_back(session);
+    ctx_.client_count.fetch_sub(1, std::memory_order_relaxed);
+}
+
+void Clients::log_closing(const ClientSession& session, std::string_view reason) {
+    if (!ctx_.config->global.log_disconnections || session.phase == ClientPhase::CancelRequest) return;
+    log::info("C-{:#x}: {}/{}@{}:{} closing because: {} (age={}s)", session.id,
+              session.database.empty() ? "(nodb)" : session.database,
+              session.user.empty() ? "(nouser)" : session.user, session.peer.host(), session.peer.port,
+              reason, (ctx_.now - session.connected_at).count() / 1'000'000);
+}
+
+void Clients::close_all(std::string_view reason) {
+    for (uint32_t slot = 0; slot < ctx_.clients_slab.capacity(); ++slot) {
+        ClientSession& session = *ctx_.clients_slab.at(slot);
+        if (session.phase != ClientPhase::Free) close(session, reason);
+    }
+}
+
+// ---- time limits ----
+
+void Clients::refresh_timeouts(ClientSession& session) {
+    if (session.pool == nullptr) return;
+    const Config& config = *ctx_.config;
+    const DatabaseConfig database = session.pool->database();
+    session.timeouts.query_wait_ms = to_ms(effective_query_wait_timeout(config, database, session.user));
+    session.timeouts.query_ms = to_ms(effective_query_timeout(config, session.user));
+    session.timeouts.transaction_ms = to_ms(effective_transaction_timeout(config, session.user));
+    session.timeouts.idle_transaction_ms = to_ms(effective_idle_transaction_timeout(config, session.user));
+    session.timeouts.client_idle_ms = to_ms(effective_client_idle_timeout(config, session.user));
+}
+
+std::optional<Error> Clients::overdue(const ClientSession& session, Instant* next) const {
+    std::optional<Error> out;
+    *next = {};
+    const auto limit = [&](uint32_t after_ms, Instant from, const char* text) {
+        if (after_ms == 0 || from.is_never()) return;
+        const Instant due = from + std::chrono::milliseconds(after_ms);
+        if (due <= ctx_.now) {
+            if (!out) out.emplace("08P01", text);
+        } else if (next->is_never() || due < *next) {
+            *next = due;
+        }
+    };
+    const uint32_t login_ms = to_ms(ctx_.config->global.client_login_timeout);
+    switch (session.phase) {
+        case ClientPhase::Startup:
+        case ClientPhase::Authenticating:
+            limit(login_ms, session.connected_at, "client_login_timeout");
+            break;
+        case ClientPhase::LoginWait:
+            limit(login_ms, session.connected_at, "client_login_timeout (server down)");
+            limit(session.timeouts.query_wait_ms, session.requested_at, "query_wait_timeout");
+            break;
+        case ClientPhase::Waiting:
+            limit(session.timeouts.query_wait_ms, session.requested_at, "query_wait_timeout");
+            limit(session.timeouts.query_ms, session.requested_at, "query_timeout");
+            break;
+        case ClientPhase::Active: {
+            const ProtocolTracker& tracker = session.server->tracker;
+            if (tracker.pending() > 0) limit(session.timeouts.query_ms, session.query_from, "query timeout");
+            const bool is_open = tracker.status() != TransactionStatus::Idle || tracker.pending() > 0;
+            if (is_open) {
+                limit(session.timeouts.transaction_ms, session.transaction_from, "transaction timeout");
+            }
+            if (tracker.status() != TransactionStatus::Idle && tracker.pending() == 0) {
+                limit(session.timeouts.idle_transaction_ms, session.quiet_since, "idle transaction timeout");
+            }
+            break;
+        }
+        case ClientPhase::Idle:
+            limit(session.timeouts.client_idle_ms, session.quiet_since, "client_idle_timeout");
+            break;
+        default: break;
+    }
+    return out;
+}
+
+void Clients::arm(ClientSession& session) {
+    const bool has_limits = session.phase != ClientPhase::Active ||
+                            (session.timeouts.query_ms | session.timeouts.transaction_ms |
+                             session.timeouts.idle_transaction_ms) != 0;
+    if (!has_limits) return;
+    Instant next;
+    if (overdue(session, &next)) next = ctx_.now;
+    if (!next.is_never()) ctx_.deadlines.arm(session, next);
+}
+
+void Clients::on_deadline(ClientSession& session) {
+    if (session.phase == ClientPhase::Closing || session.phase == ClientPhase::CancelRequest) {
+        return free(session);
+    }
+    Instant next;
+    if (const std::optional<Error> error = overdue(session, &next)) return fail(session, *error);
+    if (!next.is_never()) ctx_.deadlines.arm(session, next);
+}
+
+}  // namespace weir

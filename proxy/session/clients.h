@@ -1,0 +1,64 @@
+// Clients: the client sessions of one worker, from accept to close: reading and writing their sockets, their
+// time limits, and how they are told that something went wrong.
+// Owner: Worker. Thread: the worker's.
+#pragma once
+
+#include <string>
+
+#include "proxy/session/context.h"
+
+namespace weir {
+
+class Clients {
+  public:
+    explicit Clients(WorkerContext& context) : ctx_(context) {}
+
+    // A new connection; takes over the descriptor.
+    void accept(int fd, const Address& peer);
+    void on_event(ClientSession& session, const IoEvent& event);
+    void on_deadline(ClientSession& session);
+
+    // Input that was held back may go on: handled after the current event.
+    void schedule(ClientSession& session);
+    void run_scheduled();
+
+    // Ends the session: tells the client `error` as FATAL (PgBouncer's habit) when given, logs `reason`.
+    // Its server is given back or cleaned. The session is closed when this returns, or closing.
+    void close(ClientSession& session, std::string_view reason);
+    void fail(ClientSession& session, const Error& error);
+    // A message that breaks the protocol: FATAL 08P01, counted.
+    void protocol_violation(ClientSession& session, std::string_view what);
+
+    // Sends `text` behind what is still to be sent.
+    void send(ClientSession& session, std::string_view text);
+    // Sends what was put in the outbox; then ends the session if told so.
+    void send_backlog(ClientSession& session, bool close_after);
+    // Sends what ctx.to_client gathered.
+    void flush(ClientSession& session);
+
+    void set_interest(ClientSession& session, bool read, bool write);
+    // Looks at the limits that apply in the session's phase and arms its deadline.
+    void arm(ClientSession& session);
+    // Reads a session's limits from the configuration (at login and after a reload).
+    void refresh_timeouts(ClientSession& session);
+    // The login is over; the object may still be on the stack, so it goes at the end of the event.
+    void retire_login(ClientSession& session);
+    void close_all(std::string_view reason);
+
+  private:
+    void read(ClientSession& session);
+    void use_input(ClientSession& session, ByteView input);
+    void hold_more(ClientSession& session);
+    void write(ClientSession& session);
+    void free(ClientSession& session);
+    void release_units(ClientSession& session);
+    void log_closing(const ClientSession& session, std::string_view reason);
+    [[nodiscard]] std::optional<Error> overdue(const ClientSession& session, Instant* next) const;
+
+    // A client whose server is busy may send this much ahead before we stop reading it.
+    static constexpr size_t kHeldBytesMax = 64 * 1024;
+
+    WorkerContext& ctx_;
+};
+
+}  // namespace weir

@@ -1,0 +1,78 @@
+// WorkerContext: what the parts of one worker share. Each part (Clients, Leasing, Servers, Relay, Cancels) has a
+// reference to it and reaches the others through it.
+// Owner: Worker. Thread: the worker's, except `exchange` and `pools`, which are any thread's.
+#pragma once
+
+#include <memory>
+#include <span>
+#include <vector>
+
+#include "conf/config.h"
+#include "protocol/base/random.h"
+#include "protocol/base/slab.h"
+#include "proxy/net/output.h"
+#include "proxy/pool/pool_set.h"
+#include "proxy/runtime/deadline_queue.h"
+#include "proxy/runtime/host_table.h"
+#include "proxy/runtime/io.h"
+#include "proxy/session/client_session.h"
+#include "proxy/session/message.h"
+#include "proxy/session/verifier_cache.h"
+#include "proxy/session/virtual_database.h"
+
+namespace weir {
+
+class Clients;
+class Leasing;
+class Servers;
+class Relay;
+class Cancels;
+
+// Things that live as long as the process and that every worker uses.
+struct Shared {
+    PoolSet& pools;
+    Exchange& exchange;
+    HostTable& hosts;
+    VirtualDatabase* console = nullptr;  // none in tests
+    const ParameterNames& names;
+    Clock& clock;
+    std::atomic<uint64_t> last_id{0};           // of clients and servers, as SHOW prints them
+    std::atomic<bool> is_shutting_down{false};  // only the console lets new clients in
+    std::array<uint8_t, 32> mock_secret{};      // for the salts of users that do not exist
+    VerifierCache verifiers;
+};
+
+struct WorkerContext {
+    WorkerContext(WorkerId worker, Shared& shared_state, Io& worker_io, ConfigPtr first_config);
+    ~WorkerContext();
+
+    const WorkerId id;
+    Shared& shared;
+    Io& io;
+    ConfigPtr config;
+    Instant now;  // read once per batch of events
+
+    static constexpr size_t kInputBytes = 256 * 1024;
+    std::unique_ptr<uint8_t[]> input = std::make_unique<uint8_t[]>(kInputBytes);
+    Output to_server;
+    Output to_client;
+    DeadlineQueue deadlines;
+    StatementCache statements;
+    Slab<ClientSession> clients_slab;
+    IntrusiveList<ServerConnection, OwnedHook> owned;   // opening or leased by this worker
+    IntrusiveList<ClientSession, ReadyHook> ready;      // have held input that may go on
+    std::vector<Grant> grants;          // for our own waiters, carried out after the current event
+    std::vector<Grant> grants_running;  // its twin, swapped so that neither allocates
+    std::vector<std::unique_ptr<ClientLogin>> retired_logins;  // until the end of the event
+    std::atomic<int> client_count{0};                   // read by others to deal evenly
+
+    Clients* clients = nullptr;
+    Leasing* leasing = nullptr;
+    Servers* servers = nullptr;
+    Relay* relay = nullptr;
+    Cancels* cancels = nullptr;
+
+    PoolCounters& counters(Pool& pool) const { return pool.counters()[id]; }
+};
+
+}  // namespace weir

@@ -1,0 +1,226 @@
+#include "proxy/session/leasing.h"
+
+#include <algorithm>
+
+#include "protocol/message/writer.h"
+#include "proxy/session/client_login.h"
+#include "proxy/session/clients.h"
+#include "proxy/session/servers.h"
+
+namespace weir {
+
+bool Leasing::request(ClientSession& session) {
+    session.requested_at = ctx_.now;
+    Pool::Acquired got = session.pool->acquire(session, ctx_.id, ctx_.now);
+    if (got.refused) {
+        ctx_.clients->fail(session, Error(got.refused->sqlstate,
+                                          "server login has been failing, cached error: " +
+                                              got.refused->message + " (server_login_retry)"));
+        return false;
+    }
+    if (got.is_queued) {
+        session.phase = session.login != nullptr ? ClientPhase::LoginWait : ClientPhase::Waiting;
+        ctx_.clients->arm(session);
+        if (got.open != nullptr) ctx_.servers->open(*got.open);
+        if (got.is_starved) {
+            ControlMessage message;
+            message.kind = ControlMessage::Kind::Evict;
+            ctx_.shared.exchange.post_control(std::move(message));
+        }
+        return false;
+    }
+    adopt(*got.server);
+    if (session.login != nullptr) {
+        finish_login(session, *got.server);
+        return false;
+    }
+    return link(session, *got.server, ctx_.now);
+}
+
+void Leasing::leave_queue(ClientSession& session) {
+    if (session.phase != ClientPhase::Waiting && session.phase != ClientPhase::LoginWait) return;
+    // When a grant is on its way already, on_grant finds another ticket and passes the server on.
+    session.pool->leave(session);
+    session.Waiter::ticket = 0;
+}
+
+void Leasing::on_grant(const Grant& grant) {
+    ServerConnection& server = *grant.server;
+    adopt(server);
+    ClientSession* session = ctx_.clients_slab.find(grant.client.slot, grant.client.generation);
+    const bool is_wanted = session != nullptr && session->Waiter::ticket == grant.ticket &&
+                           (session->phase == ClientPhase::Waiting || session->phase == ClientPhase::LoginWait);
+    if (!is_wanted) return give_back(server, false);
+    if (session->phase == ClientPhase::LoginWait) return finish_login(*session, server);
+    if (link(*session, server, grant.waiting_since)) ctx_.clients->schedule(*session);
+}
+
+// The login only waited to learn the server's parameters.
+void Leasing::finish_login(ClientSession& session, ServerConnection& server) {
+    session.Waiter::ticket = 0;
+    session.phase = ClientPhase::Authenticating;
+    session.login->welcome();
+    give_back(server, false);
+}
+
+void Leasing::on_wait_failed(const Grant& grant, const Error& error) {
+    ClientSession* session = ctx_.clients_slab.find(grant.client.slot, grant.client.generation);
+    if (session != nullptr && session->Waiter::ticket == grant.ticket) ctx_.clients->fail(*session, error);
+}
+
+void Leasing::adopt(ServerConnection& server) {
+    if (server.registered_with != ctx_.id) {
+        if (server.registered_with != kNoWorker) {
+            ctx_.shared.exchange.io(server.registered_with).remove(server.fd);
+        }
+        server.registered_with = ctx_.id;
+        server.reads = true;
+        server.writes = false;
+        ctx_.io.add(server.fd, Servers::watch_of(server), true, false);
+    }
+    if (!server.OwnedHook::is_linked()) ctx_.owned.push_back(server);
+}
+
+bool Leasing::link(ClientSession& session, ServerConnection& server, Instant waiting_since) {
+    WEIR_CHECK(session.server == nullptr && server.client == nullptr);
+    WEIR_CHECK(server.is_clean());
+    session.Waiter::ticket = 0;
+    session.phase = ClientPhase::Active;
+    session.server = &server;
+    session.transaction_from = session.query_from = ctx_.now;
+    server.client = &session;
+    server.requested_at = ctx_.now;
+    PoolCounters& counters = ctx_.counters(*session.pool);
+    counters.server_assignments.add(1);
+    if (waiting_since != ctx_.now) {
+        counters.wait_us.add(static_cast<uint64_t>((ctx_.now - waiting_since).count()));
+    }
+    if (session.timeouts.query_ms != 0 || session.timeouts.transaction_ms != 0) ctx_.clients->arm(session);
+    if (session.welcome != server.welcome) tell_new_welcome(session, server);
+    return send_prologue(session, server);
+}
+
+// What must go to the server before the client's first byte. True when that is nothing.
+bool Leasing::send_prologue(ClientSession& session, ServerConnection& server) {
+    const GlobalConfig& global = ctx_.config->global;
+    const bool was_idle_long = !server.idle_since.is_never() && global.server_check_delay.count() > 0 &&
+                               ctx_.now - server.idle_since > global.server_check_delay;
+    if (was_idle_long && !global.server_check_query.empty()) {
+        server.phase = ServerPhase::Checking;
+        server.idle_since = ctx_.now;
+        std::string check;
+        write_query(check, global.server_check_query == "<empty>" ? "" : global.server_check_query);
+        server.tracker.sent(Request::Query, Origin::Proxy);
+        ctx_.servers->send(server, check);
+        return false;
+    }
+    if (!(session.parameters == server.parameters)) {
+        const std::string set = make_set_query(ctx_.shared.names, session.parameters, server.parameters);
+        if (!set.empty()) {
+            server.phase = ServerPhase::Preparing;
+            server.is_prologue_failed = false;
+            std::string query;
+            write_query(query, set);
+            server.tracker.sent(Request::Query, Origin::Proxy);
+            ctx_.servers->send(server, query);
+            return false;
+        }
+        session.parameters = server.parameters;  // the same, in the server's spelling
+    }
+    server.phase = ServerPhase::Relaying;
+    return true;
+}
+
+void Leasing::on_prologue_done(ServerConnection& server) {
+    ClientSession& session = *server.client;
+    if (server.is_prologue_failed) {
+        server.is_prologue_failed = false;
+        if (server.phase == ServerPhase::Checking) return ctx_.servers->close(server, "server check failed");
+        return ctx_.clients->fail(session, Error("08P01", "invalid server parameter"));
+    }
+    if (server.phase == ServerPhase::Preparing) session.parameters = server.parameters;
+    if (send_prologue(session, server)) ctx_.clients->schedule(session);
+}
+
+// A server that says other things of itself than the one the client logged in through (after an upgrade).
+void Leasing::tell_new_welcome(ClientSession& session, const ServerConnection& server) {
+    if (session.welcome != nullptr && server.welcome != nullptr) {
+        std::string text;
+        for (const auto& [name, value] : server.welcome->parameters) {
+            if (ctx_.shared.names.index_of(name) >= 0) continue;
+            const auto& told = session.welcome->parameters;
+            const std::pair<std::string, std::string> parameter(name, value);
+            if (std::find(told.begin(), told.end(), parameter) != told.end()) continue;
+            write_parameter_status(text, name, value);
+        }
+        session.outbox.append(as_bytes(text));  // leaves in front of the first reply
+    }
+    session.welcome = server.welcome;
+}
+
+void Leasing::release_from(ClientSession& session) {
+    ServerConnection& server = *session.server;
+    session.server = nullptr;
+    server.client = nullptr;
+    session.phase = ClientPhase::Idle;
+    session.quiet_since = ctx_.now;
+    if (session.timeouts.client_idle_ms != 0) ctx_.clients->arm(session);
+    if (ctx_.config->global.server_reset_query_always && !ctx_.config->global.server_reset_query.empty()) {
+        server.is_reset_needed = true;
+        server.phase = ServerPhase::Cleaning;
+        return ctx_.servers->clean(server);
+    }
+    give_back(server, false);
+}
+
+void Leasing::orphan(ClientSession& session) {
+    ServerConnection& server = *session.server;
+    const bool is_mid_message = session.parser.is_mid_message() && !session.is_discarding_body;
+    session.server = nullptr;
+    server.client = nullptr;
+    session.phase = ClientPhase::Idle;
+    server.is_reset_needed = (session.pool_mode == PoolMode::Session ||
+                              ctx_.config->global.server_reset_query_always) &&
+                             !ctx_.config->global.server_reset_query.empty();
+    server.is_stream_forwarded = false;
+    if (!server.reads) ctx_.servers->set_interest(server, true, server.writes);
+    if (is_mid_message) return ctx_.servers->close(server, "client disconnect in the middle of a message");
+    server.phase = ServerPhase::Cleaning;
+    server.requested_at = ctx_.now;
+    server.clean_by = ctx_.now + std::max(ctx_.config->global.cancel_wait_timeout,
+                                          Duration(std::chrono::seconds(5)));
+    ctx_.servers->clean(server);
+}
+
+void Leasing::give_back(ServerConnection& server, bool is_new) {
+    WEIR_CHECK(server.client == nullptr);
+    if (WEIR_BUG(!server.is_clean())) return ctx_.servers->close(server, "server is not clean");
+    if (server.cancels_in_flight > 0) {
+        server.phase = ServerPhase::BeingCancelled;
+        return;
+    }
+    server.phase = ServerPhase::Ready;
+    ctx_.deadlines.disarm(server);
+    if (!server.reads || server.writes) ctx_.servers->set_interest(server, true, false);
+    ctx_.owned.remove(server);
+    const Pool::Released released = server.pool->release(server, ctx_.id, ctx_.now, is_new);
+    switch (released.kind) {
+        case Pool::Released::Kind::Idle: break;
+        case Pool::Released::Kind::Granted: deliver(released.grant); break;
+        case Pool::Released::Kind::MustClose:
+            ctx_.owned.push_back(server);
+            ctx_.servers->close(server, "server is no longer needed");
+            break;
+    }
+    if (released.open != nullptr) ctx_.servers->open(*released.open);
+}
+
+void Leasing::deliver(const Grant& grant) {
+    if (grant.client.worker == ctx_.id) {
+        ctx_.grants.push_back(grant);
+    } else {
+        ctx_.shared.exchange.post_grant(grant);
+    }
+}
+
+}  // namespace weir

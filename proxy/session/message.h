@@ -1,0 +1,126 @@
+// What travels between threads: to a worker (WorkerMessage) and to the control thread (ControlMessage).
+// Posting transfers ownership of what the message carries.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "conf/config.h"
+#include "protocol/base/ids.h"
+#include "protocol/base/result.h"
+#include "proxy/pool/pool.h"
+#include "proxy/runtime/address.h"
+#include "proxy/runtime/io.h"
+
+namespace weir {
+
+// One client or server as SHOW CLIENTS and SHOW SERVERS print it; copies, so that no other thread's
+// objects are touched. Instants are of the process's clock.
+struct ClientRow {
+    uint64_t id = 0;
+    std::string user, database, addr, application_name;
+    const char* state = "idle";  // active, idle, waiting, active_cancel_req, waiting_cancel_req
+    uint16_t port = 0;
+    Instant connected_at, requested_at;
+    Instant waiting_since;  // never = not waiting
+    uint64_t link = 0;      // id of the linked server, 0 = none
+    uint64_t prepared_statements = 0;
+    bool is_console = false;
+    bool is_login = false;  // not counted as a client yet
+    std::string pool_user;  // with database: its pool
+};
+struct ServerRow {
+    uint64_t id = 0;
+    std::string user, database, addr, local_addr, application_name;
+    const char* state = "active";  // active, idle, used, tested, new, being_canceled
+    uint16_t port = 0, local_port = 0;
+    Instant connected_at, requested_at;
+    uint64_t link = 0;  // id of the linked client, 0 = none
+    uint32_t remote_pid = 0;
+    uint64_t prepared_statements = 0;
+    bool close_needed = false;
+};
+
+// A picture of one worker's sessions and connections, for SHOW.
+struct WorkerSnapshot {
+    std::vector<ClientRow> clients;
+    std::vector<ServerRow> servers;
+    uint64_t statements = 0;
+    uint64_t statement_bytes = 0;
+    uint64_t client_slots = 0;
+    uint64_t client_slots_used = 0;
+    uint64_t cancels_open = 0;
+    uint64_t buffered_bytes = 0;  // held and unsent bytes of its clients and servers
+};
+
+// Where a snapshot is awaited. Thread: any (it locks).
+class SnapshotSink {
+  public:
+    virtual ~SnapshotSink() = default;
+    virtual void deliver(WorkerId worker, WorkerSnapshot snapshot) = 0;
+};
+
+struct WorkerMessage {
+    enum class Kind : uint8_t {
+        NewClient,      // fd, address, local: a connection dealt to this worker
+        WaitFailed,     // grant.client, grant.ticket, text, sqlstate: it will not get one
+        OpenServer,     // server: reserved for this worker, start to connect
+        Cancel,         // client, secret, requester: a cancel request for one of its sessions
+        CancelDone,     // requester: the connection that brought it may be closed
+        ConfigChanged,  // config
+        Resolved,       // text: host name whose addresses are known now (or not)
+        Snapshot,       // sink
+        ConsoleReply,   // client, text, flag = close after it
+        KillDatabase,   // text = database name, empty = all; sqlstate/text2 = why
+        CloseWaiting,   // close clients that wait for a server (shutdown); text2 = why
+        StopAccepting,  // close listening sockets
+        Stop,           // close everything and leave the loop
+    };
+    Kind kind = Kind::Stop;
+    bool flag = false;
+    uint32_t secret = 0;
+    int fd = -1;
+    std::string sqlstate;
+    ClientId client;
+    ClientId requester;
+    Grant grant;
+    ServerConnection* server = nullptr;
+    Address address;
+    std::string text;
+    std::string text2;
+    ConfigPtr config;
+    std::shared_ptr<SnapshotSink> sink;
+};
+
+struct ControlMessage {
+    enum class Kind : uint8_t {
+        ConsoleInput,       // client, user, database, is_admin, text: whole frontend messages
+        ConsoleDisconnect,  // client
+        ConsoleCancel,      // client
+        Resolve,            // text: host name wanted
+        Evict,              // pool: starved by a shared limit, see PoolSet::relieve
+    };
+    Kind kind = Kind::Evict;
+    bool is_admin = false;
+    ClientId client;
+    std::string user;
+    std::string database;
+    std::string text;
+};
+
+// The way to the other threads. Thread: any.
+class Exchange {
+  public:
+    virtual ~Exchange() = default;
+    virtual void post(WorkerId to, WorkerMessage message) = 0;
+    // To the worker of grant.client; apart from the other messages because it is frequent and small.
+    virtual void post_grant(const Grant& grant) = 0;
+    virtual void post_control(ControlMessage message) = 0;
+    [[nodiscard]] virtual unsigned workers() const = 0;
+    // The Io of a worker, for taking over a connection registered there (remove() only).
+    virtual Io& io(WorkerId worker) = 0;
+};
+
+}  // namespace weir

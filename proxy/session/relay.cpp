@@ -1,0 +1,363 @@
+#include "proxy/session/relay.h"
+
+#include "conf/logging.h"
+#include "protocol/message/backend.h"
+#include "protocol/message/frontend.h"
+#include "protocol/message/writer.h"
+#include "proxy/session/clients.h"
+#include "proxy/session/leasing.h"
+#include "proxy/session/servers.h"
+
+namespace weir {
+
+// ---- client to server ----
+
+size_t Relay::from_client(ClientSession& session, ByteView input) {
+    if (session.phase == ClientPhase::Console) return to_console(session, input);
+    const uint32_t life = session.generation;
+    is_flush_seen_ = false;
+    size_t used = 0;
+    while (used < input.size()) {
+        const Piece piece = session.parser.peek(input.subspan(used));
+        if (piece.kind == Piece::Kind::NeedMore) break;
+        Step step = Step::Used;
+        if (piece.kind == Piece::Kind::Malformed) {
+            step = refuse(session, Error("08P01", piece.length < 4 ? "invalid message length"
+                                                                   : "invalid message type or length"));
+        } else if (piece.kind == Piece::Kind::Start) {
+            step = on_message(session, piece);
+        } else if (!session.is_discarding_body) {
+            ctx_.to_server.append(piece.bytes);
+        }
+        if (session.generation != life || session.phase == ClientPhase::Closing) return input.size();
+        if (step == Step::NeedWhole) session.whole_bytes = static_cast<uint32_t>(piece.total_bytes());
+        if (step != Step::Used) break;
+        session.parser.consume(piece);
+        used += piece.bytes.size();
+    }
+    if (ServerConnection* server = session.server; server != nullptr && !ctx_.to_server.empty()) {
+        if (ctx_.servers->flush(*server) && !server->outbox.empty()) session.is_read_paused = true;
+    }
+    if (session.generation != life || session.phase == ClientPhase::Closing) return input.size();
+    if (is_flush_seen_ && session.server != nullptr) emit_faked(*session.server);
+    ctx_.clients->flush(session);
+    return used;
+}
+
+// Ends the session with `error`, after what it sent before has gone out: the tracker counts on that.
+Relay::Step Relay::refuse(ClientSession& session, const Error& error) {
+    if (session.server != nullptr) ctx_.servers->flush(*session.server);
+    ctx_.to_server.clear();
+    ctx_.clients->flush(session);
+    ctx_.clients->fail(session, error);
+    return Step::Stopped;
+}
+
+Relay::Step Relay::on_message(ClientSession& session, const Piece& piece) {
+    const auto tag = static_cast<FrontendTag>(piece.tag);
+    if (tag == FrontendTag::Terminate) {
+        if (session.server != nullptr) ctx_.servers->flush(*session.server);
+        ctx_.to_server.clear();
+        ctx_.clients->close(session, "client close request");
+        return Step::Stopped;
+    }
+    if (tag == FrontendTag::Password) return refuse(session, Error("08P01", "unexpected password message"));
+    if (session.is_discarding_to_sync) return discard(session, piece);
+    if (session.server == nullptr && !ctx_.leasing->request(session)) return Step::Stopped;
+    ProtocolTracker& tracker = session.server->tracker;
+    if (session.server->phase != ServerPhase::Relaying) return Step::Stopped;
+    if (tracker.pending() >= kPipelineDepthMax) {
+        session.is_depth_blocked = true;
+        return Step::Stopped;
+    }
+    session.is_discarding_body = false;
+    if (tracker.is_skipping_to_sync() && tag != FrontendTag::Sync) {
+        session.is_discarding_body = true;  // the server would throw it away, too
+        return Step::Used;
+    }
+    if (tracker.pending() == 0) session.query_from = ctx_.now;
+    switch (tag) {
+        case FrontendTag::Query:
+            if (ctx_.config->global.disable_pqexec) return refuse(session, Error("08P01", "PQexec disallowed"));
+            if (session.statements != nullptr) session.statements->forget_unnamed();
+            session.server->unnamed_of = {};
+            return pass(session, piece, Request::Query);
+        case FrontendTag::Sync: return pass(session, piece, Request::Sync);
+        case FrontendTag::Execute: return pass(session, piece, Request::Execute);
+        case FrontendTag::FunctionCall: return pass(session, piece, Request::FunctionCall);
+        case FrontendTag::CopyDone:
+        case FrontendTag::CopyFail: return pass(session, piece, Request::CopyEnd);
+        case FrontendTag::Parse: return on_parse(session, piece);
+        case FrontendTag::Bind: return on_bind(session, piece);
+        case FrontendTag::Describe:
+        case FrontendTag::Close: return on_target(session, piece);
+        case FrontendTag::Flush: is_flush_seen_ = true; break;
+        default: break;  // CopyData
+    }
+    ctx_.to_server.append(piece.bytes);
+    return Step::Used;
+}
+
+Relay::Step Relay::pass(ClientSession& session, const Piece& piece, Request request) {
+    session.server->tracker.sent(request, Origin::Client);
+    ctx_.to_server.append(piece.bytes);
+    return Step::Used;
+}
+
+// Part of a batch whose beginning was rejected: dropped, up to the Sync, which is answered here.
+Relay::Step Relay::discard(ClientSession& session, const Piece& piece) {
+    session.is_discarding_body = true;
+    if (static_cast<FrontendTag>(piece.tag) == FrontendTag::Sync) {
+        session.is_discarding_to_sync = false;
+        std::string ready;
+        write_ready_for_query(ready, TransactionStatus::Idle);
+        ctx_.to_client.append_copy(ready);
+    }
+    return Step::Used;
+}
+
+void Relay::reject_request(ClientSession& session, const Error& error) {
+    session.phase = ClientPhase::Idle;
+    session.quiet_since = ctx_.now;
+    std::string text;
+    write_error(text, {.sqlstate = error.sqlstate, .message = error.message});
+    const ByteQueue input = std::move(session.held);
+    session.held = ByteQueue();
+    size_t used = 0;
+    const Piece first = session.parser.peek(input.view());
+    if (first.kind == Piece::Kind::Start) {
+        const auto tag = static_cast<FrontendTag>(first.tag);
+        session.is_discarding_body = true;
+        session.parser.consume(first);
+        used = first.bytes.size();
+        const bool is_batch = tag != FrontendTag::Query && tag != FrontendTag::FunctionCall &&
+                              tag != FrontendTag::Sync;
+        session.is_discarding_to_sync = is_batch;
+        if (!is_batch) write_ready_for_query(text, TransactionStatus::Idle);
+    }
+    session.held.append(input.view().subspan(used));
+    ctx_.clients->send(session, text);
+    if (session.phase == ClientPhase::Idle) ctx_.clients->schedule(session);
+}
+
+size_t Relay::to_console(ClientSession& session, ByteView input) {
+    constexpr uint32_t kMessageBytesMax = 1024 * 1024;
+    size_t used = 0;
+    while (true) {
+        const Piece piece = session.parser.peek(input.subspan(used));
+        if (piece.kind == Piece::Kind::Malformed || piece.length > kMessageBytesMax) {
+            ctx_.clients->protocol_violation(session, "invalid message type or length");
+            return input.size();
+        }
+        if (piece.kind == Piece::Kind::NeedMore) break;
+        if (!piece.is_complete()) {
+            session.whole_bytes = static_cast<uint32_t>(piece.total_bytes());
+            break;
+        }
+        if (static_cast<FrontendTag>(piece.tag) == FrontendTag::Terminate) {
+            ctx_.clients->close(session, "client close request");
+            return input.size();
+        }
+        session.parser.consume(piece);
+        used += piece.bytes.size();
+    }
+    if (used > 0) {
+        ControlMessage message;
+        message.kind = ControlMessage::Kind::ConsoleInput;
+        message.client = session.client_id();
+        message.user = session.user;
+        message.database = session.database;
+        message.is_admin = session.is_admin;
+        message.text = as_text(input.first(used));
+        ctx_.shared.exchange.post_control(std::move(message));
+    }
+    return used;
+}
+
+// ---- server to client ----
+
+// Takes back what was assumed of requests that the server skipped.
+class Relay::Undo final : public DroppedRequests {
+  public:
+    explicit Undo(ServerConnection& server) : server_(server) {}
+
+    void on_dropped(const PendingReply& dropped) override {
+        const bool has_handle = dropped.statement != PendingReply::kNoStatement;
+        if (dropped.request == Request::Parse && has_handle) {
+            server_.statements.on_parse_dropped(dropped.statement);
+        }
+        if (dropped.request == Request::Parse && !has_handle && dropped.origin != Origin::Faked) {
+            server_.unnamed_of = {};
+        }
+        if (dropped.request == Request::Close && has_handle) {
+            server_.statements.on_close_dropped(dropped.statement);
+        }
+        const bool is_clients_own =
+            dropped.origin == Origin::Faked || (dropped.origin == Origin::Client && has_handle);
+        ClientStatements* statements = server_.client == nullptr ? nullptr : server_.client->statements.get();
+        if (is_clients_own && statements != nullptr) statements->undo_oldest();
+    }
+
+  private:
+    ServerConnection& server_;
+};
+
+bool Relay::from_server(ServerConnection& server, ByteView input) {
+    const ServerOwner owner = server.load_owner();
+    is_ready_seen_ = false;
+    size_t used = 0;
+    while (true) {
+        const Piece piece = server.parser.peek(input.subspan(used));
+        if (piece.kind == Piece::Kind::NeedMore) break;
+        if (piece.kind == Piece::Kind::Malformed) {
+            return give_up(server, input.subspan(used), "invalid message from server");
+        }
+        if (piece.kind == Piece::Kind::Start) {
+            if (must_be_whole(piece) && !piece.is_complete()) break;
+            if (!on_server_message(server, piece)) {
+                return give_up(server, input.subspan(used), "unexpected message from server");
+            }
+        } else if (server.is_stream_forwarded && server.client != nullptr) {
+            ctx_.to_client.append(piece.bytes);
+        }
+        server.parser.consume(piece);
+        used += piece.bytes.size();
+    }
+    if (!server.parser.is_mid_message()) emit_faked(server);
+    server.held.append(input.subspan(used));  // first: only then does is_clean() know of it
+    deliver(server);
+    if (server.load_owner() != owner) return false;
+    return settle(server, owner);
+}
+
+// A connection in doubt is closed, never reused.
+bool Relay::give_up(ServerConnection& server, ByteView unused, std::string_view reason) {
+    const ServerOwner owner = server.load_owner();
+    server.held.append(unused);
+    deliver(server);
+    if (server.load_owner() == owner) ctx_.servers->close(server, reason);
+    return false;
+}
+
+// What was gathered goes to the client, if there still is one.
+void Relay::deliver(ServerConnection& server) {
+    if (server.client != nullptr) {
+        ctx_.clients->flush(*server.client);
+    } else {
+        ctx_.to_client.clear();
+    }
+}
+
+// A message whose content matters to us; others are passed on as they come, however long.
+bool Relay::must_be_whole(const Piece& piece) {
+    switch (static_cast<BackendTag>(piece.tag)) {
+        case BackendTag::ReadyForQuery:
+        case BackendTag::CommandComplete:
+        case BackendTag::ParameterStatus: return piece.length <= kAuthMessageBytesMax;
+        default: return false;
+    }
+}
+
+bool Relay::on_server_message(ServerConnection& server, const Piece& piece) {
+    const auto tag = static_cast<BackendTag>(piece.tag);
+    ClientSession* session = server.client;
+    emit_faked(server);
+    PendingReply head;
+    if (server.tracker.pending() > 0) head = server.tracker.head();
+    if (tag == BackendTag::ReadyForQuery && piece.length != 5) return false;
+    const uint8_t status = tag == BackendTag::ReadyForQuery ? piece.body()[0] : 0;
+    Undo undo(server);
+    const ProtocolTracker::Verdict verdict = server.tracker.on_backend(tag, status, undo);
+    if (verdict == ProtocolTracker::Verdict::Doubt) return false;
+    const bool is_prologue =
+        server.phase == ServerPhase::Preparing || server.phase == ServerPhase::Checking;
+    server.is_stream_forwarded =
+        verdict == ProtocolTracker::Verdict::Forward && session != nullptr && !is_prologue;
+    switch (tag) {
+        case BackendTag::ParseComplete:
+        case BackendTag::CloseComplete: on_answered(server, head, tag); break;
+        case BackendTag::CommandComplete:
+            if (piece.is_complete()) on_command_complete(server, as_text(piece.body()));
+            break;
+        case BackendTag::ParameterStatus:
+            if (piece.is_complete()) on_parameter_status(server, piece);
+            break;
+        case BackendTag::ErrorResponse: on_error(server, piece); break;
+        case BackendTag::ReadyForQuery: is_ready_seen_ = true; break;
+        default: break;
+    }
+    if (server.is_stream_forwarded) ctx_.to_client.append(piece.bytes);
+    return tag != BackendTag::ReadyForQuery || on_ready(server);
+}
+
+void Relay::on_error(ServerConnection& server, const Piece& piece) {
+    const ErrorView error = view_error(piece.body());
+    if (!server.is_stream_forwarded) {
+        if (server.client != nullptr) server.is_prologue_failed = true;
+        return;
+    }
+    if (error.severity == "FATAL" || error.severity == "PANIC") server.is_error_forwarded = true;
+    // "cached plan must not change result type": the statements of this server are stale. It is replaced
+    // when it comes back, so that the client's next try prepares anew.
+    if (error.sqlstate == "0A000" && error.routine == "RevalidateCachedQuery") server.epoch = 0;
+}
+
+void Relay::on_parameter_status(ServerConnection& server, const Piece& piece) {
+    const auto parameter = view_parameter_status(piece.body());
+    if (!parameter) return;
+    const int index = ctx_.shared.names.index_of(parameter->name);
+    if (index < 0) return;
+    server.parameters.set(static_cast<size_t>(index), parameter->value);
+    const bool is_clients = server.client != nullptr && server.phase == ServerPhase::Relaying;
+    if (is_clients) server.client->parameters.set(static_cast<size_t>(index), parameter->value);
+}
+
+// Counts, and what the pool mode demands at the end of a query.
+bool Relay::on_ready(ServerConnection& server) {
+    ClientSession* session = server.client;
+    if (session == nullptr || server.phase != ServerPhase::Relaying) return true;
+    PoolCounters& counters = ctx_.counters(*session->pool);
+    counters.queries.add(1);
+    counters.query_us.add(static_cast<uint64_t>((ctx_.now - session->query_from).count()));
+    session->query_from = session->quiet_since = ctx_.now;
+    if (server.tracker.status() == TransactionStatus::Idle) {
+        counters.transactions.add(1);
+        counters.transaction_us.add(static_cast<uint64_t>((ctx_.now - session->transaction_from).count()));
+        session->transaction_from = ctx_.now;
+        return true;
+    }
+    if (session->timeouts.idle_transaction_ms != 0) ctx_.clients->arm(*session);
+    if (session->pool_mode == PoolMode::Statement) {
+        ctx_.to_client.clear();
+        server.is_stream_forwarded = false;
+        server.held.clear();
+        ctx_.clients->fail(*session,
+                           Error("08P01", "transaction blocks not allowed in statement pooling mode"));
+    }
+    return true;
+}
+
+// After a batch of the server's bytes: is it free, may its client go on?
+bool Relay::settle(ServerConnection& server, const ServerOwner& owner) {
+    ClientSession* session = server.client;
+    if (session == nullptr) {
+        if (server.phase == ServerPhase::Cleaning && is_ready_seen_) ctx_.servers->clean(server);
+        return server.load_owner() == owner;
+    }
+    if (is_ready_seen_ && server.phase != ServerPhase::Relaying) {
+        ctx_.leasing->on_prologue_done(server);
+        return server.load_owner() == owner;
+    }
+    if (session->is_depth_blocked && server.tracker.pending() < kPipelineDepthMax / 2) {
+        session->is_depth_blocked = false;
+        ctx_.clients->schedule(*session);
+    }
+    const bool is_over = session->pool_mode != PoolMode::Session && server.is_clean() &&
+                         !session->parser.is_mid_message() && is_ready_seen_;
+    if (!is_over) return true;
+    ctx_.leasing->release_from(*session);
+    if (!session->held.empty()) ctx_.clients->schedule(*session);
+    return server.load_owner() == owner;
+}
+
+}  // namespace weir

@@ -1,0 +1,73 @@
+// Relay: moves bytes between a linked client and server. The bytes of a plain query go out straight from the
+// receive buffer with one send; only what must be rewritten (names of prepared statements) is made anew, and
+// leaves in the same send.
+// Owner: Worker. Thread: the worker's.
+#pragma once
+
+#include "proxy/session/context.h"
+
+namespace weir {
+
+class Relay {
+  public:
+    explicit Relay(WorkerContext& context) : ctx_(context) {}
+
+    // Uses input of a client that is Idle or Active; gives how many bytes were used. The rest must be held.
+    // Asks for a server when one is needed. The session may have been closed afterwards.
+    size_t from_client(ClientSession& session, ByteView input);
+
+    // Uses bytes of a server that is past its login. False = the server has been closed.
+    bool from_server(ServerConnection& server, ByteView input);
+
+    // Answers the message that a waiting client sent with `error`, and drops that message: one simple query, or
+    // an extended batch up to its Sync. The session goes on.
+    void reject_request(ClientSession& session, const Error& error);
+
+  private:
+    enum class Step : uint8_t {
+        Used,
+        NeedMore,   // the beginning of the message is not enough to go by
+        NeedWhole,  // all of it is needed
+        Stopped,    // it has to wait, or the session has ended
+    };
+    class Undo;
+
+    Step on_message(ClientSession& session, const Piece& piece);
+    Step on_parse(ClientSession& session, const Piece& piece);
+    Step on_bind(ClientSession& session, const Piece& piece);
+    Step on_target(ClientSession& session, const Piece& piece);
+    Step pass(ClientSession& session, const Piece& piece, Request request);
+    Step discard(ClientSession& session, const Piece& piece);
+    Step refuse(ClientSession& session, const Error& error);
+    size_t to_console(ClientSession& session, ByteView input);
+
+    [[nodiscard]] bool rewrites(const ClientSession& session) const;
+    ClientStatements& statements_of(ClientSession& session);
+    void ensure_unnamed(ClientSession& session);
+    Statement* prepare_named(ClientSession& session, std::string_view name);
+    void send_parse(ClientSession& session, const Statement& statement, Origin origin);
+    void make_room(ServerConnection& server);
+
+    static bool must_be_whole(const Piece& piece);
+    bool on_server_message(ServerConnection& server, const Piece& piece);
+    void on_error(ServerConnection& server, const Piece& piece);
+    void on_answered(ServerConnection& server, const PendingReply& head, BackendTag tag);
+    void on_command_complete(ServerConnection& server, std::string_view body);
+    void on_parameter_status(ServerConnection& server, const Piece& piece);
+    bool on_ready(ServerConnection& server);
+    void emit_faked(ServerConnection& server);
+    void deliver(ServerConnection& server);
+    bool give_up(ServerConnection& server, ByteView unused, std::string_view reason);
+    bool settle(ServerConnection& server, const ServerOwner& owner);
+
+    // Requests in flight of one client before we stop reading it. Far above what fits in a server's output
+    // buffer, so a batch without Sync cannot wait for us while we wait for it.
+    static constexpr uint32_t kPipelineDepthMax = 65536;
+
+    WorkerContext& ctx_;
+    std::string scratch_;         // a message being made; keeps its memory
+    bool is_flush_seen_ = false;  // in the input at hand
+    bool is_ready_seen_ = false;  // in the input at hand
+};
+
+}  // namespace weir

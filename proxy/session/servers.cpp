@@ -1,0 +1,400 @@
+#include "proxy/session/servers.h"
+
+#include <cerrno>
+#include <cstring>
+
+#include "conf/logging.h"
+#include "protocol/message/writer.h"
+#include "proxy/server/cleanup.h"
+#include "proxy/server/server_login.h"
+#include "proxy/session/cancels.h"
+#include "proxy/session/clients.h"
+#include "proxy/session/leasing.h"
+#include "proxy/session/relay.h"
+
+namespace weir {
+
+// The id is new for every connection of a slot, so an event fetched for an earlier one is recognised.
+Watch Servers::watch_of(const ServerConnection& server) {
+    return Watch::of(Watch::Kind::Server, &server, static_cast<uint32_t>(server.id));
+}
+
+// ---- connecting ----
+
+void Servers::open(ServerConnection& server) {
+    server.phase = ServerPhase::Connecting;
+    server.id = ctx_.shared.last_id.fetch_add(1, std::memory_order_relaxed) + 1;
+    server.connected_at = server.requested_at = ctx_.now;
+    ctx_.owned.push_back(server);
+    const DatabaseConfig database = server.pool->database();
+    if (!database.hosts.empty()) {
+        server.host = database.hosts[server.pool->next_host() % database.hosts.size()];
+    }
+    const Duration limit = ctx_.config->global.server_connect_timeout;
+    if (limit.count() > 0) ctx_.deadlines.arm(server, ctx_.now + limit);
+    connect(server);
+}
+
+void Servers::connect(ServerConnection& server) {
+    const DatabaseConfig database = server.pool->database();
+    const std::string& host = server.host;
+    if (host.empty() || host[0] == '/' || host[0] == '@') {
+        const std::string& dir = host.empty() ? ctx_.config->global.unix_socket_dir : host;
+        const auto address = Address::from_unix((dir.empty() ? "/tmp" : dir) + "/.s.PGSQL." +
+                                                std::to_string(database.port));
+        if (!address) return close(server, address.error().message, Error("08006", address.error().message));
+        return connect_to(server, *address);
+    }
+    const HostTable::Answer answer = ctx_.shared.hosts.lookup(host, ctx_.now);
+    if (answer.must_resolve) {
+        ControlMessage message;
+        message.kind = ControlMessage::Kind::Resolve;
+        message.text = host;
+        ctx_.shared.exchange.post_control(std::move(message));
+    }
+    switch (answer.kind) {
+        case HostTable::Answer::Kind::Pending: unresolved_.push_back(&server); return;
+        case HostTable::Answer::Kind::Failed:
+            return close(server, "DNS lookup failed: " + answer.error,
+                         Error("08006", "DNS lookup failed: " + host + ": " + answer.error));
+        case HostTable::Answer::Kind::Known:
+            return connect_to(server, *Address::from_ip(answer.ip, database.port));
+    }
+}
+
+void Servers::on_resolved() {
+    std::vector<ServerConnection*> waiting;
+    waiting.swap(unresolved_);
+    for (ServerConnection* server : waiting) connect(*server);
+}
+
+void Servers::connect_to(ServerConnection& server, const Address& address) {
+    server.address = address;
+    const Result<int> fd = ctx_.io.connect(address);
+    if (!fd) return close(server, "connect failed", Error("08006", fd.error().message));
+    server.fd = *fd;
+    server.registered_with = ctx_.id;
+    server.reads = false;
+    server.writes = true;
+    ctx_.io.add(server.fd, watch_of(server), false, true);
+}
+
+void Servers::on_connected(ServerConnection& server) {
+    if (const int error = ctx_.io.connect_result(server.fd); error != 0) {
+        const std::string text = std::string("connect failed: ") + std::strerror(error);
+        return close(server, text, Error("08006", text));
+    }
+    server.local_address = ctx_.io.local_address(server.fd);
+    server.phase = ServerPhase::LoggingIn;
+    server.login = std::make_unique<ServerLogin>(server.pool->credentials(), server.pool->database());
+    set_interest(server, true, false);
+    if (ctx_.config->global.server_tls_sslmode >= SslMode::Require) {
+        return close(server, "TLS is required", Error("08006", "server_tls_sslmode requires TLS, which is not in effect yet"));
+    }
+    send(server, server.login->start());
+}
+
+// ---- events ----
+
+void Servers::on_event(ServerConnection& server, const IoEvent& event) {
+    ServerOwner owner = server.load_owner();
+    if (owner.worker != ctx_.id || owner.state == LedgerState::Free) return;  // a stale event
+    if (owner.state == LedgerState::Idle) {
+        // Anything readable on an idle connection (the end of the stream, a notice, a changed setting) is
+        // handled by its home worker, which takes it out of idle first.
+        if (!server.pool->take_idle(server, static_cast<uint16_t>(owner.generation), ctx_.id)) return;
+        ctx_.owned.push_back(server);
+        owner = server.load_owner();
+        if (event.watch.generation() == static_cast<uint16_t>(server.id)) read(server);
+        const bool is_still_ours = server.load_owner() == owner && server.client == nullptr;
+        if (!is_still_ours) return;
+        if (!server.is_clean()) return close(server, "server sent something unexpected while idle");
+        return ctx_.leasing->give_back(server, false);
+    }
+    // Granted to us, but its message is still in the inbox; or an event of the slot's earlier connection.
+    if (server.registered_with != ctx_.id) return;
+    if (event.watch.generation() != static_cast<uint16_t>(server.id)) return;
+    if (server.phase == ServerPhase::Connecting) {
+        if (server.fd >= 0 && (event.writable || event.readable)) on_connected(server);
+        return;
+    }
+    if (event.writable && server.writes) write(server);
+    if (server.load_owner() != owner || server.fd < 0) return;
+    if (event.readable && server.reads) read(server);
+}
+
+void Servers::read(ServerConnection& server) {
+    const ServerOwner owner = server.load_owner();
+    for (int rounds = 0; rounds < 4; ++rounds) {
+        if (server.client != nullptr && !server.client->outbox.empty()) {
+            // The client takes its time: do not read what it cannot be given.
+            return set_interest(server, false, server.writes);
+        }
+        const size_t held = server.held.size();
+        WEIR_CHECK(held <= WorkerContext::kInputBytes / 2);
+        const std::span<uint8_t> into(ctx_.input.get() + held, WorkerContext::kInputBytes - held);
+        const ssize_t n = ctx_.io.receive(server.fd, into);
+        if (n == -EAGAIN) return;
+        if (n <= 0) {
+            const std::string text = n == 0 ? "server conn crashed?" : std::strerror(static_cast<int>(-n));
+            const bool is_login = server.phase == ServerPhase::LoggingIn;
+            return close(server, text,
+                         is_login ? std::optional<Error>(Error("08006", text)) : std::nullopt);
+        }
+        if (held > 0) std::memcpy(ctx_.input.get(), server.held.view().data(), held);
+        server.held.clear();
+        const ByteView input(ctx_.input.get(), held + static_cast<size_t>(n));
+        const bool is_alive = server.phase == ServerPhase::LoggingIn ? on_login_bytes(server, input)
+                                                                     : ctx_.relay->from_server(server, input);
+        if (!is_alive || server.load_owner() != owner) return;
+        if (static_cast<size_t>(n) < into.size()) return;
+    }
+}
+
+bool Servers::on_login_bytes(ServerConnection& server, ByteView input) {
+    size_t used = 0;
+    std::string reply;
+    while (true) {
+        const Piece piece = server.parser.peek(input.subspan(used));
+        if (piece.kind == Piece::Kind::NeedMore) break;
+        if (piece.kind != Piece::Kind::Start || piece.length > kAuthMessageBytesMax) {
+            close(server, "invalid message from server during login",
+                  Error("08P01", "invalid message from server during login"));
+            return false;
+        }
+        if (!piece.is_complete()) break;
+        server.parser.consume(piece);
+        used += piece.bytes.size();
+        const Result<bool> done =
+            server.login->on_message(static_cast<BackendTag>(piece.tag), piece.body(), reply);
+        if (!done) {
+            const Error error = done.error();
+            log::warning("S-{:#x}: {}/{} login failed: {}: {}", server.id, server.pool->key().database,
+                         server.pool->key().user, error.sqlstate, error.message);
+            close(server, "login failed", error);
+            return false;
+        }
+        if (*done) {
+            server.held.append(input.subspan(used));
+            on_logged_in(server);
+            return false;  // it may be anybody's now
+        }
+    }
+    server.held.append(input.subspan(used));
+    if (!reply.empty() && !send(server, reply)) return false;
+    return true;
+}
+
+void Servers::on_logged_in(ServerConnection& server) {
+    if (auto keys = server.login->derived_keys()) {
+        ServerCredentials credentials = server.pool->credentials();
+        credentials.derived_keys = std::move(keys);
+        server.pool->set_credentials(std::move(credentials));
+    }
+    server.backend_key = server.login->backend_key();
+    for (const auto& [name, value] : server.login->welcome().parameters) {
+        if (const int index = ctx_.shared.names.index_of(name); index >= 0) {
+            server.parameters.set(static_cast<size_t>(index), value);
+        }
+    }
+    server.pool->set_welcome(server.login->welcome(), server.welcome);
+    server.login.reset();
+    ctx_.deadlines.disarm(server);
+    if (ctx_.config->global.log_connections) {
+        log::info("S-{:#x}: {}/{}@{}:{} new connection to server (pid {})", server.id,
+                  server.pool->key().database, server.pool->key().user, server.address.host(),
+                  server.address.port(), server.backend_pid());
+    }
+    const DatabaseConfig database = server.pool->database();
+    if (database.connect_query && !database.connect_query->empty()) {
+        server.phase = ServerPhase::Cleaning;  // the query is swallowed like a clean-up's
+        server.clean_by = ctx_.now + ctx_.config->global.server_connect_timeout;
+        server.is_new = true;
+        start_query(server, *database.connect_query);
+        return;
+    }
+    ctx_.leasing->give_back(server, true);
+}
+
+void Servers::on_deadline(ServerConnection& server) {
+    switch (server.phase) {
+        case ServerPhase::Connecting:
+        case ServerPhase::LoggingIn: {
+            const Instant due = server.connected_at + ctx_.config->global.server_connect_timeout;
+            if (ctx_.now < due) return ctx_.deadlines.arm(server, due);
+            return close(server, "connect timeout", Error("08006", "connect timeout"));
+        }
+        case ServerPhase::Cleaning:
+            if (ctx_.now >= server.clean_by) return close(server, "server could not be cleaned in time");
+            return clean(server);
+        default: return;
+    }
+}
+
+// ---- cleaning ----
+
+void Servers::start_query(ServerConnection& server, std::string_view sql) {
+    std::string query;
+    write_query(query, sql);
+    server.tracker.sent(Request::Query, Origin::Proxy);
+    send(server, query);
+}
+
+void Servers::clean(ServerConnection& server) {
+    const Instant grace = server.requested_at + kCancelGrace;
+    std::string text;
+    switch (next_cleanup_step(server, false, ctx_.now >= grace)) {
+        case CleanupStep::Close: return close(server, "client disconnect while server was not ready");
+        case CleanupStep::SendCopyFail:
+            server.is_copy_fail_sent = true;
+            write_copy_fail(text, "client is gone");
+            server.tracker.sent(Request::CopyEnd, Origin::Proxy);
+            if (!send(server, text)) return;
+            if (server.client == nullptr && server.fd >= 0) clean(server);
+            return;
+        case CleanupStep::SendSync:
+            write_empty(text, FrontendTag::Sync);
+            server.tracker.sent(Request::Sync, Origin::Proxy);
+            if (send(server, text)) ctx_.deadlines.arm(server, grace);
+            return;
+        case CleanupStep::Cancel:
+            server.is_cancel_sent = true;
+            ctx_.cancels->start(server, {});
+            ctx_.deadlines.arm(server, server.clean_by);
+            return;
+        case CleanupStep::Wait:
+            ctx_.deadlines.arm(server, server.is_cancel_sent ? server.clean_by : grace);
+            return;
+        case CleanupStep::Rollback:
+            start_query(server, "ROLLBACK");
+            if (server.fd >= 0) ctx_.deadlines.arm(server, server.clean_by);
+            return;
+        case CleanupStep::Reset:
+            server.is_reset_sent = true;
+            start_query(server, ctx_.config->global.server_reset_query);
+            if (server.fd >= 0) ctx_.deadlines.arm(server, server.clean_by);
+            return;
+        case CleanupStep::Done:
+            server.is_cancel_sent = server.is_copy_fail_sent = false;
+            if (server.is_reset_needed) {
+                server.statements.clear();
+                server.unnamed_of = {};
+            }
+            server.is_reset_needed = server.is_reset_sent = false;
+            const bool is_new = server.is_new;
+            server.is_new = false;
+            return ctx_.leasing->give_back(server, is_new);
+    }
+}
+
+void Servers::on_cancel_done(ServerConnection& server) {
+    if (server.phase == ServerPhase::BeingCancelled && server.cancels_in_flight == 0) {
+        ctx_.leasing->give_back(server, false);
+    }
+}
+
+// ---- output, the end ----
+
+bool Servers::send(ServerConnection& server, std::string_view text) {
+    ctx_.to_server.append_copy(text);
+    return flush(server);
+}
+
+bool Servers::flush(ServerConnection& server) {
+    if (ctx_.to_server.empty()) return true;
+    if (ctx_.to_server.flush(ctx_.io, server.fd, server.outbox) < 0) {
+        // There may be a last word of the server's to be read (57P01) before the end of the stream: the
+        // read event will find both. Only the sending side is known to be broken.
+        server.outbox.clear();
+        if (!server.reads) set_interest(server, true, false);
+        if (server.client == nullptr) {
+            close(server, "server connection lost");
+            return false;
+        }
+        return true;
+    }
+    if (!server.outbox.empty() && !server.writes) set_interest(server, server.reads, true);
+    return true;
+}
+
+void Servers::write(ServerConnection& server) {
+    if (flush_backlog(ctx_.io, server.fd, server.outbox) < 0) {
+        server.outbox.clear();
+        return set_interest(server, true, false);  // reading will tell
+    }
+    if (!server.outbox.empty()) return;
+    set_interest(server, server.reads, false);
+    if (server.client != nullptr && server.client->is_read_paused) {
+        server.client->is_read_paused = false;
+        ctx_.clients->schedule(*server.client);
+    }
+}
+
+void Servers::set_interest(ServerConnection& server, bool read, bool write) {
+    if (server.reads == read && server.writes == write) return;
+    server.reads = read;
+    server.writes = write;
+    ctx_.io.modify(server.fd, watch_of(server), read, write);
+}
+
+void Servers::close(ServerConnection& server, std::string_view reason, const std::optional<Error>& failure) {
+    if (ctx_.config->global.log_disconnections && server.id != 0) {
+        log::info("S-{:#x}: {}/{}@{}:{} closing because: {} (age={}s)", server.id,
+                  server.pool->key().database, server.pool->key().user,
+                  server.address.is_set() ? server.address.host() : server.host,
+                  server.address.is_set() ? server.address.port() : 0, reason,
+                  (ctx_.now - server.connected_at).count() / 1'000'000);
+    }
+    ctx_.cancels->forget(server);
+    if (ClientSession* session = server.client) {
+        const bool was_told = server.is_error_forwarded ||
+                              (server.parser.is_mid_message() && server.is_stream_forwarded);
+        session->server = nullptr;
+        server.client = nullptr;
+        const bool is_unharmed = server.phase == ServerPhase::Checking;
+        session->phase = ClientPhase::Idle;
+        if (is_unharmed) {
+            // Nothing of the client's has been sent yet: it gets another server.
+            if (ctx_.leasing->request(*session)) ctx_.clients->schedule(*session);
+        } else if (was_told) {
+            ctx_.clients->close(*session, reason);
+        } else {
+            ctx_.clients->fail(*session, Error("08006", std::string(reason)));
+        }
+    }
+    std::erase(unresolved_, &server);
+    ctx_.deadlines.disarm(server);
+    if (server.OwnedHook::is_linked()) ctx_.owned.remove(server);
+    if (server.fd >= 0) {
+        std::string terminate;
+        write_empty(terminate, FrontendTag::Terminate);
+        const iovec piece{terminate.data(), terminate.size()};
+        if (server.is_clean()) (void)ctx_.io.send(server.fd, {&piece, 1});  // a courtesy
+        if (server.registered_with != kNoWorker && server.registered_with != ctx_.id) {
+            ctx_.shared.exchange.io(server.registered_with).remove(server.fd);
+        }
+        ctx_.io.close(server.fd);
+    }
+    Pool& pool = *server.pool;
+    const Pool::Retired retired = pool.retire(server, ctx_.id, ctx_.now, failure);
+    for (const Grant& waiter : retired.failed) {
+        WorkerMessage message;
+        message.kind = WorkerMessage::Kind::WaitFailed;
+        message.grant = waiter;
+        message.sqlstate = failure->sqlstate;
+        message.text = failure->message;
+        ctx_.shared.exchange.post(waiter.client.worker, std::move(message));
+    }
+    if (retired.relieves) {
+        ControlMessage message;
+        message.kind = ControlMessage::Kind::Evict;
+        ctx_.shared.exchange.post_control(std::move(message));
+    }
+    if (retired.open != nullptr) open(*retired.open);
+}
+
+void Servers::close_all() {
+    while (ServerConnection* server = ctx_.owned.front()) close(*server, "shutting down");
+}
+
+}  // namespace weir

@@ -1,0 +1,58 @@
+// Servers: the server connections that one worker owns: connecting, logging in, their sockets' events, cleaning
+// up after a client that is gone, closing.
+// Owner: Worker. Thread: the worker's.
+#pragma once
+
+#include <optional>
+
+#include "proxy/session/context.h"
+
+namespace weir {
+
+class Servers {
+  public:
+    explicit Servers(WorkerContext& context) : ctx_(context) {}
+
+    // Starts to connect a slot that is reserved for this worker.
+    void open(ServerConnection& server);
+    // Names that were asked for are known now.
+    void on_resolved();
+
+    void on_event(ServerConnection& server, const IoEvent& event);
+    // What epoll is to say of its socket.
+    static Watch watch_of(const ServerConnection& server);
+    void on_deadline(ServerConnection& server);
+
+    // Closes the socket and frees the slot. Its client, if any, is told (unless the server did) and closed.
+    // `failure`: why it never came up.
+    void close(ServerConnection& server, std::string_view reason,
+               const std::optional<Error>& failure = std::nullopt);
+
+    // Goes on with the clean-up of a connection without a client, as far as it can without waiting.
+    void clean(ServerConnection& server);
+    // A cancel request for it has ended.
+    void on_cancel_done(ServerConnection& server);
+
+    // Sends `text`, or what ctx.to_server gathered. False = the connection broke and has been closed.
+    bool send(ServerConnection& server, std::string_view text);
+    bool flush(ServerConnection& server);
+    void set_interest(ServerConnection& server, bool read, bool write);
+    void close_all();
+
+  private:
+    void connect(ServerConnection& server);
+    void connect_to(ServerConnection& server, const Address& address);
+    void on_connected(ServerConnection& server);
+    void read(ServerConnection& server);
+    bool on_login_bytes(ServerConnection& server, ByteView input);
+    void on_logged_in(ServerConnection& server);
+    void write(ServerConnection& server);
+    void start_query(ServerConnection& server, std::string_view sql);
+
+    static constexpr Duration kCancelGrace = std::chrono::milliseconds(40);
+
+    WorkerContext& ctx_;
+    std::vector<ServerConnection*> unresolved_;  // wait for the address of their host
+};
+
+}  // namespace weir

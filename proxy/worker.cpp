@@ -1,0 +1,134 @@
+#include "proxy/worker.h"
+
+namespace weir {
+
+Worker::Worker(WorkerId id, Shared& shared, Io& io, ConfigPtr config)
+    : ctx_(id, shared, io, std::move(config)) {
+    ctx_.clients = &clients_;
+    ctx_.leasing = &leasing_;
+    ctx_.servers = &servers_;
+    ctx_.relay = &relay_;
+    ctx_.cancels = &cancels_;
+}
+
+Worker::~Worker() = default;
+
+void Worker::on_event(const IoEvent& event) {
+    switch (event.watch.kind()) {
+        case Watch::Kind::Client: clients_.on_event(*event.watch.object<ClientSession>(), event); break;
+        case Watch::Kind::Server: servers_.on_event(*event.watch.object<ServerConnection>(), event); break;
+        case Watch::Kind::Cancel: cancels_.on_event(*event.watch.object<CancelConnection>(), event); break;
+        default: break;
+    }
+    run_pending();
+}
+
+void Worker::on_grant(const Grant& grant) {
+    leasing_.on_grant(grant);
+    run_pending();
+}
+
+void Worker::run_pending() {
+    while (true) {
+        clients_.run_scheduled();
+        if (ctx_.grants.empty()) return;
+        ctx_.grants_running.swap(ctx_.grants);
+        for (const Grant& grant : ctx_.grants_running) leasing_.on_grant(grant);
+        ctx_.grants_running.clear();
+    }
+}
+
+void Worker::on_time() {
+    ctx_.deadlines.expire(ctx_.now, [this](Deadline& entry) {
+        switch (entry.kind) {
+            case Deadline::Kind::Client: clients_.on_deadline(static_cast<ClientSession&>(entry)); break;
+            case Deadline::Kind::Server: servers_.on_deadline(static_cast<ServerConnection&>(entry)); break;
+            case Deadline::Kind::Cancel: cancels_.on_deadline(static_cast<CancelConnection&>(entry)); break;
+        }
+    });
+    run_pending();
+}
+
+void Worker::on_message(WorkerMessage& message) {
+    switch (message.kind) {
+        case WorkerMessage::Kind::NewClient: clients_.accept(message.fd, message.address); break;
+        case WorkerMessage::Kind::WaitFailed:
+            leasing_.on_wait_failed(message.grant, Error(message.sqlstate, message.text));
+            break;
+        case WorkerMessage::Kind::OpenServer: servers_.open(*message.server); break;
+        case WorkerMessage::Kind::Cancel:
+            cancels_.carry_out(message.client.slot, message.secret, message.requester);
+            break;
+        case WorkerMessage::Kind::CancelDone: cancels_.on_done(message.requester); break;
+        case WorkerMessage::Kind::ConfigChanged: on_config(std::move(message.config)); break;
+        case WorkerMessage::Kind::Resolved: servers_.on_resolved(); break;
+        case WorkerMessage::Kind::Snapshot: message.sink->deliver(ctx_.id, snapshot()); break;
+        case WorkerMessage::Kind::ConsoleReply: {
+            ClientSession* session = ctx_.clients_slab.find(message.client.slot, message.client.generation);
+            if (session == nullptr || session->phase != ClientPhase::Console) break;
+            session->outbox.append(as_bytes(message.text));
+            clients_.send_backlog(*session, message.flag);
+            break;
+        }
+        case WorkerMessage::Kind::KillDatabase: kill(message); break;
+        case WorkerMessage::Kind::CloseWaiting: close_waiting(message.text); break;
+        case WorkerMessage::Kind::StopAccepting: break;  // the thread's business
+        case WorkerMessage::Kind::Stop:
+            clients_.close_all("shutting down");
+            servers_.close_all();
+            is_stopped_ = true;
+            break;
+    }
+    run_pending();
+}
+
+void Worker::on_config(ConfigPtr config) {
+    ctx_.config = std::move(config);
+    for (uint32_t slot = 0; slot < ctx_.clients_slab.capacity(); ++slot) {
+        ClientSession& session = *ctx_.clients_slab.at(slot);
+        if (session.phase == ClientPhase::Free || session.phase == ClientPhase::Closing) continue;
+        session.parser.set_length_max(ctx_.config->global.max_packet_size);
+        if (session.pool == nullptr) continue;
+        clients_.refresh_timeouts(session);
+        clients_.arm(session);
+    }
+}
+
+// text = the database, empty = all; text2 = why.
+void Worker::kill(const WorkerMessage& message) {
+    const auto is_meant = [&](const Pool* pool) {
+        return pool != nullptr && (message.text.empty() || pool->key().database == message.text);
+    };
+    for (uint32_t slot = 0; slot < ctx_.clients_slab.capacity(); ++slot) {
+        ClientSession& session = *ctx_.clients_slab.at(slot);
+        if (session.phase == ClientPhase::Free || session.phase == ClientPhase::Closing) continue;
+        if (!is_meant(session.pool)) continue;
+        ServerConnection* server = session.server;
+        if (server != nullptr) {
+            // The server goes, too, whatever it was doing.
+            session.server = nullptr;
+            server->client = nullptr;
+            session.phase = ClientPhase::Idle;
+            servers_.close(*server, message.text2);
+        }
+        clients_.fail(session, Error("08P01", message.text2));
+    }
+    std::vector<ServerConnection*> mine;
+    for (ServerConnection* server = ctx_.owned.front(); server != nullptr; server = ctx_.owned.next(*server)) {
+        if (is_meant(server->pool)) mine.push_back(server);
+    }
+    for (ServerConnection* server : mine) {
+        if (server->OwnedHook::is_linked()) servers_.close(*server, message.text2);
+    }
+}
+
+void Worker::close_waiting(const std::string& reason) {
+    for (uint32_t slot = 0; slot < ctx_.clients_slab.capacity(); ++slot) {
+        ClientSession& session = *ctx_.clients_slab.at(slot);
+        const bool waits =
+            session.phase == ClientPhase::Waiting || session.phase == ClientPhase::LoginWait;
+        if (waits) clients_.fail(session, Error("08P01", reason));
+    }
+}
+
+}  // namespace weir

@@ -1,0 +1,57 @@
+// Worker: the sessions and server connections of one thread, as one machine that is fed events, messages and the
+// time. It knows no thread and no epoll: production drives it from a WorkerThread, the simulator from virtual time.
+// Owner: whoever drives it. Thread: the driver's, but for client_count().
+#pragma once
+
+#include "proxy/session/cancels.h"
+#include "proxy/session/clients.h"
+#include "proxy/session/context.h"
+#include "proxy/session/leasing.h"
+#include "proxy/session/relay.h"
+#include "proxy/session/servers.h"
+
+namespace weir {
+
+class Worker {
+  public:
+    Worker(WorkerId id, Shared& shared, Io& io, ConfigPtr config);
+    ~Worker();
+    Worker(const Worker&) = delete;
+    Worker& operator=(const Worker&) = delete;
+
+    // The time of the batch of events that comes next.
+    void set_now(Instant now) { ctx_.now = now; }
+    void on_event(const IoEvent& event);
+    void on_message(WorkerMessage& message);
+    // A server for one of our waiters, from another worker.
+    void on_grant(const Grant& grant);
+    // Deadlines that have passed.
+    void on_time();
+    // Milliseconds until on_time() is worth calling; -1 = nothing is armed.
+    [[nodiscard]] int sleep_ms() const { return ctx_.deadlines.sleep_ms(ctx_.now); }
+
+    [[nodiscard]] int client_count() const { return ctx_.client_count.load(std::memory_order_relaxed); }
+    [[nodiscard]] bool is_stopped() const { return is_stopped_; }
+    WorkerContext& context() { return ctx_; }
+
+  private:
+    // Grants to our own waiters and input that was held: what the last event has made possible.
+    void run_pending();
+    [[nodiscard]] WorkerSnapshot snapshot();
+    void kill(const WorkerMessage& message);
+    void close_waiting(const std::string& reason);
+    void on_config(ConfigPtr config);
+
+    WorkerContext ctx_;
+    Clients clients_{ctx_};
+    Leasing leasing_{ctx_};
+    Servers servers_{ctx_};
+    Relay relay_{ctx_};
+    Cancels cancels_{ctx_};
+    bool is_stopped_ = false;
+};
+
+// The row of a connection, by its owner (or under the pool's mutex when it is idle).
+ServerRow make_server_row(const ServerConnection& server, const ParameterNames& names);
+
+}  // namespace weir

@@ -1,0 +1,93 @@
+// The picture of one worker for SHOW: copies of what its sessions and connections are at.
+#include "proxy/worker.h"
+
+namespace weir {
+
+namespace {
+
+const char* state_of(const ClientSession& session) {
+    switch (session.phase) {
+        case ClientPhase::Waiting:
+        case ClientPhase::LoginWait: return "waiting";
+        case ClientPhase::CancelRequest: return "active_cancel_req";
+        case ClientPhase::Active: return "active";
+        default: return "idle";
+    }
+}
+
+const char* state_of(const ServerConnection& server) {
+    switch (server.phase) {
+        case ServerPhase::Connecting:
+        case ServerPhase::LoggingIn: return "new";
+        case ServerPhase::Cleaning:
+        case ServerPhase::Checking: return "tested";
+        case ServerPhase::BeingCancelled: return "being_canceled";
+        case ServerPhase::Ready: return "idle";
+        default: return "active";
+    }
+}
+
+ClientRow row_of(const ClientSession& session, const ParameterNames& names) {
+    ClientRow row;
+    row.id = session.id;
+    row.user = session.user;
+    row.database = session.database;
+    row.addr = session.peer.host();
+    row.port = session.peer.port;
+    row.application_name = session.parameters.get(static_cast<size_t>(names.index_of("application_name")));
+    row.state = state_of(session);
+    row.connected_at = session.connected_at;
+    row.requested_at = session.requested_at;
+    const bool waits = session.phase == ClientPhase::Waiting || session.phase == ClientPhase::LoginWait;
+    if (waits) row.waiting_since = session.requested_at;
+    row.link = session.server == nullptr ? 0 : session.server->id;
+    row.prepared_statements = session.statements == nullptr ? 0 : session.statements->size();
+    row.is_console = session.phase == ClientPhase::Console;
+    row.is_login = session.phase == ClientPhase::Startup || session.phase == ClientPhase::Authenticating;
+    if (session.pool != nullptr) row.pool_user = session.pool->key().user;
+    return row;
+}
+
+}  // namespace
+
+ServerRow make_server_row(const ServerConnection& server, const ParameterNames& names) {
+    ServerRow row;
+    row.id = server.id;
+    row.user = server.pool->key().user;
+    row.database = server.pool->key().database;
+    row.addr = server.address.is_set() ? server.address.host() : server.host;
+    row.port = server.address.is_set() ? server.address.port() : 0;
+    row.local_addr = server.local_address.is_set() ? server.local_address.host() : "";
+    row.local_port = server.local_address.is_set() ? server.local_address.port() : 0;
+    row.application_name = server.parameters.get(static_cast<size_t>(names.index_of("application_name")));
+    row.state = state_of(server);
+    row.connected_at = server.connected_at;
+    row.requested_at = server.requested_at;
+    row.link = server.client == nullptr ? 0 : server.client->id;
+    row.remote_pid = server.backend_pid();
+    row.prepared_statements = server.statements.size();
+    row.close_needed = server.epoch == 0;
+    return row;
+}
+
+WorkerSnapshot Worker::snapshot() {
+    WorkerSnapshot out;
+    for (uint32_t slot = 0; slot < ctx_.clients_slab.capacity(); ++slot) {
+        const ClientSession& session = *ctx_.clients_slab.at(slot);
+        out.buffered_bytes += session.held.capacity() + session.outbox.capacity();
+        if (session.phase == ClientPhase::Free || session.phase == ClientPhase::Closing) continue;
+        out.clients.push_back(row_of(session, ctx_.shared.names));
+    }
+    for (ServerConnection* server = ctx_.owned.front(); server != nullptr; server = ctx_.owned.next(*server)) {
+        out.servers.push_back(make_server_row(*server, ctx_.shared.names));
+        out.buffered_bytes += server->held.capacity() + server->outbox.capacity();
+    }
+    out.statements = ctx_.statements.size();
+    out.statement_bytes = ctx_.statements.bytes();
+    out.client_slots = ctx_.clients_slab.capacity();
+    out.client_slots_used = ctx_.clients_slab.in_use();
+    out.cancels_open = cancels_.in_flight();
+    return out;
+}
+
+}  // namespace weir

@@ -1,0 +1,193 @@
+#include "proxy/worker_thread.h"
+
+#include <pthread.h>
+
+#include <algorithm>
+#include <cerrno>
+
+#include "conf/logging.h"
+
+namespace weir {
+
+namespace {
+
+constexpr Duration kAcceptPause = std::chrono::milliseconds(500);
+constexpr int kAcceptsPerEvent = 64;
+
+}  // namespace
+
+WorkerThread::WorkerThread(WorkerId id, WorkerGroup& group, Shared& shared, ConfigPtr config)
+    : id_(id),
+      group_(group),
+      clock_(shared.clock),
+      io_(socket_options_of(config->global)),
+      worker_(id, shared, io_, std::move(config)),
+      wakeup_(loop_, [this] { drain_inbox(); }) {
+    worker_.set_now(clock_.now());
+}
+
+WorkerThread::~WorkerThread() { join(); }
+
+void WorkerThread::start(std::vector<int> listeners) {
+    listeners_ = std::move(listeners);
+    thread_ = std::thread([this] { run(); });
+    pthread_setname_np(thread_.native_handle(), ("weir-" + std::to_string(id_)).c_str());
+}
+
+void WorkerThread::join() {
+    if (thread_.joinable()) thread_.join();
+}
+
+void WorkerThread::run() {
+    io_.add(loop_.fd(), {static_cast<uint64_t>(Watch::Kind::Loop)}, true, false);
+    watch_listeners();
+    loop_.run_ready();  // registers the wake-up
+    while (!worker_.is_stopped()) {
+        int timeout_ms = worker_.sleep_ms();
+        if (!accept_again_at_.is_never() && (timeout_ms < 0 || timeout_ms > 100)) timeout_ms = 100;
+        const int count = io_.wait(timeout_ms);
+        worker_.set_now(clock_.now());
+        on_events(count);
+        worker_.on_time();
+        if (!accept_again_at_.is_never() && worker_.context().now >= accept_again_at_) watch_listeners();
+    }
+}
+
+void WorkerThread::on_events(int count) {
+    for (int i = 0; i < count; ++i) {
+        const IoEvent event = io_.at(i);
+        switch (event.watch.kind()) {
+            case Watch::Kind::Loop: loop_.run_ready(); break;
+            case Watch::Kind::Listener: accept_from(static_cast<int>(event.watch.word >> 16)); break;
+            default: worker_.on_event(event); break;
+        }
+    }
+}
+
+// ---- the inbox ----
+
+void WorkerThread::post(WorkerMessage message) {
+    bool was_empty;
+    {
+        const std::lock_guard lock(mutex_);
+        was_empty = messages_.empty() && grants_.empty();
+        messages_.push_back(std::move(message));
+    }
+    if (was_empty) wakeup_.wake();
+}
+
+void WorkerThread::post_grant(const Grant& grant) {
+    bool was_empty;
+    {
+        const std::lock_guard lock(mutex_);
+        was_empty = messages_.empty() && grants_.empty();
+        grants_.push_back(grant);
+    }
+    if (was_empty) wakeup_.wake();
+}
+
+void WorkerThread::drain_inbox() {
+    {
+        const std::lock_guard lock(mutex_);
+        messages_running_.swap(messages_);
+        grants_running_.swap(grants_);
+    }
+    for (const Grant& grant : grants_running_) worker_.on_grant(grant);
+    grants_running_.clear();
+    for (WorkerMessage& message : messages_running_) {
+        if (message.kind == WorkerMessage::Kind::NewClient) {
+            apply_options(message.fd, message.address, io_.options());
+        } else if (message.kind == WorkerMessage::Kind::ConfigChanged) {
+            io_.set_options(socket_options_of(message.config->global));
+        } else if (message.kind == WorkerMessage::Kind::StopAccepting) {
+            unwatch_listeners();
+            listeners_.clear();
+        }
+        worker_.on_message(message);
+    }
+    messages_running_.clear();
+}
+
+// ---- accepting ----
+
+void WorkerThread::watch_listeners() {
+    accept_again_at_ = {};
+    if (are_listeners_watched_) return;
+    are_listeners_watched_ = true;
+    for (const int fd : listeners_) {
+        const uint64_t word = static_cast<uint64_t>(fd) << 16 | static_cast<uint64_t>(Watch::Kind::Listener);
+        io_.add_listener(fd, {word});
+    }
+}
+
+void WorkerThread::unwatch_listeners() {
+    if (!are_listeners_watched_) return;
+    are_listeners_watched_ = false;
+    for (const int fd : listeners_) io_.remove(fd);
+}
+
+void WorkerThread::accept_from(int listener) {
+    for (int i = 0; i < kAcceptsPerEvent; ++i) {
+        WorkerMessage message;
+        message.kind = WorkerMessage::Kind::NewClient;
+        message.fd = accept_on(listener, message.address);
+        if (message.fd == -EINTR || message.fd == -ECONNABORTED) continue;
+        if (message.fd == -EMFILE || message.fd == -ENFILE || message.fd == -ENOBUFS || message.fd == -ENOMEM) {
+            log::error("cannot accept: out of file descriptors or memory, pausing");
+            accept_again_at_ = worker_.context().now + kAcceptPause;
+            return unwatch_listeners();
+        }
+        if (message.fd < 0) return;
+        const WorkerId to = group_.least_loaded(id_);
+        if (to != id_) {
+            group_.post(to, std::move(message));
+            continue;
+        }
+        apply_options(message.fd, message.address, io_.options());
+        worker_.on_message(message);
+    }
+}
+
+// ---- the group ----
+
+void WorkerGroup::create(unsigned count, Shared& shared, const ConfigPtr& config) {
+    for (unsigned i = 0; i < count; ++i) {
+        threads_.push_back(std::make_unique<WorkerThread>(static_cast<WorkerId>(i), *this, shared, config));
+    }
+}
+
+void WorkerGroup::start(const std::vector<int>& listeners) {
+    for (auto& thread : threads_) thread->start(listeners);
+}
+
+void WorkerGroup::stop() {
+    WorkerMessage message;
+    message.kind = WorkerMessage::Kind::Stop;
+    broadcast(message);
+    for (auto& thread : threads_) thread->join();
+}
+
+void WorkerGroup::broadcast(const WorkerMessage& message) {
+    for (auto& thread : threads_) thread->post(message);
+}
+
+WorkerId WorkerGroup::least_loaded(WorkerId here) const {
+    WorkerId best = here;
+    int fewest = threads_[here]->worker().client_count();
+    // With many clients an exact balance is not worth waking another thread for.
+    fewest -= fewest / 16;
+    for (size_t i = 0; i < threads_.size(); ++i) {
+        const int count = threads_[i]->worker().client_count();
+        if (count < fewest) {
+            fewest = count;
+            best = static_cast<WorkerId>(i);
+        }
+    }
+    return best;
+}
+
+void WorkerGroup::post(WorkerId to, WorkerMessage message) { threads_[to]->post(std::move(message)); }
+
+void WorkerGroup::post_grant(const Grant& grant) { threads_[grant.client.worker]->post_grant(grant); }
+
+}  // namespace weir

@@ -1,0 +1,84 @@
+// WorkerThread: a thread that drives one Worker with epoll. It sleeps in its own epoll set, of which the libuv
+// loop (wake-ups from other threads) is a member, so that the data path costs one epoll_wait per batch.
+// WorkerGroup: all of them, and the Exchange between them.
+// Owner: Control. Thread: start/post/stop any; the rest the worker's own.
+#pragma once
+
+#include <memory>
+#include <mutex>
+#include <thread>
+#include <vector>
+
+#include "proxy/net/epoll_io.h"
+#include "proxy/runtime/loop.h"
+#include "proxy/worker.h"
+
+namespace weir {
+
+class WorkerGroup;
+
+class WorkerThread {
+  public:
+    WorkerThread(WorkerId id, WorkerGroup& group, Shared& shared, ConfigPtr config);
+    ~WorkerThread();
+
+    void start(std::vector<int> listeners);
+    // Waits for the thread to end; a Stop message must be on its way.
+    void join();
+    void post(WorkerMessage message);
+    void post_grant(const Grant& grant);
+    EpollIo& io() { return io_; }
+    Worker& worker() { return worker_; }
+
+  private:
+    void run();
+    void on_events(int count);
+    void drain_inbox();
+    void accept_from(int listener);
+    void watch_listeners();
+    void unwatch_listeners();
+
+    const WorkerId id_;
+    WorkerGroup& group_;
+    Clock& clock_;
+    EpollIo io_;
+    Worker worker_;
+    Loop loop_;
+    std::mutex mutex_;  // guards the inbox
+    std::vector<WorkerMessage> messages_;
+    std::vector<Grant> grants_;
+    std::vector<WorkerMessage> messages_running_;  // its twin, being carried out
+    std::vector<Grant> grants_running_;
+    std::vector<int> listeners_;
+    bool are_listeners_watched_ = false;
+    Instant accept_again_at_;  // out of descriptors until then
+    Wakeup wakeup_;            // after the members that its callback uses
+    std::thread thread_;
+};
+
+class WorkerGroup final : public Exchange {
+  public:
+    WorkerGroup() = default;
+
+    // Makes the workers; they run after start().
+    void create(unsigned count, Shared& shared, const ConfigPtr& config);
+    // `listeners` are shared by all of them.
+    void start(const std::vector<int>& listeners);
+    void stop();
+    void broadcast(const WorkerMessage& message);
+    void set_control(std::function<void(ControlMessage)> post) { post_control_ = std::move(post); }
+    // Where the next client should go: here unless another has clearly fewer.
+    [[nodiscard]] WorkerId least_loaded(WorkerId here) const;
+
+    void post(WorkerId to, WorkerMessage message) override;
+    void post_grant(const Grant& grant) override;
+    void post_control(ControlMessage message) override { post_control_(std::move(message)); }
+    [[nodiscard]] unsigned workers() const override { return static_cast<unsigned>(threads_.size()); }
+    Io& io(WorkerId worker) override { return threads_[worker]->io(); }
+
+  private:
+    std::vector<std::unique_ptr<WorkerThread>> threads_;
+    std::function<void(ControlMessage)> post_control_;
+};
+
+}  // namespace weir

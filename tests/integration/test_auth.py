@@ -1,0 +1,275 @@
+"""Who may log in, with what, and how the pooler then logs in to PostgreSQL."""
+import os
+
+from harness import wire
+from harness.case import Case, beyond_pgbouncer, subset, wait_until
+from harness.fake_backend import FakeBackend
+from harness.postgres import SECRET
+from harness.weir import IS_PGBOUNCER, quoted
+from harness.wire import md5_secret, scram_verifier
+
+SERVER_USERS = {"trust": "app", "md5": "u_md5", "scram": "u_scram", "password": "u_plain"}
+FORMS = {"plain": lambda user: SECRET, "md5": lambda user: md5_secret(user, SECRET), "scram": lambda user: scram_verifier(SECRET)}
+ASKED = {("plain", "plain"): [3], ("plain", "md5"): [3], ("plain", "scram"): [3], ("md5", "plain"): [5], ("md5", "md5"): [5], ("md5", "scram"): [10, 11, 12],
+         ("scram-sha-256", "plain"): [10, 11, 12], ("scram-sha-256", "scram"): [10, 11, 12], ("trust", "plain"): [], ("trust", "md5"): [], ("trust", "scram"): []}
+
+
+class Matrix(Case):
+    """Every way to ask the client × every form of its secret × every way in which the server asks."""
+
+    def server_login_works(self, auth_type, form, server):
+        """With a plain secret anything; with an md5 one md5; SCRAM keys fit only the very same verifier (see PassThrough)."""
+        return server == "trust" or form == "plain" or (form == "md5" and server == "md5")
+
+    def one_cell_row(self, auth_type, form):
+        self.start(auth_type=auth_type, userlist={**{u: FORMS[form](u) for u in SERVER_USERS.values()}, "admin": ""}, server_login_retry=1)
+        for server, user in SERVER_USERS.items():
+            with self.subTest(client=auth_type, secret=form, server=server):
+                secret = None if auth_type == "trust" else SECRET
+                if (auth_type, form) not in ASKED:
+                    self.assertEqual(self.refused(user=user, secret=secret).code, "28P01")
+                    continue
+                if not self.server_login_works(auth_type, form, server):
+                    self.assertEqual(self.refused(user=user, secret=secret).severity, "FATAL")
+                    continue
+                with self.weir.connect(user, secret=secret) as c:
+                    self.assertEqual(c.one("select current_user"), user)
+                    self.assertEqual([r for r in c.auth_requests if r], ASKED[auth_type, form])
+                if auth_type != "trust":
+                    for wrong in ("wrong", "", SECRET + " ", SECRET.upper(), FORMS[form](user) if form != "plain" else "x"):
+                        e = self.refused(user=user, secret=wrong)
+                        self.assertEqual((e.severity, e.code), ("FATAL", "28P01"), f"{wrong!r}: {e}")
+                    self.assert_serves(user=user, secret=SECRET)
+
+    def test_trust(self):
+        for form in FORMS:
+            self.one_cell_row("trust", form)
+
+    @subset("asan")
+    def test_md5(self):
+        for form in FORMS:
+            self.one_cell_row("md5", form)
+
+    @subset("asan", "tsan")
+    def test_scram(self):
+        for form in FORMS:
+            self.one_cell_row("scram-sha-256", form)
+
+    def test_plain(self):
+        for form in FORMS:
+            self.one_cell_row("plain", form)
+
+
+class Refusals(Case):
+    """A refused client learns nothing about who exists."""
+
+    @beyond_pgbouncer
+    def test_unknown_user_looks_like_a_wrong_password(self):
+        for auth_type in ("plain", "md5", "scram-sha-256"):
+            self.start(auth_type=auth_type, userlist={"app": SECRET, "admin": SECRET})
+            seen = []
+            for user in ("app", "nobody", "other_nobody"):
+                c = self.raw()
+                c.send(wire.startup_packet({"user": user, "database": "app"}))
+                with self.assertRaises(wire.PgError) as caught:
+                    c.authenticate(user, "wrong")
+                e = caught.exception
+                seen.append((c.auth_requests, {k: v.replace(user, "USER") for k, v in e.fields.items()}))
+                self.assertEqual((e.severity, e.code), ("FATAL", "28P01"))
+            self.assertEqual(seen[0], seen[1])
+            self.assertEqual(seen[1], seen[2])
+            self.assertEqual(self.weir.count(), 0, "no server was opened for them")
+
+    @beyond_pgbouncer
+    def test_salts_of_unknown_users_are_constant(self):
+        self.start(auth_type="scram-sha-256", userlist={"app": scram_verifier(SECRET), "admin": SECRET})
+        salts = {}
+        for user in ("app", "nobody", "other_nobody", "app", "nobody", "other_nobody"):
+            c = self.raw()
+            c.send(wire.startup_packet({"user": user, "database": "app"})).recv()
+            parts = c.send(wire.ScramClient("x").first()).recv()[1][4:].decode().split(",")
+            self.assertEqual(parts[2], "i=4096")
+            salts.setdefault(user, set()).add(parts[1])
+            self.assertEqual(len(parts[1]), len(next(iter(salts["app"]))))
+        self.assertEqual([len(s) for s in salts.values()], [1, 1, 1])
+        self.assertEqual(len(set.union(*salts.values())), 3)
+
+    def test_unknown_database_is_told_only_after_login(self):
+        self.start(auth_type="md5", userlist={"app": SECRET, "admin": SECRET})
+        self.assertEqual(self.refused(database="nosuch", secret="wrong").code, "28P01")
+        e = self.refused(database="nosuch", secret=SECRET)
+        self.assertEqual(e.severity, "FATAL")
+        self.assertRegex(e.code, "^(08P01|3D000)$")
+        self.assertIn("nosuch", e.message)
+
+    def test_trust_wants_a_known_user(self):
+        self.start(auth_type="trust", userlist={"app": "", "admin": ""})
+        self.assertEqual(self.refused(user="nobody").severity, "FATAL")
+        self.assert_serves()
+
+    def test_any_wants_a_forced_user(self):
+        self.start(auth_type="any", databases={"forced": "{pg} user=app2", "free": "{pg}"})
+        with self.weir.connect("whoever", "forced") as c:
+            self.assertEqual(c.one("select current_user"), "app2")
+        self.assertEqual(self.refused(user="whoever", database="free").severity, "FATAL")
+
+    def test_an_empty_secret_never_matches(self):
+        for auth_type in ("plain", "md5", "scram-sha-256"):
+            self.start(auth_type=auth_type, userlist={"app": "", "admin": SECRET})
+            self.assertEqual(self.refused(secret="").code, "28P01")
+
+    def test_a_refused_login_of_the_server_is_passed_on(self):
+        self.start(auth_type="plain", userlist={"u_scram": "not the password", "admin": SECRET})
+        e = self.refused(user="u_scram", secret="not the password")
+        self.assertEqual(e.severity, "FATAL")
+        self.assertRegex(e.code, "^(28P01|08P01)$")
+        self.assertTrue(self.weir.alive())
+
+    def test_a_user_that_postgresql_does_not_know(self):
+        self.start(userlist={"ghost": "", "app": "", "admin": ""})
+        e = self.refused(user="ghost")
+        self.assertEqual(e.severity, "FATAL")
+        self.assert_serves()
+
+    def test_a_database_that_postgresql_does_not_know(self):
+        self.start(databases={"app": "{pg}", "ghost": "{server} dbname=no_such_database"})
+        e = self.refused(database="ghost")
+        self.assertIn("no_such_database", e.message)
+        self.assertRegex(e.code, "^(3D000|08P01)$")
+        self.assert_serves()
+
+
+class PassThrough(Case):
+    """SCRAM keys of the client's login serve for the server's when both hold the same verifier."""
+
+    def verifier(self):
+        return self.pg.one("select rolpassword from pg_authid where rolname = 'u_scram'")
+
+    @subset("asan")
+    def test_same_verifier(self):
+        self.start(auth_type="scram-sha-256", userlist={"u_scram": self.verifier(), "admin": ""}, default_pool_size=5)
+        clients = [self.client("u_scram", secret=SECRET) for _ in range(5)]
+        for c in clients:
+            c.sql("begin")
+        self.assertEqual(self.weir.count("usename = 'u_scram'"), 5)
+        for c in clients:
+            c.sql("commit")
+
+    def test_md5_setting_with_a_scram_secret(self):
+        self.start(auth_type="md5", userlist={"u_scram": self.verifier(), "admin": ""})
+        self.assertEqual(self.client("u_scram", secret=SECRET).one("select current_user"), "u_scram")
+
+    def test_another_verifier_of_the_same_password_does_not_fit(self):
+        self.start(auth_type="scram-sha-256", userlist={"u_scram": scram_verifier(SECRET), "admin": ""})
+        self.assertEqual(self.refused(user="u_scram", secret=SECRET).severity, "FATAL")
+
+    def test_wrong_password(self):
+        self.start(auth_type="scram-sha-256", userlist={"u_scram": self.verifier(), "admin": ""})
+        self.assertEqual(self.refused(user="u_scram", secret="wrong").code, "28P01")
+        self.assertEqual(self.client("u_scram", secret=SECRET).one("select 1"), "1")
+        self.assertEqual(self.refused(user="u_scram", secret="wrong").code, "28P01")
+
+
+class Secrets(Case):
+    def test_forced_user_with_a_password(self):
+        self.start(auth_type="md5", userlist={"app": "clients own", "app2": "other", "admin": ""},
+                   databases={**{n: f"{{pg}} user={u} password={SECRET}" for n, u in (("a", "u_scram"), ("b", "u_md5"), ("c", "u_plain"))}}, default_pool_size=1)
+        for database, user in (("a", "u_scram"), ("b", "u_md5"), ("c", "u_plain")):
+            first, second = self.client("app", database, secret="clients own"), self.client("app2", database, secret="other")
+            self.assertEqual(first.one("select current_user"), user)
+            self.assertEqual(first.server_pid(), second.server_pid(), "clients of a forced user share one pool")
+
+    def test_forced_user_takes_its_password_from_the_auth_file(self):
+        self.start(auth_type="md5", userlist={"app": "clients own", "u_scram": SECRET, "admin": ""}, databases={"app": "{pg} user=u_scram"})
+        self.assertEqual(self.client(secret="clients own").one("select current_user"), "u_scram")
+
+    def test_password_of_the_database_entry_for_the_clients_own_user(self):
+        self.start(auth_type="trust", userlist={"u_md5": "", "admin": ""}, databases={"app": f"{{pg}} password={SECRET}"})
+        self.assertEqual(self.client("u_md5").one("select current_user"), "u_md5")
+
+    def test_odd_names_and_secrets(self):
+        names = ['odd "name"', "ünïcode", "with space"]
+        secret = "pä\u00adss \u2168 'w\"ord\\"  # SASLprep maps the soft hyphen to nothing and the numeral to IX
+        for name in names:
+            self.pg.sql(f"drop role if exists {quoted(name)}; create role {quoted(name)} login")
+        try:
+            for auth_type in ("plain", "md5") + (() if IS_PGBOUNCER else ("scram-sha-256",)):
+                self.start(auth_type=auth_type, userlist={**{n: secret for n in names}, "admin": ""})
+                for name in names:
+                    with self.subTest(auth_type, name=name):
+                        given = "päss IX 'w\"ord\\" if auth_type == "scram-sha-256" else secret
+                        self.assertEqual(self.client(name, secret=given).one("select current_user"), name)
+        finally:
+            self.doCleanups()
+            for name in names:
+                self.pg.sql(f"drop role {quoted(name)}")
+
+    @beyond_pgbouncer
+    def test_saslprep_towards_the_server(self):
+        secret = "pä\u00adss\u2168"
+        self.pg.sql(f"set password_encryption = 'scram-sha-256'; drop role if exists prepped; create role prepped login password 'pässIX'; "
+                    f"alter role prepped password '{secret}'")
+        with open(f"{self.pg.data}/pg_hba.conf") as f:
+            hba = f.read()
+        try:
+            with open(f"{self.pg.data}/pg_hba.conf", "w") as f:
+                f.write("host all prepped all scram-sha-256\n" + hba)
+            self.pg.sql("select pg_reload_conf()")
+            self.start(auth_type="plain", userlist={"prepped": secret, "admin": ""})
+            def works():
+                try:
+                    with self.weir.connect("prepped", secret=secret) as c:
+                        return c.one("select current_user") == "prepped"
+                except wire.PgError:
+                    return False
+            wait_until(works, 20, "a login with a normalised password", interval=0.3)
+        finally:
+            self.doCleanups()
+            with open(f"{self.pg.data}/pg_hba.conf", "w") as f:
+                f.write(hba)
+            self.pg.sql("drop role prepped; select pg_reload_conf()")
+
+    def test_auth_file_is_read_again_on_reload(self):
+        self.start(auth_type="md5", userlist={"app": SECRET, "admin": ""}, stats_users="", admin_users="pgbouncer,app")
+        self.assertEqual(self.refused(user="app2", secret="two").code, "28P01")
+        kept = self.client(secret=SECRET)
+        self.weir.userlist = {"app2": "two", "app": "changed"}
+        self.weir.write()
+        os.utime(self.weir.userlist_path, (1, 1))
+        with self.weir.console("app", secret=SECRET) as c:
+            c.run("reload").check()
+        self.assertEqual(self.client("app2", secret="two").one("select current_user"), "app2")
+        self.assertEqual(self.refused(secret=SECRET).code, "28P01")
+        self.assertEqual(self.client(secret="changed").one("select 1"), "1")
+        self.assertEqual(kept.one("select 1"), "1")
+        self.weir.userlist = {"app": "changed"}
+        self.weir.write()
+        os.utime(self.weir.userlist_path, (2, 2))
+        with self.weir.console("app", secret="changed") as c:
+            c.run("reload").check()
+        self.assertEqual(self.refused(user="app2", secret="two").code, "28P01")
+
+    @beyond_pgbouncer
+    def test_secrets_are_not_logged(self):
+        self.start(auth_type="md5", userlist={"u_scram": SECRET, "admin": ""}, verbose=2)
+        self.client("u_scram", secret=SECRET).sql("select 1")
+        self.refused(user="u_scram", secret="mistyped-password")
+        log = self.weir.log()
+        self.assertNotIn(SECRET, log)
+        self.assertNotIn("mistyped-password", log)
+
+    def test_a_hostile_client_cannot_choose_the_servers_user(self):
+        """What the server is told about user and database comes from the configuration, not from the startup packet's odd corners."""
+        seen = []
+
+        def script(peer):
+            peer.startup()
+            seen.append(peer.params)
+            peer.login_ok()
+            peer.serve()
+        with FakeBackend(script) as fake:
+            self.start(databases={"app": fake.connstr + " user=app"})
+            self.client("app2", application_name="user").sql("select 1")
+        self.assertEqual((seen[0]["user"], seen[0]["database"]), ("app", "app"))
+        self.assertLessEqual(set(seen[0]), {"user", "database", "application_name", "client_encoding", "DateStyle", "TimeZone", "standard_conforming_strings",
+                                            "IntervalStyle", "datestyle", "timezone"})

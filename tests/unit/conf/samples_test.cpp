@@ -1,0 +1,100 @@
+// Goal: what is shipped beside the code (samples, reference, golden list of options) agrees with
+// the code. Method: load each sample; compare generated text with the files. WEIR_UPDATE_GOLDEN=1
+// rewrites the generated files instead of comparing. Run from the source tree, or say where it is
+// in WEIR_SOURCE_DIR.
+#include <doctest/doctest.h>
+
+#include <cstdlib>
+#include <fstream>
+#include <sstream>
+
+#include "conf/loader.h"
+#include "conf/option_table.h"
+#include "conf/reference.h"
+
+namespace weir {
+namespace {
+
+std::string source_dir() {
+    if (const char* from_environment = std::getenv("WEIR_SOURCE_DIR")) return from_environment;
+#ifdef WEIR_SOURCE_DIR
+    return WEIR_SOURCE_DIR;
+#else
+    return ".";
+#endif
+}
+
+std::string read(const std::string& path) {
+    return read_file(source_dir() + "/" + path).value_or("");
+}
+
+void check_generated(const std::string& path, const std::string& text) {
+    if (std::getenv("WEIR_UPDATE_GOLDEN") != nullptr) {
+        std::ofstream(source_dir() + "/" + path) << text;
+    }
+    INFO("regenerate ", path, " with WEIR_UPDATE_GOLDEN=1");
+    CHECK(read(path) == text);
+}
+
+// Paths inside the samples are relative to the source tree.
+LoadResult load_sample(const std::string& path) {
+    return load_config_with(path, nullptr, [](const std::string& file) {
+        return read_file(source_dir() + "/" + file);
+    });
+}
+
+void check_sample(const std::string& path) {
+    const LoadResult result = load_sample(path);
+    for (const ConfigError& error : result.errors) {
+        MESSAGE(to_string(error));
+    }
+    REQUIRE(result.config);
+    for (const ConfigNote& warning : result.config->warnings) {
+        MESSAGE(warning.file << ":" << warning.line << ": " << warning.text);
+    }
+    CHECK(result.config->warnings.empty());
+    CHECK(result.config->not_yet_in_effect.empty());
+    CHECK_FALSE(result.config->secrets.empty());
+}
+
+TEST_CASE("the sample files load without a warning") {
+    check_sample("conf/weir.ini");
+    check_sample("conf/minimal.ini");
+}
+
+TEST_CASE("the large sample shows every option that is in effect with its default") {
+    const std::string text = "\n" + read("conf/weir.ini");
+    for (const Option& option : option_table()) {
+        if (option.effect == Effect::NotYet) continue;
+        CAPTURE(option.name);
+        const std::string name = std::string(option.name) + " =";
+        const bool is_shown = text.find("\n" + name) != std::string::npos ||
+                              text.find("\n;" + name) != std::string::npos;
+        CHECK(is_shown);
+    }
+}
+
+TEST_CASE("every commented option of the large sample is accepted when the comment is taken away") {
+    std::istringstream lines(read("conf/weir.ini"));
+    std::string text;
+    for (std::string line; std::getline(lines, line);) {
+        const bool is_setting = line.size() > 1 && line[0] == ';' && line[1] != ' ';
+        text += (is_setting ? line.substr(1) : line) + "\n";
+    }
+    const LoadResult result = load_config_with(
+        "weir.ini", nullptr, [&text](const std::string& file) -> Result<std::string> {
+            return file == "weir.ini" ? text : std::string("\"u\" \"p\"\n");
+        });
+    for (const ConfigError& error : result.errors) {
+        MESSAGE(to_string(error));
+    }
+    CHECK(result.config);
+}
+
+TEST_CASE("the reference and the golden list are those of the table") {
+    check_generated("conf/reference.md", render_reference_markdown());
+    check_generated("tests/golden/options.txt", render_option_list());
+}
+
+}  // namespace
+}  // namespace weir
