@@ -131,6 +131,7 @@ class Processes:
     def options(self, drop, end_signal, cpus=None):
         def before_exec():
             LIBC.prctl(PR_SET_PDEATHSIG, end_signal)
+            signal.signal(signal.SIGINT, signal.SIG_DFL)  # A shell's background jobs ignore it.
             if cpus:
                 os.sched_setaffinity(0, cpus)
 
@@ -542,7 +543,7 @@ def measure_idle(load, contestant, scenario, settle_seconds=1.0):
 def summarize(rounds):
     """Medians of the rounds; of CPU figures the minimum, since disturbance only ever adds."""
     summary = {}
-    for key in rounds[0]:
+    for key in rounds[0].keys() - {"round"}:
         values = [one[key] for one in rounds if isinstance(one.get(key), (int, float))]
         if values:
             summary[key] = min(values) if "cpu_us" in key else statistics.median(values)

@@ -1,6 +1,7 @@
 """Tables, ratios and files out of what bench/run measured."""
 
 import json
+import statistics
 
 # (heading, key in the summary, format); by kind of scenario.
 TRANSACTION_COLUMNS = (
@@ -29,14 +30,14 @@ def columns_of(scenario):
 
 
 def derive(scenario, summary):
-    """Adds the figures that the tables show to a summary."""
+    """Adds the figures that the tables show to a round or a summary; twice does no harm."""
     if "rss_kb" in summary:
         summary["rss_mb"] = summary["rss_kb"] / 1024
     if "rss_empty_kb" in summary:
         summary["rss_empty_mb"] = summary["rss_empty_kb"] / 1024
     if scenario.mode == "stream" and "cpu_us" in summary:
-        summary["cpu_us_per_mb"] = summary["cpu_us"] / (summary["bytes"] / 1e6)
-        del summary["cpu_us_per_txn"]
+        summary["cpu_us_per_mb"] = summary["cpu_us"] / (max(summary["bytes"], 1) / 1e6)
+        summary.pop("cpu_us_per_txn", None)
     if summary.get("syscalls_by_name"):
         summary["syscalls_strace"] = sum(summary["syscalls_by_name"].values())
     full_speed = summary.get("syscalls_full_speed") or summary.get("syscalls_strace")
@@ -45,18 +46,30 @@ def derive(scenario, summary):
     return summary
 
 
+def paired_ratio(ours, theirs, key):
+    """The median of the ratios within each round, or None. Two runs of one round are seconds apart
+    and share the machine's mood: measured with a program against itself, this errs by half as much
+    as a ratio of medians."""
+    by_round = {one["round"]: one[key] for one in theirs if one.get(key)}
+    found = [one[key] / by_round[one["round"]] for one in ours
+             if one.get(key) and one["round"] in by_round]
+    return round(statistics.median(found), 3) if found else None
+
+
 def ratios(scenario, results):
-    """{contestant: {"forwarder": {"CPU": …}, "pgbouncer": {"CPU": …, "p99": …}}}"""
+    """{contestant: {"forwarder": {"CPU": …}, "pgbouncer": {"CPU": …, "p99": …}}}; none for runs
+    with errors, whose transactions cost something else."""
     answer = {}
     wanted = {"forwarder": TO_FORWARDER.get(scenario.mode, CPU),
               "pgbouncer": TO_PGBOUNCER.get(scenario.mode, CPU_AND_TIME)}
-    for name, result in results.items():
+    sound = {name: result["rounds"] for name, result in results.items()
+             if "summary" in result and not result["summary"]["errors"]}
+    for name, rounds in sound.items():
         for base, pairs in wanted.items():
-            if name in ("forwarder", base) or "summary" not in result:
+            if name in ("forwarder", base) or base not in sound:
                 continue
-            ours, theirs = result["summary"], results.get(base, {}).get("summary", {})
-            found = {label: round(ours[key] / theirs[key], 3) for label, key in pairs
-                     if ours.get(key) and theirs.get(key)}
+            found = {label: paired_ratio(rounds, sound[base], key) for label, key in pairs}
+            found = {label: value for label, value in found.items() if value is not None}
             if found:
                 answer.setdefault(name, {})[base] = found
     return answer

@@ -1,9 +1,9 @@
 // LoginBackoff: when may a pool try to log in to its server again after it failed?
 //
-// The first retry comes soon (a restart of the server must not cost its clients 15 s), each failure doubles
-// the pause, server_login_retry is its ceiling. While failing and with no live connection, new clients
-// are told the cached error at once instead of being queued behind a server that is down.
-// Pure: the time is passed in. Owner: a pool, under its lock.
+// The first retry comes soon (a restart of the server must not cost its clients 15 s), each failure
+// doubles the pause, server_login_retry is its ceiling. While failing and with no live connection,
+// new clients are told the cached error at once instead of being queued behind a server that is
+// down. Pure: the time is passed in. Owner: a pool, under its lock.
 #pragma once
 
 #include <algorithm>

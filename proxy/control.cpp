@@ -22,8 +22,8 @@ constexpr unsigned kTickMs = 100;
 }  // namespace
 
 unsigned Control::worker_count(const GlobalConfig& global) {
-    const unsigned wanted =
-        global.workers > 0 ? static_cast<unsigned>(global.workers) : std::thread::hardware_concurrency();
+    const unsigned wanted = global.workers > 0 ? static_cast<unsigned>(global.workers)
+                                               : std::thread::hardware_concurrency();
     return std::clamp(wanted, 1U, kMaxWorkers);
 }
 
@@ -34,7 +34,8 @@ Control::Control(std::string config_file, ConfigPtr config, bool is_quiet)
       workers_count_(worker_count(config_->global)),
       pools_(workers_count_),
       names_(config_->global.track_extra_parameters),
-      shared_{.pools = pools_, .exchange = workers_, .hosts = hosts_, .names = names_, .clock = clock_},
+      shared_{
+          .pools = pools_, .exchange = workers_, .hosts = hosts_, .names = names_, .clock = clock_},
       janitor_(pools_, workers_),
       wakeup_(loop_, [this] { drain_inbox(); }) {
     secure_random(shared_.mock_secret);
@@ -44,7 +45,9 @@ Control::Control(std::string config_file, ConfigPtr config, bool is_quiet)
 
 Control::~Control() = default;
 
-void Control::set_console(VirtualDatabase& console) { shared_.console = &console; }
+void Control::set_console(VirtualDatabase& console) {
+    shared_.console = &console;
+}
 
 // ---- life ----
 
@@ -55,7 +58,8 @@ Status Control::listen() {
     std::string failures;
     for (const ListenAddress& entry : *addresses) {
         if (!entry.socket_file.empty()) {
-            if (Status free = remove_stale_socket(entry.address, entry.socket_file); !free) return free;
+            if (Status free = remove_stale_socket(entry.address, entry.socket_file); !free)
+                return free;
         }
         const Result<int> fd = listen_on(entry.address, global.listen_backlog, global.so_reuseport);
         if (!fd) {
@@ -72,8 +76,9 @@ Status Control::listen() {
         log::info("listening on {}", entry.name);
     }
     if (listeners_.empty()) {
-        return fail("58000", failures.empty() ? "nowhere to listen on: set listen_addr or unix_socket_dir"
-                                              : failures);
+        return fail("58000", failures.empty()
+                                 ? "nowhere to listen on: set listen_addr or unix_socket_dir"
+                                 : failures);
     }
     return {};
 }
@@ -81,7 +86,8 @@ Status Control::listen() {
 void Control::run() {
     ::signal(SIGPIPE, SIG_IGN);
     for (const int number : {SIGHUP, SIGTERM, SIGINT, SIGQUIT, SIGUSR1, SIGUSR2}) {
-        signals_.push_back(std::make_unique<SignalHandle>(loop_, number, [this, number] { on_signal(number); }));
+        signals_.push_back(
+            std::make_unique<SignalHandle>(loop_, number, [this, number] { on_signal(number); }));
     }
     workers_.create(workers_count_, shared_, config_);
     workers_.start(listeners_);
@@ -98,9 +104,11 @@ void Control::stop_listening() {
     WorkerMessage message;
     message.kind = WorkerMessage::Kind::StopAccepting;
     if (!is_stopping_) workers_.broadcast(message);
-    for (const int fd : listeners_) ::close(fd);
+    for (const int fd : listeners_)
+        ::close(fd);
     listeners_.clear();
-    for (const std::string& file : socket_files_) ::unlink(file.c_str());
+    for (const std::string& file : socket_files_)
+        ::unlink(file.c_str());
     socket_files_.clear();
 }
 
@@ -108,8 +116,12 @@ void Control::on_signal(int number) {
     log::info("got signal {}", number);
     switch (number) {
         case SIGHUP: (void)reload(); break;
-        case SIGTERM: (void)shutdown(shutdown_ ? ShutdownMode::Now : ShutdownMode::WaitForClients); break;
-        case SIGINT: (void)shutdown(shutdown_ ? ShutdownMode::Now : ShutdownMode::WaitForServers); break;
+        case SIGTERM:
+            (void)shutdown(shutdown_ ? ShutdownMode::Now : ShutdownMode::WaitForClients);
+            break;
+        case SIGINT:
+            (void)shutdown(shutdown_ ? ShutdownMode::Now : ShutdownMode::WaitForServers);
+            break;
         case SIGQUIT: (void)shutdown(ShutdownMode::Now); break;
         case SIGUSR1:
             if (!shutdown_) (void)pause(std::nullopt);
@@ -129,8 +141,9 @@ Status Control::shutdown(ShutdownMode mode) {
         loop_.stop();
         return {};
     }
-    log::info("shutting down: {}", mode == ShutdownMode::WaitForClients ? "waiting for clients to leave"
-                                                                        : "waiting for servers to be released");
+    log::info("shutting down: {}", mode == ShutdownMode::WaitForClients
+                                       ? "waiting for clients to leave"
+                                       : "waiting for servers to be released");
     if (mode == ShutdownMode::WaitForServers) {
         if (!is_paused_) (void)pause(std::nullopt);
         WorkerMessage message;
@@ -173,15 +186,18 @@ void Control::drain_inbox() {
         messages.swap(inbox_);
         calls.swap(calls_);
     }
-    for (ControlMessage& message : messages) on_message(message);
-    for (const auto& call : calls) call();
+    for (ControlMessage& message : messages)
+        on_message(message);
+    for (const auto& call : calls)
+        call();
 }
 
 void Control::on_message(ControlMessage& message) {
     VirtualDatabase* console = shared_.console;
     switch (message.kind) {
         case ControlMessage::Kind::ConsoleInput:
-            console->on_messages({message.client, message.user, message.database, message.is_admin}, message.text);
+            console->on_messages({message.client, message.user, message.database, message.is_admin},
+                                 message.text);
             break;
         case ControlMessage::Kind::ConsoleDisconnect: console->on_disconnect(message.client); break;
         case ControlMessage::Kind::ConsoleCancel: console->on_cancel(message.client); break;
@@ -247,7 +263,8 @@ void Control::snapshot(std::function<void(std::vector<WorkerSnapshot>)> done) {
         {
             const std::lock_guard lock(mutex_);
             was_empty = inbox_.empty() && calls_.empty();
-            calls_.push_back([done, all = std::move(snapshots)]() mutable { done(std::move(all)); });
+            calls_.push_back(
+                [done, all = std::move(snapshots)]() mutable { done(std::move(all)); });
         }
         if (was_empty) wakeup_.wake();
     };
@@ -264,7 +281,8 @@ Status Control::reload() {
     if (!loaded.config) {
         std::string all;
         for (const ConfigError& error : loaded.errors) {
-            const std::string line = error.file + ":" + std::to_string(error.line) + ": " + error.message;
+            const std::string line =
+                error.file + ":" + std::to_string(error.line) + ": " + error.message;
             log::error("{}", line);
             all += (all.empty() ? "" : "\n") + line;
         }
@@ -277,16 +295,19 @@ Status Control::reload() {
     pools_.for_each_database([&](DatabaseState& state) {
         const DatabaseFate fate = fate_of_database(*before, *config_, state.name);
         if (fate == DatabaseFate::Removed) removed.push_back(state.name);
-        if (fate == DatabaseFate::Removed || fate == DatabaseFate::Recycled) recycled.push_back(state.name);
+        if (fate == DatabaseFate::Removed || fate == DatabaseFate::Recycled)
+            recycled.push_back(state.name);
     });
     pools_.configure(*config_);
     const Instant now = clock_.now();
-    for (const std::string& name : recycled) recycle(name, now);
+    for (const std::string& name : recycled)
+        recycle(name, now);
     WorkerMessage message;
     message.kind = WorkerMessage::Kind::ConfigChanged;
     message.config = config_;
     workers_.broadcast(message);
-    for (const std::string& name : removed) kill_clients(name);
+    for (const std::string& name : removed)
+        kill_clients(name);
     if (Status reopened = init_logging(config_->global, is_quiet_); !reopened) {
         log::error("{}", reopened.error().message);
     }
@@ -318,7 +339,8 @@ Status Control::for_databases(const std::optional<std::string>& name,
         if (!database) return fail("08P01", "no such database: " + *name);
         return action(pools_.database(*config_, *database));
     }
-    for (const auto& [key, database] : config_->databases) (void)pools_.database(*config_, database);
+    for (const auto& [key, database] : config_->databases)
+        (void)pools_.database(*config_, database);
     Status out;
     pools_.for_each_database([&](DatabaseState& state) {
         if (Status done = action(state); !done) out = done;
@@ -358,7 +380,8 @@ Status Control::resume(const std::optional<std::string>& database) {
     if (shutdown_) return fail("08P01", "pooler is shutting down");
     if (!database && !is_paused_) return fail("08P01", "pooler is not paused/suspended");
     const Status resumed = for_databases(database, [&](DatabaseState& state) -> Status {
-        if (database && !state.paused.load()) return fail("08P01", "database is not paused: " + state.name);
+        if (database && !state.paused.load())
+            return fail("08P01", "database is not paused: " + state.name);
         state.paused.store(false);
         return {};
     });
@@ -367,7 +390,8 @@ Status Control::resume(const std::optional<std::string>& database) {
     const Instant now = clock_.now();
     std::vector<Pool*> pools;
     pools_.for_each_pool([&](Pool& pool) { pools.push_back(&pool); });
-    for (Pool* pool : pools) janitor_.serve_waiters(*pool, now);
+    for (Pool* pool : pools)
+        janitor_.serve_waiters(*pool, now);
     return {};
 }
 

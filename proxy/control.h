@@ -1,6 +1,6 @@
-// Control: the main thread. Signals, reload, DNS, the pools' janitor, the console's commands, shutdown. It never
-// touches a client; it owns a server connection only to close it.
-// Owner: main. Thread: control (main), but for post().
+// Control: the main thread. Signals, reload, DNS, the pools' janitor, the console's commands,
+// shutdown. It never touches a client; it owns a server connection only to close it. Owner: main.
+// Thread: control (main), but for post().
 #pragma once
 
 #include <deque>
@@ -11,7 +11,7 @@
 
 #include "proxy/inspector.h"
 #include "proxy/net/listen_addresses.h"
-#include "proxy/pool/janitor.h"
+#include "proxy/janitor.h"
 #include "proxy/runtime/loop.h"
 #include "proxy/worker_thread.h"
 

@@ -1,6 +1,5 @@
-// Inspector: what the admin rooms may see and do. Implemented by the control thread; the console, and later the
-// metrics, use nothing else of the traffic code.
-// Thread: control, all of it.
+// Inspector: what the admin rooms may see and do. Implemented by the control thread; the console,
+// and later the metrics, use nothing else of the traffic code. Thread: control, all of it.
 #pragma once
 
 #include <functional>
@@ -28,15 +27,16 @@ class Inspector {
     [[nodiscard]] virtual Instant now() = 0;
     [[nodiscard]] virtual int64_t wall_us(Instant at) = 0;
     [[nodiscard]] virtual size_t dns_names() const = 0;
-    // Asks every worker for its picture and calls `done` on this thread, with one snapshot per worker.
+    // Asks every worker for its picture and calls `done` on this thread, with one snapshot per
+    // worker.
     virtual void snapshot(std::function<void(std::vector<WorkerSnapshot>)> done) = 0;
 
     // ---- doing ----
 
     // Reads the configuration again. Errors leave everything as it was; the message lists them.
     virtual Status reload() = 0;
-    // New work of the database (all of them without a name) is queued from now on. Error when it is unknown or
-    // paused already. is_quiet() tells when nothing is running any more.
+    // New work of the database (all of them without a name) is queued from now on. Error when it is
+    // unknown or paused already. is_quiet() tells when nothing is running any more.
     virtual Status pause(const std::optional<std::string>& database) = 0;
     [[nodiscard]] virtual bool is_quiet(const std::optional<std::string>& database) = 0;
     virtual Status resume(const std::optional<std::string>& database) = 0;

@@ -1,5 +1,5 @@
-// The composition root: the one file that sees every room. Reads the command line and the configuration, makes
-// the parts, wires them, and runs the control thread.
+// The composition root: the one file that sees every room. Reads the command line and the
+// configuration, makes the parts, wires them, and runs the control thread.
 #include <cstdio>
 #include <cstring>
 #include <string>
@@ -40,7 +40,8 @@ CommandLine parse(int argc, char** argv) {
             out.exit_code = 0;
         } else if (word == "-q" || word == "--quiet") {
             out.is_quiet = true;
-        } else if (word == "--verbose" || (word.size() > 1 && word[0] == '-' && word.find_first_not_of('v', 1) == std::string::npos)) {
+        } else if (word == "--verbose" || (word.size() > 1 && word[0] == '-' &&
+                                           word.find_first_not_of('v', 1) == std::string::npos)) {
             out.verbose += word == "--verbose" ? 1 : static_cast<int>(word.size() - 1);
         } else if (!word.empty() && word[0] == '-') {
             std::fprintf(stderr, "weir: unknown option %s; try weir --help\n", word.c_str());
@@ -48,7 +49,8 @@ CommandLine parse(int argc, char** argv) {
         } else if (out.config_file.empty()) {
             out.config_file = word;
         } else {
-            std::fprintf(stderr, "weir: more than one configuration file given: %s\n", word.c_str());
+            std::fprintf(stderr, "weir: more than one configuration file given: %s\n",
+                         word.c_str());
             out.exit_code = 1;
         }
         if (out.exit_code >= 0) return out;
@@ -68,12 +70,14 @@ int main(int argc, char** argv) {
     const weir::LoadResult loaded = weir::load_config(line.config_file, nullptr);
     if (!loaded.config) {
         for (const weir::ConfigError& error : loaded.errors) {
-            std::fprintf(stderr, "%s:%d: %s\n", error.file.c_str(), error.line, error.message.c_str());
+            std::fprintf(stderr, "%s:%d: %s\n", error.file.c_str(), error.line,
+                         error.message.c_str());
         }
         std::fprintf(stderr, "FATAL cannot load config file %s\n", line.config_file.c_str());
         return 1;
     }
-    if (const weir::Status logging = weir::init_logging(loaded.config->global, line.is_quiet); !logging) {
+    if (const weir::Status logging = weir::init_logging(loaded.config->global, line.is_quiet);
+        !logging) {
         std::fprintf(stderr, "FATAL %s\n", logging.error().message.c_str());
         return 1;
     }

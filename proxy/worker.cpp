@@ -15,9 +15,15 @@ Worker::~Worker() = default;
 
 void Worker::on_event(const IoEvent& event) {
     switch (event.watch.kind()) {
-        case Watch::Kind::Client: clients_.on_event(*event.watch.object<ClientSession>(), event); break;
-        case Watch::Kind::Server: servers_.on_event(*event.watch.object<ServerConnection>(), event); break;
-        case Watch::Kind::Cancel: cancels_.on_event(*event.watch.object<CancelConnection>(), event); break;
+        case Watch::Kind::Client:
+            clients_.on_event(*event.watch.object<ClientSession>(), event);
+            break;
+        case Watch::Kind::Server:
+            servers_.on_event(*event.watch.object<ServerConnection>(), event);
+            break;
+        case Watch::Kind::Cancel:
+            cancels_.on_event(*event.watch.object<CancelConnection>(), event);
+            break;
         default: break;
     }
     run_pending();
@@ -33,7 +39,8 @@ void Worker::run_pending() {
         clients_.run_scheduled();
         if (ctx_.grants.empty()) return;
         ctx_.grants_running.swap(ctx_.grants);
-        for (const Grant& grant : ctx_.grants_running) leasing_.on_grant(grant);
+        for (const Grant& grant : ctx_.grants_running)
+            leasing_.on_grant(grant);
         ctx_.grants_running.clear();
     }
 }
@@ -41,9 +48,15 @@ void Worker::run_pending() {
 void Worker::on_time() {
     ctx_.deadlines.expire(ctx_.now, [this](Deadline& entry) {
         switch (entry.kind) {
-            case Deadline::Kind::Client: clients_.on_deadline(static_cast<ClientSession&>(entry)); break;
-            case Deadline::Kind::Server: servers_.on_deadline(static_cast<ServerConnection&>(entry)); break;
-            case Deadline::Kind::Cancel: cancels_.on_deadline(static_cast<CancelConnection&>(entry)); break;
+            case Deadline::Kind::Client:
+                clients_.on_deadline(static_cast<ClientSession&>(entry));
+                break;
+            case Deadline::Kind::Server:
+                servers_.on_deadline(static_cast<ServerConnection&>(entry));
+                break;
+            case Deadline::Kind::Cancel:
+                cancels_.on_deadline(static_cast<CancelConnection&>(entry));
+                break;
         }
     });
     run_pending();
@@ -64,7 +77,8 @@ void Worker::on_message(WorkerMessage& message) {
         case WorkerMessage::Kind::Resolved: servers_.on_resolved(); break;
         case WorkerMessage::Kind::Snapshot: message.sink->deliver(ctx_.id, snapshot()); break;
         case WorkerMessage::Kind::ConsoleReply: {
-            ClientSession* session = ctx_.clients_slab.find(message.client.slot, message.client.generation);
+            ClientSession* session =
+                ctx_.clients_slab.find(message.client.slot, message.client.generation);
             if (session == nullptr || session->phase != ClientPhase::Console) break;
             session->outbox.append(as_bytes(message.text));
             clients_.send_backlog(*session, message.flag);
@@ -114,7 +128,8 @@ void Worker::kill(const WorkerMessage& message) {
         clients_.fail(session, Error("08P01", message.text2));
     }
     std::vector<ServerConnection*> mine;
-    for (ServerConnection* server = ctx_.owned.front(); server != nullptr; server = ctx_.owned.next(*server)) {
+    for (ServerConnection* server = ctx_.owned.front(); server != nullptr;
+         server = ctx_.owned.next(*server)) {
         if (is_meant(server->pool)) mine.push_back(server);
     }
     for (ServerConnection* server : mine) {

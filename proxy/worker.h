@@ -1,6 +1,7 @@
-// Worker: the sessions and server connections of one thread, as one machine that is fed events, messages and the
-// time. It knows no thread and no epoll: production drives it from a WorkerThread, the simulator from virtual time.
-// Owner: whoever drives it. Thread: the driver's, but for client_count().
+// Worker: the sessions and server connections of one thread, as one machine that is fed events,
+// messages and the time. It knows no thread and no epoll: production drives it from a WorkerThread,
+// the simulator from virtual time. Owner: whoever drives it. Thread: the driver's, but for
+// client_count().
 #pragma once
 
 #include "proxy/session/cancels.h"
@@ -30,7 +31,9 @@ class Worker {
     // Milliseconds until on_time() is worth calling; -1 = nothing is armed.
     [[nodiscard]] int sleep_ms() const { return ctx_.deadlines.sleep_ms(ctx_.now); }
 
-    [[nodiscard]] int client_count() const { return ctx_.client_count.load(std::memory_order_relaxed); }
+    [[nodiscard]] int client_count() const {
+        return ctx_.client_count.load(std::memory_order_relaxed);
+    }
     [[nodiscard]] bool is_stopped() const { return is_stopped_; }
     WorkerContext& context() { return ctx_; }
 

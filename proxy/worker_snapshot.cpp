@@ -34,16 +34,19 @@ ClientRow row_of(const ClientSession& session, const ParameterNames& names) {
     row.database = session.database;
     row.addr = session.peer.host();
     row.port = session.peer.port;
-    row.application_name = session.parameters.get(static_cast<size_t>(names.index_of("application_name")));
+    row.application_name =
+        session.parameters.get(static_cast<size_t>(names.index_of("application_name")));
     row.state = state_of(session);
     row.connected_at = session.connected_at;
     row.requested_at = session.requested_at;
-    const bool waits = session.phase == ClientPhase::Waiting || session.phase == ClientPhase::LoginWait;
+    const bool waits =
+        session.phase == ClientPhase::Waiting || session.phase == ClientPhase::LoginWait;
     if (waits) row.waiting_since = session.requested_at;
     row.link = session.server == nullptr ? 0 : session.server->id;
     row.prepared_statements = session.statements == nullptr ? 0 : session.statements->size();
     row.is_console = session.phase == ClientPhase::Console;
-    row.is_login = session.phase == ClientPhase::Startup || session.phase == ClientPhase::Authenticating;
+    row.is_login =
+        session.phase == ClientPhase::Startup || session.phase == ClientPhase::Authenticating;
     if (session.pool != nullptr) row.pool_user = session.pool->key().user;
     return row;
 }
@@ -59,7 +62,8 @@ ServerRow make_server_row(const ServerConnection& server, const ParameterNames& 
     row.port = server.address.is_set() ? server.address.port() : 0;
     row.local_addr = server.local_address.is_set() ? server.local_address.host() : "";
     row.local_port = server.local_address.is_set() ? server.local_address.port() : 0;
-    row.application_name = server.parameters.get(static_cast<size_t>(names.index_of("application_name")));
+    row.application_name =
+        server.parameters.get(static_cast<size_t>(names.index_of("application_name")));
     row.state = state_of(server);
     row.connected_at = server.connected_at;
     row.requested_at = server.requested_at;
@@ -78,7 +82,8 @@ WorkerSnapshot Worker::snapshot() {
         if (session.phase == ClientPhase::Free || session.phase == ClientPhase::Closing) continue;
         out.clients.push_back(row_of(session, ctx_.shared.names));
     }
-    for (ServerConnection* server = ctx_.owned.front(); server != nullptr; server = ctx_.owned.next(*server)) {
+    for (ServerConnection* server = ctx_.owned.front(); server != nullptr;
+         server = ctx_.owned.next(*server)) {
         out.servers.push_back(make_server_row(*server, ctx_.shared.names));
         out.buffered_bytes += server->held.capacity() + server->outbox.capacity();
     }

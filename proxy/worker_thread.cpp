@@ -26,7 +26,9 @@ WorkerThread::WorkerThread(WorkerId id, WorkerGroup& group, Shared& shared, Conf
     worker_.set_now(clock_.now());
 }
 
-WorkerThread::~WorkerThread() { join(); }
+WorkerThread::~WorkerThread() {
+    join();
+}
 
 void WorkerThread::start(std::vector<int> listeners) {
     listeners_ = std::move(listeners);
@@ -49,7 +51,8 @@ void WorkerThread::run() {
         worker_.set_now(clock_.now());
         on_events(count);
         worker_.on_time();
-        if (!accept_again_at_.is_never() && worker_.context().now >= accept_again_at_) watch_listeners();
+        if (!accept_again_at_.is_never() && worker_.context().now >= accept_again_at_)
+            watch_listeners();
     }
 }
 
@@ -58,7 +61,9 @@ void WorkerThread::on_events(int count) {
         const IoEvent event = io_.at(i);
         switch (event.watch.kind()) {
             case Watch::Kind::Loop: loop_.run_ready(); break;
-            case Watch::Kind::Listener: accept_from(static_cast<int>(event.watch.word >> 16)); break;
+            case Watch::Kind::Listener:
+                accept_from(static_cast<int>(event.watch.word >> 16));
+                break;
             default: worker_.on_event(event); break;
         }
     }
@@ -92,7 +97,8 @@ void WorkerThread::drain_inbox() {
         messages_running_.swap(messages_);
         grants_running_.swap(grants_);
     }
-    for (const Grant& grant : grants_running_) worker_.on_grant(grant);
+    for (const Grant& grant : grants_running_)
+        worker_.on_grant(grant);
     grants_running_.clear();
     for (WorkerMessage& message : messages_running_) {
         if (message.kind == WorkerMessage::Kind::NewClient) {
@@ -115,7 +121,8 @@ void WorkerThread::watch_listeners() {
     if (are_listeners_watched_) return;
     are_listeners_watched_ = true;
     for (const int fd : listeners_) {
-        const uint64_t word = static_cast<uint64_t>(fd) << 16 | static_cast<uint64_t>(Watch::Kind::Listener);
+        const uint64_t word =
+            static_cast<uint64_t>(fd) << 16 | static_cast<uint64_t>(Watch::Kind::Listener);
         io_.add_listener(fd, {word});
     }
 }
@@ -123,7 +130,8 @@ void WorkerThread::watch_listeners() {
 void WorkerThread::unwatch_listeners() {
     if (!are_listeners_watched_) return;
     are_listeners_watched_ = false;
-    for (const int fd : listeners_) io_.remove(fd);
+    for (const int fd : listeners_)
+        io_.remove(fd);
 }
 
 void WorkerThread::accept_from(int listener) {
@@ -132,7 +140,8 @@ void WorkerThread::accept_from(int listener) {
         message.kind = WorkerMessage::Kind::NewClient;
         message.fd = accept_on(listener, message.address);
         if (message.fd == -EINTR || message.fd == -ECONNABORTED) continue;
-        if (message.fd == -EMFILE || message.fd == -ENFILE || message.fd == -ENOBUFS || message.fd == -ENOMEM) {
+        if (message.fd == -EMFILE || message.fd == -ENFILE || message.fd == -ENOBUFS ||
+            message.fd == -ENOMEM) {
             log::error("cannot accept: out of file descriptors or memory, pausing");
             accept_again_at_ = worker_.context().now + kAcceptPause;
             return unwatch_listeners();
@@ -152,23 +161,27 @@ void WorkerThread::accept_from(int listener) {
 
 void WorkerGroup::create(unsigned count, Shared& shared, const ConfigPtr& config) {
     for (unsigned i = 0; i < count; ++i) {
-        threads_.push_back(std::make_unique<WorkerThread>(static_cast<WorkerId>(i), *this, shared, config));
+        threads_.push_back(
+            std::make_unique<WorkerThread>(static_cast<WorkerId>(i), *this, shared, config));
     }
 }
 
 void WorkerGroup::start(const std::vector<int>& listeners) {
-    for (auto& thread : threads_) thread->start(listeners);
+    for (auto& thread : threads_)
+        thread->start(listeners);
 }
 
 void WorkerGroup::stop() {
     WorkerMessage message;
     message.kind = WorkerMessage::Kind::Stop;
     broadcast(message);
-    for (auto& thread : threads_) thread->join();
+    for (auto& thread : threads_)
+        thread->join();
 }
 
 void WorkerGroup::broadcast(const WorkerMessage& message) {
-    for (auto& thread : threads_) thread->post(message);
+    for (auto& thread : threads_)
+        thread->post(message);
 }
 
 WorkerId WorkerGroup::least_loaded(WorkerId here) const {
@@ -186,8 +199,12 @@ WorkerId WorkerGroup::least_loaded(WorkerId here) const {
     return best;
 }
 
-void WorkerGroup::post(WorkerId to, WorkerMessage message) { threads_[to]->post(std::move(message)); }
+void WorkerGroup::post(WorkerId to, WorkerMessage message) {
+    threads_[to]->post(std::move(message));
+}
 
-void WorkerGroup::post_grant(const Grant& grant) { threads_[grant.client.worker]->post_grant(grant); }
+void WorkerGroup::post_grant(const Grant& grant) {
+    threads_[grant.client.worker]->post_grant(grant);
+}
 
 }  // namespace weir

@@ -1,7 +1,7 @@
-// WorkerThread: a thread that drives one Worker with epoll. It sleeps in its own epoll set, of which the libuv
-// loop (wake-ups from other threads) is a member, so that the data path costs one epoll_wait per batch.
-// WorkerGroup: all of them, and the Exchange between them.
-// Owner: Control. Thread: start/post/stop any; the rest the worker's own.
+// WorkerThread: a thread that drives one Worker with epoll. It sleeps in its own epoll set, of
+// which the libuv loop (wake-ups from other threads) is a member, so that the data path costs one
+// epoll_wait per batch. WorkerGroup: all of them, and the Exchange between them. Owner: Control.
+// Thread: start/post/stop any; the rest the worker's own.
 #pragma once
 
 #include <memory>
@@ -73,7 +73,9 @@ class WorkerGroup final : public Exchange {
     void post(WorkerId to, WorkerMessage message) override;
     void post_grant(const Grant& grant) override;
     void post_control(ControlMessage message) override { post_control_(std::move(message)); }
-    [[nodiscard]] unsigned workers() const override { return static_cast<unsigned>(threads_.size()); }
+    [[nodiscard]] unsigned workers() const override {
+        return static_cast<unsigned>(threads_.size());
+    }
     Io& io(WorkerId worker) override { return threads_[worker]->io(); }
 
   private:

@@ -23,7 +23,9 @@ struct Token {
     }
 };
 
-bool is_blank(char c) { return c == ' ' || (c >= '\t' && c <= '\r'); }
+bool is_blank(char c) {
+    return c == ' ' || (c >= '\t' && c <= '\r');
+}
 
 bool is_word_char(char c) {
     const bool is_alphanumeric =
@@ -55,7 +57,8 @@ class Lexer {
             token.kind = Token::Kind::Mark;
             ++at_;
         } else {
-            while (at_ < query_.size() && is_word_char(query_[at_]) && !is_at("--")) ++at_;
+            while (at_ < query_.size() && is_word_char(query_[at_]) && !is_at("--"))
+                ++at_;
             if (at_ == token.begin) return error_at(at_, "syntax error");
             token.kind = Token::Kind::Word;
         }
@@ -75,7 +78,8 @@ class Lexer {
             if (is_new_character && left-- == 0) break;
         }
         const std::string_view near = query_.substr(byte, end - byte);
-        message += near.empty() ? ": the command ends there" : ", near \"" + std::string(near) + "\"";
+        message +=
+            near.empty() ? ": the command ends there" : ", near \"" + std::string(near) + "\"";
         return fail("08P01", std::move(message));
     }
 
@@ -225,7 +229,8 @@ class Parser {
 
 Result<std::vector<Command>> parse_commands(std::string_view query) {
     if (query.size() > kCommandBytesMax) {
-        return fail("54000", "command is longer than " + std::to_string(kCommandBytesMax) + " bytes");
+        return fail("54000",
+                    "command is longer than " + std::to_string(kCommandBytesMax) + " bytes");
     }
     return Parser(query).parse();
 }

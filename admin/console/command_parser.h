@@ -6,9 +6,9 @@
 //   word    = [A-Za-z0-9_.$-]+ or any byte above ASCII | "any ""text"""
 //   value   = word | 'any ''text'''
 //
-// Blanks and comments (`-- to the end of the line`, `/* nested */`) separate. Letter case matters only in
-// names. This takes all that PgBouncer's grammar takes, and also `PAUSE my-db` without quotes.
-// Thread: any (pure functions).
+// Blanks and comments (`-- to the end of the line`, `/* nested */`) separate. Letter case matters
+// only in names. This takes all that PgBouncer's grammar takes, and also `PAUSE my-db` without
+// quotes. Thread: any (pure functions).
 #pragma once
 
 #include <cstddef>

@@ -10,66 +10,76 @@ namespace {
 
 // ---- what the commands do ----
 
-Outcome pause(Inspector& inspector, const Statement& statement) {
-    Outcome outcome = Outcome::of(inspector.pause(statement.database()), "PAUSE");
-    if (outcome.kind == Outcome::Kind::Done) outcome.kind = Outcome::Kind::UntilQuiet;
+CommandOutcome pause(Inspector& inspector, const ConsoleStatement& statement) {
+    CommandOutcome outcome = CommandOutcome::of(inspector.pause(statement.database()), "PAUSE");
+    if (outcome.kind == CommandOutcome::Kind::Done) outcome.kind = CommandOutcome::Kind::UntilQuiet;
     return outcome;
 }
 
-Outcome resume(Inspector& inspector, const Statement& statement) {
-    return Outcome::of(inspector.resume(statement.database()), "RESUME");
+CommandOutcome resume(Inspector& inspector, const ConsoleStatement& statement) {
+    return CommandOutcome::of(inspector.resume(statement.database()), "RESUME");
 }
 
-Outcome kill(Inspector& inspector, const Statement& statement) {
-    return Outcome::of(inspector.kill(statement.database()), "KILL");
+CommandOutcome kill(Inspector& inspector, const ConsoleStatement& statement) {
+    return CommandOutcome::of(inspector.kill(statement.database()), "KILL");
 }
 
-Outcome reload(Inspector& inspector, const Statement&) {
+CommandOutcome reload(Inspector& inspector, const ConsoleStatement&) {
     const Status reloaded = inspector.reload();
-    if (reloaded) return Outcome::done("RELOAD");
-    return Outcome::failed(Error("F0000", "RELOAD failed, see logs for additional details"),
-                           reloaded.error().message);
+    if (reloaded) return CommandOutcome::done("RELOAD");
+    return CommandOutcome::failed(Error("F0000", "RELOAD failed, see logs for additional details"),
+                                  reloaded.error().message);
 }
 
-Outcome shut_down(Inspector& inspector, const Statement& statement) {
+CommandOutcome shut_down(Inspector& inspector, const ConsoleStatement& statement) {
     ShutdownMode mode = ShutdownMode::Now;
     if (const auto word = statement.database()) {
         mode = equals_ignoring_case(*word, "WAIT_FOR_CLIENTS") ? ShutdownMode::WaitForClients
                                                                : ShutdownMode::WaitForServers;
     }
-    Outcome outcome = Outcome::of(inspector.shutdown(mode), "SHUTDOWN");
-    if (outcome.kind == Outcome::Kind::Done && mode == ShutdownMode::Now) {
-        outcome.kind = Outcome::Kind::Ending;
+    CommandOutcome outcome = CommandOutcome::of(inspector.shutdown(mode), "SHUTDOWN");
+    if (outcome.kind == CommandOutcome::Kind::Done && mode == ShutdownMode::Now) {
+        outcome.kind = CommandOutcome::Kind::Ending;
     }
     return outcome;
 }
 
-Outcome ignore_setting(Inspector&, const Statement&) {
-    Outcome outcome = Outcome::done("SET");
+CommandOutcome ignore_setting(Inspector&, const ConsoleStatement&) {
+    CommandOutcome outcome = CommandOutcome::done("SET");
     outcome.notices.push_back({"SET ignored", ""});
     return outcome;
 }
 
 // SHOW is run by run_show(), which needs more than an Inspector.
-Outcome show(Inspector&, const Statement&) { return Outcome::done("SHOW"); }
+CommandOutcome show(Inspector&, const ConsoleStatement&) {
+    return CommandOutcome::done("SHOW");
+}
 
 // Drivers wrap what they run in transactions, and tidy up; there is nothing to do.
-Outcome begin(Inspector&, const Statement&) { return Outcome::done("BEGIN"); }
-Outcome commit(Inspector&, const Statement&) { return Outcome::done("COMMIT"); }
-Outcome roll_back(Inspector&, const Statement&) { return Outcome::done("ROLLBACK"); }
-Outcome reset(Inspector&, const Statement&) { return Outcome::done("RESET"); }
+CommandOutcome begin(Inspector&, const ConsoleStatement&) {
+    return CommandOutcome::done("BEGIN");
+}
+CommandOutcome commit(Inspector&, const ConsoleStatement&) {
+    return CommandOutcome::done("COMMIT");
+}
+CommandOutcome roll_back(Inspector&, const ConsoleStatement&) {
+    return CommandOutcome::done("ROLLBACK");
+}
+CommandOutcome reset(Inspector&, const ConsoleStatement&) {
+    return CommandOutcome::done("RESET");
+}
 
 // DEALLOCATE [PREPARE] name | ALL
-Outcome deallocate(Inspector&, const Statement& statement) {
+CommandOutcome deallocate(Inspector&, const ConsoleStatement& statement) {
     const std::string& name = statement.command.words.back().text;
     const bool is_all = statement.command.words.size() == 1 || equals_ignoring_case(name, "ALL");
-    Outcome outcome = Outcome::done(is_all ? "DEALLOCATE ALL" : "DEALLOCATE");
+    CommandOutcome outcome = CommandOutcome::done(is_all ? "DEALLOCATE ALL" : "DEALLOCATE");
     outcome.deallocated = is_all ? "" : name;
     return outcome;
 }
 
-Outcome discard(Inspector&, const Statement&) {
-    Outcome outcome = Outcome::done("DISCARD ALL");
+CommandOutcome discard(Inspector&, const ConsoleStatement&) {
+    CommandOutcome outcome = CommandOutcome::done("DISCARD ALL");
     outcome.deallocated = "";
     return outcome;
 }
@@ -108,7 +118,8 @@ tl::unexpected<Error> unknown_command(const Command& command) {
     std::string text = command.text;
     if (text.size() > kShownBytesMax) {
         size_t end = kShownBytesMax;
-        while (end > 0 && (static_cast<unsigned char>(text[end]) & 0xc0) == 0x80) --end;
+        while (end > 0 && (static_cast<unsigned char>(text[end]) & 0xc0) == 0x80)
+            --end;
         text = text.substr(0, end) + "...";
     }
     return fail("08P01", "invalid command '" + text + "', use SHOW HELP;");
@@ -172,9 +183,10 @@ Status check_arguments(const CommandSpec& spec, const Command& command) {
     return {};
 }
 
-Status check_allowed(const Statement& statement, bool is_admin) {
-    const bool is_for_admins = statement.spec->access == Access::Admin ||
-                               (statement.show != nullptr && statement.show->access == Access::Admin);
+Status check_allowed(const ConsoleStatement& statement, bool is_admin) {
+    const bool is_for_admins =
+        statement.spec->access == Access::Admin ||
+        (statement.show != nullptr && statement.show->access == Access::Admin);
     if (is_for_admins && !is_admin) return fail("08P01", "admin access needed");
     std::string name(statement.spec->word);
     if (statement.show != nullptr) name += " " + std::string(statement.show->topic);
@@ -187,10 +199,12 @@ Status check_allowed(const Statement& statement, bool is_admin) {
 
 }  // namespace
 
-std::span<const CommandSpec> command_table() { return kCommands; }
+std::span<const CommandSpec> command_table() {
+    return kCommands;
+}
 
-Result<Statement> resolve(Command command, bool is_admin) {
-    Statement statement;
+Result<ConsoleStatement> resolve(Command command, bool is_admin) {
+    ConsoleStatement statement;
     statement.spec = find_command(command);
     if (statement.spec == nullptr) return unknown_command(command);
     if (statement.spec->argument == Argument::Topic) {

@@ -1,7 +1,7 @@
-// The commands: one table says who may run each, what follows its word, and what it does. A Statement is a
-// command found in the table that this client may run; resolve() is the only way to one, so nothing runs that
-// the table does not allow.
-// Thread: the table is constant; run functions run on the control thread.
+// The commands: one table says who may run each, what follows its word, and what it does. A
+// ConsoleStatement is a command found in the table that this client may run; resolve() is the only
+// way to one, so nothing runs that the table does not allow. Thread: the table is constant; run
+// functions run on the control thread.
 #pragma once
 
 #include <optional>
@@ -16,7 +16,7 @@
 
 namespace weir {
 
-struct Statement;
+struct ConsoleStatement;
 
 // What follows the command's word.
 enum class Argument : uint8_t {
@@ -25,9 +25,9 @@ enum class Argument : uint8_t {
     Database,
     Client,
     ShutdownMode,
-    Topic,       // of SHOW
-    Option,      // name = value, an option of this program
-    Setting,     // name = value, a setting that only PostgreSQL has
+    Topic,    // of SHOW
+    Option,   // name = value, an option of this program
+    Setting,  // name = value, a setting that only PostgreSQL has
     Any,
 };
 
@@ -36,12 +36,12 @@ struct CommandSpec {
     Access access = Access::Admin;
     Argument argument = Argument::None;
     // Null: PgBouncer has it, this release does not yet. SHOW is run by run_show().
-    Outcome (*run)(Inspector& inspector, const Statement& statement) = nullptr;
+    CommandOutcome (*run)(Inspector& inspector, const ConsoleStatement& statement) = nullptr;
 };
 
 std::span<const CommandSpec> command_table();
 
-struct Statement {
+struct ConsoleStatement {
     Command command;
     const CommandSpec* spec = nullptr;  // null: an empty query
     const ShowSpec* show = nullptr;     // of SHOW
@@ -58,7 +58,8 @@ struct Statement {
     }
 };
 
-// Errors: there is no such command, its arguments are wrong, this client may not run it, it is not there yet.
-Result<Statement> resolve(Command command, bool is_admin);
+// Errors: there is no such command, its arguments are wrong, this client may not run it, it is not
+// there yet.
+Result<ConsoleStatement> resolve(Command command, bool is_admin);
 
 }  // namespace weir

@@ -36,7 +36,7 @@ std::string topics() {
     return text;
 }
 
-void show_help(const ShowInput&, Outcome& outcome) {
+void show_help(const ShowInput&, CommandOutcome& outcome) {
     std::string text = topics();
     for (const CommandSpec& spec : command_table()) {
         const bool is_for_drivers = spec.access == Access::Everyone;

@@ -1,4 +1,4 @@
-// Outcome: what running a command came to, before it is known by which protocol it is told.
+// CommandOutcome: what running a command came to, before it is known by which protocol it is told.
 // Thread: any (values).
 #pragma once
 
@@ -12,12 +12,12 @@
 
 namespace weir {
 
-struct Notice {
+struct ConsoleNotice {
     std::string message;
     std::string detail;
 };
 
-struct Outcome {
+struct CommandOutcome {
     enum class Kind : uint8_t {
         Done,
         Failed,
@@ -26,27 +26,27 @@ struct Outcome {
     };
     Kind kind = Kind::Done;
     std::string tag;  // of CommandComplete
-    std::vector<Row> rows;
-    std::vector<Notice> notices;
+    std::vector<Cells> rows;
+    std::vector<ConsoleNotice> notices;
     std::optional<Error> error;  // Failed
     std::string detail;          // of the error
     // A prepared statement that is forgotten; "" = all of them.
     std::optional<std::string> deallocated;
 
-    static Outcome done(std::string_view tag) {
-        Outcome outcome;
+    static CommandOutcome done(std::string_view tag) {
+        CommandOutcome outcome;
         outcome.tag = tag;
         return outcome;
     }
-    static Outcome failed(Error error, std::string detail = {}) {
-        Outcome outcome;
+    static CommandOutcome failed(Error error, std::string detail = {}) {
+        CommandOutcome outcome;
         outcome.kind = Kind::Failed;
         outcome.error = std::move(error);
         outcome.detail = std::move(detail);
         return outcome;
     }
     // Done with `tag`, or failed with the status' error.
-    static Outcome of(const Status& status, std::string_view tag) {
+    static CommandOutcome of(const Status& status, std::string_view tag) {
         return status ? done(tag) : failed(status.error());
     }
 };

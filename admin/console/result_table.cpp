@@ -24,7 +24,9 @@ WireType wire_type(ColumnType type) {
     }
 }
 
-bool is_textual(ColumnType type) { return type == ColumnType::Text || type == ColumnType::Time; }
+bool is_textual(ColumnType type) {
+    return type == ColumnType::Text || type == ColumnType::Time;
+}
 
 int64_t clamped(ColumnType type, int64_t number) {
     using Int4 = std::numeric_limits<int32_t>;
@@ -32,22 +34,25 @@ int64_t clamped(ColumnType type, int64_t number) {
     return std::clamp<int64_t>(number, Int4::min(), Int4::max());
 }
 
-// PostgreSQL's numeric_send: digits in base 10000, most significant first, the first of which counts
-// 10000^weight; zeros at the end are left out.
+// PostgreSQL's numeric_send: digits in base 10000, most significant first, the first of which
+// counts 10000^weight; zeros at the end are left out.
 void write_binary_numeric(MessageWriter& w, int64_t number) {
     constexpr uint64_t kBase = 10000;
     constexpr uint16_t kNegative = 0x4000;
     uint64_t rest = number < 0 ? 0 - static_cast<uint64_t>(number) : static_cast<uint64_t>(number);
     std::vector<uint16_t> digits;
-    for (; rest > 0; rest /= kBase) digits.insert(digits.begin(), static_cast<uint16_t>(rest % kBase));
+    for (; rest > 0; rest /= kBase)
+        digits.insert(digits.begin(), static_cast<uint16_t>(rest % kBase));
     const uint16_t weight = digits.empty() ? 0 : static_cast<uint16_t>(digits.size() - 1);
-    while (!digits.empty() && digits.back() == 0) digits.pop_back();
+    while (!digits.empty() && digits.back() == 0)
+        digits.pop_back();
     w.u32(static_cast<uint32_t>(8 + 2 * digits.size()));
     w.u16(static_cast<uint16_t>(digits.size()));
     w.u16(weight);
     w.u16(number < 0 ? kNegative : 0);
     w.u16(0);  // digits after the point
-    for (const uint16_t digit : digits) w.u16(digit);
+    for (const uint16_t digit : digits)
+        w.u16(digit);
 }
 
 void write_binary(MessageWriter& w, ColumnType type, int64_t number) {
@@ -62,7 +67,37 @@ void write_binary(MessageWriter& w, ColumnType type, int64_t number) {
     w.u32(static_cast<uint32_t>(number));
 }
 
-void write_value(MessageWriter& w, ColumnType type, const Value& value, bool is_binary) {
+// Length in bytes of the well-formed UTF-8 character that `text` begins with; 0 when there is none.
+size_t character_bytes(std::string_view text) {
+    const auto byte = [text](size_t i) -> uint8_t {
+        return i < text.size() ? static_cast<uint8_t>(text[i]) : uint8_t{0};
+    };
+    const uint8_t first = byte(0);
+    if (first < 0x80) return 1;
+    const size_t bytes = first >= 0xf0 ? 4 : first >= 0xe0 ? 3 : 2;
+    if (first < 0xc2 || first > 0xf4) return 0;
+    for (size_t i = 1; i < bytes; ++i) {
+        if ((byte(i) & 0xc0) != 0x80) return 0;
+    }
+    // Longer than needed, a surrogate, or beyond U+10FFFF.
+    const bool is_refused = (first == 0xe0 && byte(1) < 0xa0) ||
+                            (first == 0xed && byte(1) > 0x9f) ||
+                            (first == 0xf0 && byte(1) < 0x90) || (first == 0xf4 && byte(1) > 0x8f);
+    return is_refused ? 0 : bytes;
+}
+
+// Names come from clients as any bytes; one bad application_name must not make the whole answer
+// unreadable to a driver that decodes UTF-8 strictly.
+std::string as_utf8(std::string text) {
+    for (size_t at = 0; at < text.size();) {
+        const size_t bytes = character_bytes(std::string_view(text).substr(at));
+        if (bytes == 0) text[at] = '?';
+        at += bytes == 0 ? 1 : bytes;
+    }
+    return text;
+}
+
+void write_value(MessageWriter& w, ColumnType type, const Cell& value, bool is_binary) {
     const bool is_misplaced = !is_textual(type) && !value.is_number() && !value.is_null();
     WEIR_DCHECK(!is_misplaced);
     if (value.is_null() || is_misplaced) {
@@ -71,7 +106,7 @@ void write_value(MessageWriter& w, ColumnType type, const Value& value, bool is_
     }
     if (is_binary && !is_textual(type)) return write_binary(w, type, clamped(type, value.number()));
     const std::string text =
-        is_textual(type) ? value.text() : std::to_string(clamped(type, value.number()));
+        is_textual(type) ? as_utf8(value.text()) : std::to_string(clamped(type, value.number()));
     w.u32(static_cast<uint32_t>(text.size()));
     w.text(text);
 }
@@ -107,7 +142,7 @@ void write_columns(std::string& out, std::span<const ResultColumn> columns,
     w.end();
 }
 
-void write_row(std::string& out, std::span<const ResultColumn> columns, const Row& row,
+void write_row(std::string& out, std::span<const ResultColumn> columns, const Cells& row,
                const ResultFormats& formats) {
     WEIR_CHECK(row.size() == columns.size());
     MessageWriter w(out);

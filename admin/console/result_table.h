@@ -27,31 +27,29 @@ struct ResultColumn {
     ColumnType type = ColumnType::Text;
 };
 
-// One cell: NULL, a whole number or a text. A number in a text column prints as its digits; a number too big
-// for its column becomes the nearest that fits.
-class Value {
+// One cell: NULL, a whole number or a text. A number in a text column prints as its digits; a
+// number too big for its column becomes the nearest that fits.
+class Cell {
   public:
-    Value() = default;
-    Value(std::nullopt_t) {}
-    Value(std::string text) : text_(std::move(text)), kind_(Kind::Text) {}
-    Value(std::string_view text) : Value(std::string(text)) {}
-    Value(const char* text) : Value(std::string(text)) {}
+    Cell() = default;
+    Cell(std::nullopt_t) {}
+    Cell(std::string text) : text_(std::move(text)), kind_(Kind::Text) {}
+    Cell(std::string_view text) : Cell(std::string(text)) {}
+    Cell(const char* text) : Cell(std::string(text)) {}
     template <std::integral T>
-    Value(T number)
+    Cell(T number)
         : number_(std::in_range<int64_t>(number) ? static_cast<int64_t>(number) : INT64_MAX),
           kind_(Kind::Number) {}
-    Value(bool flag) : Value(flag ? 1 : 0) {}
+    Cell(bool flag) : Cell(flag ? 1 : 0) {}
     template <typename T>
-    Value(const std::optional<T>& value) {
-        if (value) *this = Value(*value);
+    Cell(const std::optional<T>& value) {
+        if (value) *this = Cell(*value);
     }
 
     [[nodiscard]] bool is_null() const { return kind_ == Kind::Null; }
     [[nodiscard]] bool is_number() const { return kind_ == Kind::Number; }
     [[nodiscard]] int64_t number() const { return number_; }
-    [[nodiscard]] std::string text() const {
-        return is_number() ? std::to_string(number_) : text_;
-    }
+    [[nodiscard]] std::string text() const { return is_number() ? std::to_string(number_) : text_; }
 
   private:
     enum class Kind : uint8_t { Null, Number, Text };
@@ -60,7 +58,7 @@ class Value {
     Kind kind_ = Kind::Null;
 };
 
-using Row = std::vector<Value>;
+using Cells = std::vector<Cell>;
 
 // The result formats of a Bind: none = all text, one = for all columns, else one for each.
 class ResultFormats {
@@ -84,7 +82,7 @@ class ResultFormats {
 // RowDescription and DataRow. A row has exactly as many values as there are columns.
 void write_columns(std::string& out, std::span<const ResultColumn> columns,
                    const ResultFormats& formats);
-void write_row(std::string& out, std::span<const ResultColumn> columns, const Row& row,
+void write_row(std::string& out, std::span<const ResultColumn> columns, const Cells& row,
                const ResultFormats& formats);
 
 }  // namespace weir

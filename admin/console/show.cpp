@@ -48,17 +48,23 @@ constexpr ShowSpec kDnsZones = {.topic = "DNS_ZONES"};
 
 // In the order of SHOW HELP.
 constexpr const ShowSpec* kShows[] = {
-    &kShowHelp,     &kShowVersion,   &kShowState,      &kShowConfig,        &kShowDatabases, &kShowUsers,
-    &kShowPools,    &kShowClients,   &kShowServers,    &kShowStats,         &kShowStatsTotals,
-    &kShowStatsAverages, &kShowTotals, &kShowLists,    &kShowMem,           &kFds,           &kSockets,
-    &kActiveSockets, &kPeers,        &kPeerPools,      &kDnsHosts,          &kDnsZones,
+    &kShowHelp,      &kShowVersion,   &kShowState,       &kShowConfig,
+    &kShowDatabases, &kShowUsers,     &kShowPools,       &kShowClients,
+    &kShowServers,   &kShowStats,     &kShowStatsTotals, &kShowStatsAverages,
+    &kShowTotals,    &kShowLists,     &kShowMem,         &kFds,
+    &kSockets,       &kActiveSockets, &kPeers,           &kPeerPools,
+    &kDnsHosts,      &kDnsZones,
 };
 
 }  // namespace
 
-std::span<const ShowSpec* const> show_table() { return kShows; }
+std::span<const ShowSpec* const> show_table() {
+    return kShows;
+}
 
-std::span<const ShowSpec> setting_table() { return kSettings; }
+std::span<const ShowSpec> setting_table() {
+    return kSettings;
+}
 
 const ShowSpec* find_show(std::string_view topic) {
     for (const ShowSpec* spec : kShows) {
@@ -74,8 +80,8 @@ const ShowSpec* find_setting(std::string_view name) {
     return nullptr;
 }
 
-Outcome run_show(const ShowSpec& spec, const ShowInput& input) {
-    Outcome outcome = Outcome::done("SHOW");
+CommandOutcome run_show(const ShowSpec& spec, const ShowInput& input) {
+    CommandOutcome outcome = CommandOutcome::done("SHOW");
     if (spec.fixed_value != nullptr) {
         outcome.rows.push_back({spec.fixed_value});
     } else {

@@ -1,7 +1,7 @@
-// SHOW: the registry of everything that can be shown. One ShowSpec says who may see it, its columns (the one
-// place where they stand: RowDescription, the golden list and SHOW's answers follow it) and what fills it.
-// To add a SHOW, see admin/README.md.
-// Thread: the table is constant; fill functions run on the control thread.
+// SHOW: the registry of everything that can be shown. One ShowSpec says who may see it, its columns
+// (the one place where they stand: RowDescription, the golden list and SHOW's answers follow it)
+// and what fills it. To add a SHOW, see admin/README.md. Thread: the table is constant; fill
+// functions run on the control thread.
 #pragma once
 
 #include <span>
@@ -28,9 +28,9 @@ enum class Access : uint8_t { Everyone, Admin };
 struct ShowInput {
     Inspector& inspector;
     ConfigPtr config;
-    const DatabaseTotals& totals;   // now, the console's own among them
+    const DatabaseTotals& totals;  // now, the console's own among them
     const StatsHistory& history;
-    size_t consoles = 0;            // clients that talk to the console
+    size_t consoles = 0;                           // clients that talk to the console
     std::span<const WorkerSnapshot> workers = {};  // only if the spec asks for them
 };
 
@@ -39,7 +39,7 @@ struct ShowSpec {
     Access access = Access::Everyone;
     std::span<const ResultColumn> columns = {};  // empty: no rows, only a notice
     // Null: PgBouncer knows it, this release does not yet.
-    void (*fill)(const ShowInput& input, Outcome& outcome) = nullptr;
+    void (*fill)(const ShowInput& input, CommandOutcome& outcome) = nullptr;
     bool needs_workers = false;
     // A setting that drivers ask about: its only, unchanging value.
     const char* fixed_value = nullptr;
@@ -53,6 +53,6 @@ std::span<const ShowSpec> setting_table();
 // From either table, in any letter case; null when there is none.
 const ShowSpec* find_show(std::string_view topic);
 const ShowSpec* find_setting(std::string_view name);
-Outcome run_show(const ShowSpec& spec, const ShowInput& input);
+CommandOutcome run_show(const ShowSpec& spec, const ShowInput& input);
 
 }  // namespace weir

@@ -1,5 +1,5 @@
-// SHOW CLIENTS and SHOW SERVERS: one row per connection. Those that a worker owns come from the snapshots, idle
-// servers from the pools.
+// SHOW CLIENTS and SHOW SERVERS: one row per connection. Those that a worker owns come from the
+// snapshots, idle servers from the pools.
 #include <algorithm>
 #include <charconv>
 #include <ctime>
@@ -47,9 +47,11 @@ std::string pointer(uint64_t id) {
 }
 
 // The column has 31 bits; ids go on counting.
-int64_t short_id(uint64_t id) { return static_cast<int64_t>(id & 0x7fffffff); }
+int64_t short_id(uint64_t id) {
+    return static_cast<int64_t>(id & 0x7fffffff);
+}
 
-Value local_time(Inspector& inspector, Instant at) {
+Cell local_time(Inspector& inspector, Instant at) {
     if (at.is_never()) return {};
     const auto seconds = static_cast<std::time_t>(inspector.wall_us(at) / kUsPerSecond);
     std::tm parts{};
@@ -58,7 +60,7 @@ Value local_time(Inspector& inspector, Instant at) {
     return std::string(text, std::strftime(text, sizeof text, "%Y-%m-%d %H:%M:%S %Z", &parts));
 }
 
-Row client_row(Inspector& inspector, const ClientRow& client, Instant now) {
+Cells client_row(Inspector& inspector, const ClientRow& client, Instant now) {
     const bool is_waiting = !client.waiting_since.is_never() && client.waiting_since < now;
     const int64_t wait_us = is_waiting ? (now - client.waiting_since).count() : 0;
     const Instant requested =
@@ -86,7 +88,7 @@ Row client_row(Inspector& inspector, const ClientRow& client, Instant now) {
             short_id(client.id)};
 }
 
-Row server_row(Inspector& inspector, const ServerRow& server) {
+Cells server_row(Inspector& inspector, const ServerRow& server) {
     const Instant requested =
         server.requested_at.is_never() ? server.connected_at : server.requested_at;
     return {"S",
@@ -120,7 +122,7 @@ void sort_rows(std::vector<T>& rows) {
     });
 }
 
-void show_clients(const ShowInput& input, Outcome& outcome) {
+void show_clients(const ShowInput& input, CommandOutcome& outcome) {
     std::vector<ClientRow> clients;
     for (const WorkerSnapshot& worker : input.workers) {
         std::copy_if(worker.clients.begin(), worker.clients.end(), std::back_inserter(clients),
@@ -133,7 +135,7 @@ void show_clients(const ShowInput& input, Outcome& outcome) {
     }
 }
 
-void show_servers(const ShowInput& input, Outcome& outcome) {
+void show_servers(const ShowInput& input, CommandOutcome& outcome) {
     std::vector<ServerRow> servers;
     for (const WorkerSnapshot& worker : input.workers) {
         servers.insert(servers.end(), worker.servers.begin(), worker.servers.end());
@@ -147,7 +149,8 @@ void show_servers(const ShowInput& input, Outcome& outcome) {
         pool.for_each_idle([&](const ServerConnection& server) {
             if (!known.insert(server.id).second) return;
             servers.push_back(make_server_row(server, names));
-            servers.back().state = is_check_due(server, input.config->global, now) ? "used" : "idle";
+            servers.back().state =
+                is_check_due(server, input.config->global, now) ? "used" : "idle";
         });
     });
     sort_rows(servers);
@@ -158,14 +161,10 @@ void show_servers(const ShowInput& input, Outcome& outcome) {
 
 }  // namespace
 
-constinit const ShowSpec kShowClients = {.topic = "CLIENTS",
-                                         .columns = kConnectionColumns,
-                                         .fill = show_clients,
-                                         .needs_workers = true};
-constinit const ShowSpec kShowServers = {.topic = "SERVERS",
-                                         .columns = kConnectionColumns,
-                                         .fill = show_servers,
-                                         .needs_workers = true};
+constinit const ShowSpec kShowClients = {
+    .topic = "CLIENTS", .columns = kConnectionColumns, .fill = show_clients, .needs_workers = true};
+constinit const ShowSpec kShowServers = {
+    .topic = "SERVERS", .columns = kConnectionColumns, .fill = show_servers, .needs_workers = true};
 
 bool is_check_due(const ServerConnection& server, const GlobalConfig& global, Instant now) {
     return !global.server_check_query.empty() && global.server_check_delay.count() > 0 &&

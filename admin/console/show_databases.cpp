@@ -33,14 +33,15 @@ int64_t seconds(Duration duration) {
     return std::chrono::duration_cast<std::chrono::seconds>(duration).count();
 }
 
-Row database_row(const Config& config, const DatabaseConfig& database, const DatabaseState* state) {
+Cells database_row(const Config& config, const DatabaseConfig& database,
+                   const DatabaseState* state) {
     // The sizes of the entry itself: nobody has an empty name.
     const std::string nobody;
-    Value hosts;
+    Cell hosts;
     if (!database.hosts.empty()) hosts = join_list(database.hosts);
-    Value load_balance_hosts;
+    Cell load_balance_hosts;
     if (database.hosts.size() > 1) load_balance_hosts = to_string(database.load_balance_hosts);
-    Value pool_mode;
+    Cell pool_mode;
     if (database.pool_mode) pool_mode = to_string(*database.pool_mode);
     return {database.name,
             hosts,
@@ -61,7 +62,7 @@ Row database_row(const Config& config, const DatabaseConfig& database, const Dat
             state != nullptr && state->disabled.load()};
 }
 
-Row console_row(const ShowInput& input) {
+Cells console_row(const ShowInput& input) {
     constexpr int kConsolePoolSize = 2;  // PgBouncer's figure
     const GlobalConfig& global = input.config->global;
     return {kConsoleDatabase,
@@ -83,7 +84,7 @@ Row console_row(const ShowInput& input) {
             false};
 }
 
-void show_databases(const ShowInput& input, Outcome& outcome) {
+void show_databases(const ShowInput& input, CommandOutcome& outcome) {
     bool is_console_shown = false;
     const auto show_console = [&] {
         if (!is_console_shown) outcome.rows.push_back(console_row(input));
@@ -105,7 +106,8 @@ constinit const ShowSpec kShowDatabases = {
 std::vector<DatabaseConfig> listed_databases(const ShowInput& input) {
     const Config& config = *input.config;
     std::set<std::string> names;
-    for (const auto& [name, database] : config.databases) names.insert(name);
+    for (const auto& [name, database] : config.databases)
+        names.insert(name);
     input.inspector.pools().for_each_database([&names](const DatabaseState& state) {
         if (!state.removed.load()) names.insert(state.name);
     });

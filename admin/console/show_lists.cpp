@@ -51,7 +51,7 @@ Census take_census(const ShowInput& input) {
     return census;
 }
 
-void show_lists(const ShowInput& input, Outcome& outcome) {
+void show_lists(const ShowInput& input, CommandOutcome& outcome) {
     const Census census = take_census(input);
     outcome.rows = {
         {"databases", listed_databases(input).size() + 1},
@@ -71,7 +71,7 @@ void show_lists(const ShowInput& input, Outcome& outcome) {
     };
 }
 
-void show_mem(const ShowInput& input, Outcome& outcome) {
+void show_mem(const ShowInput& input, CommandOutcome& outcome) {
     const Census census = take_census(input);
     const auto add = [&outcome](const char* name, uint64_t size, uint64_t used, uint64_t free) {
         outcome.rows.push_back({name, size, used, free, size * (used + free)});

@@ -10,22 +10,24 @@ constexpr ResultColumn kConfigColumns[] = {{"key"}, {"value"}, {"default"}, {"ch
 constexpr ResultColumn kStateColumns[] = {{"key"}, {"value"}};
 constexpr ResultColumn kVersionColumns[] = {{"version"}};
 
-const char* yes_no(bool is) { return is ? "yes" : "no"; }
+const char* yes_no(bool is) {
+    return is ? "yes" : "no";
+}
 
-void show_config_rows(const ShowInput& input, Outcome& outcome) {
+void show_config_rows(const ShowInput& input, CommandOutcome& outcome) {
     for (const ShowConfigRow& row : show_config(input.config->global)) {
         outcome.rows.push_back({row.key, row.value, row.default_text, yes_no(row.changeable)});
     }
 }
 
-void show_state(const ShowInput& input, Outcome& outcome) {
+void show_state(const ShowInput& input, CommandOutcome& outcome) {
     const bool is_paused = input.inspector.is_paused();
     outcome.rows = {
         {"active", yes_no(!is_paused)}, {"paused", yes_no(is_paused)}, {"suspended", "no"}};
 }
 
 // The first line of `weir --version`.
-void show_version(const ShowInput&, Outcome& outcome) {
+void show_version(const ShowInput&, CommandOutcome& outcome) {
     outcome.rows.push_back({"Weir " WEIR_VERSION});
 }
 

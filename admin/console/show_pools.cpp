@@ -42,12 +42,14 @@ struct PoolFigures {
     size_t servers_tested = 0;
     size_t servers_login = 0;
     Duration wait_max = Duration(0);
-    Value pool_mode;
-    Value load_balance_hosts;
+    Cell pool_mode;
+    Cell load_balance_hosts;
 };
 using PoolTable = std::map<PoolKey, PoolFigures>;
 
-PoolKey console_key() { return {kConsoleDatabase, kConsoleDatabase}; }
+PoolKey console_key() {
+    return {kConsoleDatabase, kConsoleDatabase};
+}
 
 void count_client(PoolTable& pools, const ClientRow& client) {
     if (client.is_login) return;
@@ -67,7 +69,8 @@ void count_client(PoolTable& pools, const ClientRow& client) {
     }
 }
 
-// Of the leased servers (of which the ledger knows only how many) those that do not serve a client now.
+// Of the leased servers (of which the ledger knows only how many) those that do not serve a client
+// now.
 void count_server(PoolTable& pools, const ServerRow& server) {
     const auto found = pools.find(PoolKey{server.database, server.user});
     if (found == pools.end()) return;
@@ -82,7 +85,8 @@ void count_server(PoolTable& pools, const ServerRow& server) {
     }
 }
 
-// The snapshots are a moment older than the ledger: what they say is bounded by what the ledger has.
+// The snapshots are a moment older than the ledger: what they say is bounded by what the ledger
+// has.
 void settle_active(PoolFigures& figures, size_t leased) {
     for (size_t* special : {&figures.servers_tested, &figures.servers_being_canceled,
                             &figures.servers_active_cancel}) {
@@ -115,7 +119,7 @@ void add_pool(PoolTable& pools, std::map<PoolKey, size_t>& leased, const ShowInp
     leased[pool.key()] = counts.leased;
 }
 
-Row row_of(const PoolKey& key, const PoolFigures& figures) {
+Cells row_of(const PoolKey& key, const PoolFigures& figures) {
     constexpr int64_t kUsPerSecond = 1'000'000;
     return {key.database,
             key.user,
@@ -136,15 +140,17 @@ Row row_of(const PoolKey& key, const PoolFigures& figures) {
             figures.load_balance_hosts};
 }
 
-void show_pools(const ShowInput& input, Outcome& outcome) {
+void show_pools(const ShowInput& input, CommandOutcome& outcome) {
     PoolTable pools;
     std::map<PoolKey, size_t> leased;
     input.inspector.pools().for_each_pool(
         [&](Pool& pool) { add_pool(pools, leased, input, pool); });
     pools[console_key()].pool_mode = to_string(PoolMode::Statement);
     for (const WorkerSnapshot& worker : input.workers) {
-        for (const ClientRow& client : worker.clients) count_client(pools, client);
-        for (const ServerRow& server : worker.servers) count_server(pools, server);
+        for (const ClientRow& client : worker.clients)
+            count_client(pools, client);
+        for (const ServerRow& server : worker.servers)
+            count_server(pools, server);
     }
     for (auto& [key, figures] : pools) {
         settle_active(figures, leased[key]);

@@ -1,11 +1,14 @@
-// SHOW STATS and its variants: counters since the start, and averages of the last full stats_period.
+// SHOW STATS and its variants: counters since the start, and averages of the last full
+// stats_period.
 #include "admin/console/show_specs.h"
 
 namespace weir {
 
 namespace {
 
-constexpr ResultColumn numeric(std::string_view name) { return {name, ColumnType::Numeric}; }
+constexpr ResultColumn numeric(std::string_view name) {
+    return {name, ColumnType::Numeric};
+}
 
 constexpr ResultColumn kStatsColumns[] = {
     {"database"},
@@ -71,48 +74,55 @@ constexpr ResultColumn kListColumns[] = {{"name"}, numeric("value")};
 
 // After `total_` and `avg_` in SHOW TOTALS; the order is that of kStatsCounters.
 constexpr const char* kListNames[] = {
-    "server_assignment_count", "xact_count",
-    "query_count",             "client_bytes",
-    "server_bytes",            "xact_time",
-    "query_time",              "wait_time",
-    "ps_client_parse_count",   "ps_server_parse_count",
-    "ps_bind_count",           "client_login_count",
+    "server_assignment_count",
+    "xact_count",
+    "query_count",
+    "client_bytes",
+    "server_bytes",
+    "xact_time",
+    "query_time",
+    "wait_time",
+    "ps_client_parse_count",
+    "ps_server_parse_count",
+    "ps_bind_count",
+    "client_login_count",
 };
 static_assert(std::size(kListNames) == std::size(kStatsCounters));
 static_assert(std::size(kTotalsColumns) == 1 + std::size(kStatsCounters));
 static_assert(std::size(kAveragesColumns) == 1 + std::size(kStatsCounters));
 static_assert(std::size(kStatsColumns) == 1 + 2 * std::size(kStatsCounters));
 
-void append(Row& row, const PoolTotals& totals) {
-    for (const StatsCounter& counter : kStatsCounters) row.push_back(totals.*counter.total);
+void append(Cells& row, const PoolTotals& totals) {
+    for (const StatsCounter& counter : kStatsCounters)
+        row.push_back(totals.*counter.total);
 }
 
-void show_stats(const ShowInput& input, Outcome& outcome) {
+void show_stats(const ShowInput& input, CommandOutcome& outcome) {
     for (const auto& [database, totals] : input.totals) {
-        Row row = {database};
+        Cells row = {database};
         append(row, totals);
         append(row, input.history.average(database));
         outcome.rows.push_back(std::move(row));
     }
 }
 
-void show_stats_totals(const ShowInput& input, Outcome& outcome) {
+void show_stats_totals(const ShowInput& input, CommandOutcome& outcome) {
     for (const auto& [database, totals] : input.totals) {
-        Row row = {database};
+        Cells row = {database};
         append(row, totals);
         outcome.rows.push_back(std::move(row));
     }
 }
 
-void show_stats_averages(const ShowInput& input, Outcome& outcome) {
+void show_stats_averages(const ShowInput& input, CommandOutcome& outcome) {
     for (const auto& [database, totals] : input.totals) {
-        Row row = {database};
+        Cells row = {database};
         append(row, input.history.average(database));
         outcome.rows.push_back(std::move(row));
     }
 }
 
-void show_totals(const ShowInput& input, Outcome& outcome) {
+void show_totals(const ShowInput& input, CommandOutcome& outcome) {
     const auto list = [&outcome](const std::string& prefix, const PoolTotals& totals) {
         for (size_t i = 0; i < std::size(kStatsCounters); ++i) {
             outcome.rows.push_back({prefix + kListNames[i], totals.*kStatsCounters[i].total});

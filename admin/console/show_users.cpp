@@ -31,7 +31,7 @@ struct Used {
     int clients = 0;
 };
 
-void show_users(const ShowInput& input, Outcome& outcome) {
+void show_users(const ShowInput& input, CommandOutcome& outcome) {
     const Config& config = *input.config;
     std::map<std::string, Used> used;
     input.inspector.pools().for_each_user([&used](const UserState& state) {
@@ -39,16 +39,13 @@ void show_users(const ShowInput& input, Outcome& outcome) {
     });
     for (const std::string& name : listed_users(input)) {
         const UserConfig* user = config.find_user(name);
-        Value pool_mode;
+        Cell pool_mode;
         if (user != nullptr && user->pool_mode) pool_mode = to_string(*user->pool_mode);
-        outcome.rows.push_back({name,
-                                size_text(user == nullptr ? kInherit : user->pool_size),
-                                size_text(user == nullptr ? kInherit : user->reserve_pool_size),
-                                pool_mode,
-                                effective_max_user_connections(config, name),
-                                used[name].servers,
-                                effective_max_user_client_connections(config, name),
-                                used[name].clients});
+        outcome.rows.push_back(
+            {name, size_text(user == nullptr ? kInherit : user->pool_size),
+             size_text(user == nullptr ? kInherit : user->reserve_pool_size), pool_mode,
+             effective_max_user_connections(config, name), used[name].servers,
+             effective_max_user_client_connections(config, name), used[name].clients});
     }
 }
 
@@ -58,8 +55,10 @@ constinit const ShowSpec kShowUsers = {.topic = "USERS", .columns = kColumns, .f
 
 std::vector<std::string> listed_users(const ShowInput& input) {
     std::set<std::string> names = {kConsoleDatabase};
-    for (const auto& [name, secret] : input.config->secrets) names.insert(name);
-    for (const auto& [name, user] : input.config->users) names.insert(name);
+    for (const auto& [name, secret] : input.config->secrets)
+        names.insert(name);
+    for (const auto& [name, user] : input.config->users)
+        names.insert(name);
     input.inspector.pools().for_each_user(
         [&names](const UserState& state) { names.insert(state.name); });
     return {names.begin(), names.end()};

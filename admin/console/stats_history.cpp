@@ -10,7 +10,9 @@ PoolTotals find_totals(const DatabaseTotals& totals, const std::string& database
 }
 
 // A database that was removed takes its counts with it, also from the sum of all.
-uint64_t growth(uint64_t before, uint64_t after) { return after > before ? after - before : 0; }
+uint64_t growth(uint64_t before, uint64_t after) {
+    return after > before ? after - before : 0;
+}
 
 }  // namespace
 
@@ -19,7 +21,8 @@ DatabaseTotals collect_totals(PoolSet& pools) {
     pools.for_each_pool([&totals](Pool& pool) {
         if (pool.database_state().removed.load()) return;
         PoolTotals& sum = totals[pool.key().database];
-        for (const PoolCounters& counters : pool.counters()) sum.add(counters);
+        for (const PoolCounters& counters : pool.counters())
+            sum.add(counters);
     });
     return totals;
 }
@@ -27,7 +30,8 @@ DatabaseTotals collect_totals(PoolSet& pools) {
 PoolTotals sum_of(const DatabaseTotals& totals) {
     PoolTotals sum;
     for (const auto& [database, more] : totals) {
-        for (const StatsCounter& counter : kStatsCounters) sum.*counter.total += more.*counter.total;
+        for (const StatsCounter& counter : kStatsCounters)
+            sum.*counter.total += more.*counter.total;
     }
     return sum;
 }

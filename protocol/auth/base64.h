@@ -1,6 +1,6 @@
 // Base64 in its canonical form, as SCRAM messages and verifiers carry it: the alphabet A-Z a-z 0-9
-// + / with '=' padding (RFC 5802 §7, production "base64"; RFC 4648 §4). Pure functions. Thread:
-// any.
+// + / with '=' padding (RFC 5802 §7, production "base64"; RFC 4648 §4).
+// Pure functions. Thread: any.
 #pragma once
 
 #include <cstdint>

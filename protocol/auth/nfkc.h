@@ -1,6 +1,7 @@
 // Unicode normalisation form KC (Unicode Standard Annex #15; Unicode Standard chapter 3, D112-D117)
 // of text whose code points Unicode 3.2 assigned: what SASLprep needs and no more. Others are left
-// alone. Thread: any.
+// alone.
+// Thread: any.
 #pragma once
 
 #include <vector>

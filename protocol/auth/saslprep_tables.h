@@ -2,7 +2,8 @@
 // Unicode 3.2 (all others are prohibited in a prepared string, so nothing is known about them
 // here). The data are generated: generate_saslprep_tables.py writes saslprep_tables.cpp. Hangul
 // syllables are not in the tables; they follow a formula (nfkc.cpp). Every table is sorted by its
-// first member (Composition: by its first two) and its ranges do not overlap. Thread: immutable.
+// first member (Composition: by its first two) and its ranges do not overlap.
+// Thread: immutable.
 #pragma once
 
 #include <cstdint>

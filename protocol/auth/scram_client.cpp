@@ -42,7 +42,7 @@ tl::unexpected<Error> server_error(std::string_view message) {
 }  // namespace
 
 ScramClient::ScramClient(std::string_view password, std::string client_nonce,
-                         std::optional<std::string> channel_binding)
+                         const std::optional<std::string>& channel_binding)
     : client_nonce_(std::move(client_nonce)),
       binding_input_(gs2_header(channel_binding.has_value()) + channel_binding.value_or("")),
       client_first_bare_("n=,r=" + client_nonce_) {
@@ -52,7 +52,7 @@ ScramClient::ScramClient(std::string_view password, std::string client_nonce,
 }
 
 ScramClient::ScramClient(const ScramKeys& keys, std::string client_nonce,
-                         std::optional<std::string> channel_binding)
+                         const std::optional<std::string>& channel_binding)
     : client_nonce_(std::move(client_nonce)),
       binding_input_(gs2_header(channel_binding.has_value()) + channel_binding.value_or("")),
       client_first_bare_("n=,r=" + client_nonce_),

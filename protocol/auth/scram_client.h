@@ -3,7 +3,8 @@
 // messages (client_first -> SASLInitialResponse; AuthenticationSASLContinue -> on_server_first ->
 // SASLResponse; AuthenticationSASLFinal -> on_server_final) and supplies randomness. The server is
 // not trusted: it may send anything, and has to prove in the end that it knows the user. A server
-// connection owns one object per login. Thread: worker (no sharing).
+// connection owns one object per login.
+// Thread: worker (no sharing).
 #pragma once
 
 #include <cstdint>
@@ -27,13 +28,13 @@ class ScramClient {
     // of fresh secure randomness (must satisfy is_scram_nonce). `channel_binding` is the
     // certificate hash (RFC 5929 §4.1) when the mechanism is SCRAM-SHA-256-PLUS, otherwise nothing.
     ScramClient(std::string_view password, std::string client_nonce,
-                std::optional<std::string> channel_binding = std::nullopt);
+                const std::optional<std::string>& channel_binding = std::nullopt);
 
     // Logs in with keys: those of the client's own login (ScramServer::keys), or cached ones. They
     // fit only a server whose verifier has the salt and iterations they were made with; the server
     // rejects others as a wrong password, and salt() and iterations() then tell why.
     ScramClient(const ScramKeys& keys, std::string client_nonce,
-                std::optional<std::string> channel_binding = std::nullopt);
+                const std::optional<std::string>& channel_binding = std::nullopt);
     ScramClient(const ScramClient&) = delete;
     ScramClient& operator=(const ScramClient&) = delete;
 
@@ -48,7 +49,8 @@ class ScramClient {
 
     // Takes the server-first message, gives the client-final message. With a password and no
     // fitting cached keys this derives them: a millisecond for 4096 iterations, seconds for the
-    // maximum. Errors: 08P01 for anything malformed, too long or out of order, an unknown mandatory
+    // maximum.
+    // Errors: 08P01 for anything malformed, too long or out of order, an unknown mandatory
     // extension, a nonce that does not properly extend ours or is longer than kScramNonceBytesMax,
     // an empty salt, an iteration count outside 1 .. kScramIterationsMax; 28P01 when the server
     // reports an error.

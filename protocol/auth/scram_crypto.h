@@ -1,6 +1,7 @@
 // The arithmetic of SCRAM-SHA-256 (RFC 5802 §3 with the hash of RFC 7677), shared by both sides.
 // Only this room includes it. Pure functions over OpenSSL; a failure inside OpenSSL (out of memory,
-// no provider with SHA-256) leaves nothing sensible to do and aborts. Thread: any.
+// no provider with SHA-256) leaves nothing sensible to do and aborts.
+// Thread: any.
 #pragma once
 
 #include <cstdint>

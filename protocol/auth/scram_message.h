@@ -1,6 +1,7 @@
 // What both sides of a SCRAM exchange share: names, limits, and a reader for "a=value,b=value"
 // messages (RFC 5802 §5 and §7; PostgreSQL documentation, "SASL Authentication"). The messages come
-// from strangers: everything here accepts any bytes. Thread: any (values, pure functions).
+// from strangers: everything here accepts any bytes.
+// Thread: any (values, pure functions).
 #pragma once
 
 #include <cstddef>
@@ -25,8 +26,8 @@ constexpr std::string_view kScramPlusMechanism = "SCRAM-SHA-256-PLUS";
 constexpr std::string_view kScramBindingFlag = "p=tls-server-end-point";
 
 // Our limits; the RFCs set none. libpq's nonces have 24 characters, its messages less than 200.
-constexpr size_t kScramMessageBytesMax = 64 * 1024;
-constexpr size_t kScramNonceBytesMax = 1024;  // one side's, and both together
+constexpr size_t kScramMessageBytesMax = 65'536;
+constexpr size_t kScramNonceBytesMax = 1024;  // a client's; both together in server-first
 constexpr uint32_t kScramIterationsMax = 10'000'000;
 
 // True for 1 .. kScramNonceBytesMax printable ASCII characters without ',' (RFC 5802 §7,

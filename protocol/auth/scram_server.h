@@ -2,7 +2,8 @@
 // Authentication"): the proxy checks a client that logs in to it. Pure: text in, text out; the
 // caller moves the messages (SASLInitialResponse's body -> on_client_first ->
 // AuthenticationSASLContinue; SASLResponse -> on_client_final -> AuthenticationSASLFinal) and
-// supplies randomness. A session owns one object per login. Thread: worker (no sharing).
+// supplies randomness. A session owns one object per login.
+// Thread: worker (no sharing).
 #pragma once
 
 #include <cstdint>

@@ -1,8 +1,8 @@
 // Secrets at rest: text that is wiped when it dies, and the three forms in which PostgreSQL keeps a
 // password (pg_authid.rolpassword, and so auth_file and auth_query): plain text, "md5" and 32 hex
 // digits, or a SCRAM-SHA-256 verifier. Nothing here can be streamed or formatted, on purpose: a
-// secret must not reach a log. Values: whoever holds one owns it. Thread: any (values, pure
-// functions).
+// secret must not reach a log. Values: whoever holds one owns it.
+// Thread: any (values, pure functions).
 #pragma once
 
 #include <openssl/crypto.h>
@@ -120,7 +120,7 @@ enum class SecretKind { Empty, Plain, Md5, Scram };
 
 // Which form a stored secret has, decided as PostgreSQL's server does: "md5" followed by exactly 32
 // lower-case hex digits; a SCRAM-SHA-256 verifier that parse_scram_verifier accepts; otherwise a
-// plain password. So a damaged verifier counts as a (very odd) plain password and never matches.
+// plain password. So a damaged verifier counts as a (very odd) plain password.
 SecretKind classify_secret(std::string_view secret);
 
 }  // namespace weir

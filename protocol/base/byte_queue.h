@@ -1,7 +1,7 @@
 // Bytes that could not be used or sent yet. Empty most of the time and then owns no memory at all:
 // thousands of idle clients must cost bytes, not buffers.
-// Invariant: read_ <= bytes_.size(); consumed bytes are dropped when the queue runs empty or is half waste.
-// Thread: that of the owner.
+// Invariant: read_ <= bytes_.size(); consumed bytes are dropped when the queue runs empty or is
+// half waste. Thread: that of the owner.
 #pragma once
 
 #include <cstdint>

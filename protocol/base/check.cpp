@@ -24,6 +24,8 @@ bool report_bug(const char* expression, const char* file, int line) noexcept {
     return true;
 }
 
-uint64_t internal_bugs_total() noexcept { return bugs.load(std::memory_order_relaxed); }
+uint64_t internal_bugs_total() noexcept {
+    return bugs.load(std::memory_order_relaxed);
+}
 
 }  // namespace weir

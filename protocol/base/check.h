@@ -1,7 +1,8 @@
 // Assertion tiers.
 //   WEIR_CHECK   always on, aborts: ledger counters, slot generations, list membership, ownership.
 //   WEIR_DCHECK  debug, sanitizer and simulator builds only.
-//   WEIR_BUG     true when `cond` (an internal contradiction) holds: aborts in debug builds, otherwise
+//   WEIR_BUG     true when `cond` (an internal contradiction) holds: aborts in debug builds,
+//   otherwise
 //                counts it and lets the caller take the safe branch (usually: close that pair).
 // Never assert what a peer or the operating system can cause.
 // Thread: any.
@@ -29,4 +30,5 @@ uint64_t internal_bugs_total() noexcept;
 #else
 #define WEIR_DCHECK(cond) WEIR_CHECK(cond)
 #endif
-#define WEIR_BUG(cond) (__builtin_expect(!!(cond), 0) && ::weir::report_bug(#cond, __FILE__, __LINE__))
+#define WEIR_BUG(cond) \
+    (__builtin_expect(!!(cond), 0) && ::weir::report_bug(#cond, __FILE__, __LINE__))

@@ -10,8 +10,8 @@ using WorkerId = uint8_t;
 constexpr WorkerId kNoWorker = 255;
 constexpr unsigned kMaxWorkers = 64;
 
-// A client session: where it lives and which life of that slot is meant. A message for an earlier life
-// of the slot is recognised by its generation and dropped.
+// A client session: where it lives and which life of that slot is meant. A message for an earlier
+// life of the slot is recognised by its generation and dropped.
 struct ClientId {
     uint32_t slot = 0;
     uint32_t generation = 0;  // 0 = nobody

@@ -1,6 +1,6 @@
-// Two sources that must not be mixed up: Prng is seeded and repeatable (behaviour, tests, simulator);
-// secure_random is OpenSSL's CSPRNG (cancel keys, salts, nonces).
-// Thread: a Prng belongs to one thread; secure_random is safe from any.
+// Two sources that must not be mixed up: Prng is seeded and repeatable (behaviour, tests,
+// simulator); secure_random is OpenSSL's CSPRNG (cancel keys, salts, nonces). Thread: a Prng
+// belongs to one thread; secure_random is safe from any.
 #pragma once
 
 #include <cstdint>

@@ -1,6 +1,6 @@
-// Slots that are never freed, only given a new generation, so that a stale {slot, generation} can always be
-// checked without touching freed memory. Grows by chunks; addresses are stable.
-// Thread: that of the owner.
+// Slots that are never freed, only given a new generation, so that a stale {slot, generation} can
+// always be checked without touching freed memory. Grows by chunks; addresses are stable. Thread:
+// that of the owner.
 #pragma once
 
 #include <cstdint>
@@ -41,7 +41,9 @@ class Slab {
     }
 
     T* at(uint32_t slot) { return &chunks_[slot / kChunk][slot % kChunk]; }
-    [[nodiscard]] uint32_t capacity() const { return static_cast<uint32_t>(chunks_.size() * kChunk); }
+    [[nodiscard]] uint32_t capacity() const {
+        return static_cast<uint32_t>(chunks_.size() * kChunk);
+    }
     [[nodiscard]] uint32_t in_use() const { return in_use_; }
 
   private:

@@ -1,8 +1,7 @@
-// Views of what a server sends. Each takes a message body (after tag and length) and gives views into it, or
-// nothing when the body is malformed. A hostile or broken server must not be able to hurt us: fields that may
-// be missing are empty, never null.
-// Source: PostgreSQL documentation, Message Formats and Error and Notice Message Fields.
-// Thread: any (pure functions).
+// Views of what a server sends. Each takes a message body (after tag and length) and gives views
+// into it, or nothing when the body is malformed. A hostile or broken server must not be able to
+// hurt us: fields that may be missing are empty, never null. Source: PostgreSQL documentation,
+// Message Formats and Error and Notice Message Fields. Thread: any (pure functions).
 #pragma once
 
 #include <optional>

@@ -8,7 +8,8 @@ namespace {
 
 constexpr std::array<bool, 256> make_table(const char* tags) {
     std::array<bool, 256> table{};
-    for (const char* t = tags; *t != 0; ++t) table[static_cast<uint8_t>(*t)] = true;
+    for (const char* t = tags; *t != 0; ++t)
+        table[static_cast<uint8_t>(*t)] = true;
     return table;
 }
 

@@ -1,9 +1,9 @@
 // Incremental, zero-copy framing of typed messages, for either direction.
 //
-// A FrameParser looks at the bytes at hand and names the next piece: the start of a message (with as much of
-// its body as is there) or more of a body that began earlier. The caller decides how much of the piece to
-// use and tells so with consume(); a caller that needs a whole message leaves it until it is complete.
-// Nothing is copied and nothing is kept but a counter.
+// A FrameParser looks at the bytes at hand and names the next piece: the start of a message (with
+// as much of its body as is there) or more of a body that began earlier. The caller decides how
+// much of the piece to use and tells so with consume(); a caller that needs a whole message leaves
+// it until it is complete. Nothing is copied and nothing is kept but a counter.
 //
 //   while (true) {
 //       const Piece piece = parser.peek(input.subspan(pos));
@@ -29,7 +29,8 @@ struct Piece {
         NeedMore,   // fewer than five bytes: not even a header
         Start,      // a message begins here; bytes = header and what is there of the body
         Body,       // more of the body of the message begun earlier
-        Malformed,  // unknown type, or a length below 4 or above the limit: the stream cannot be followed
+        Malformed,  // unknown type, or a length below 4 or above the limit: the stream cannot be
+                    // followed
     };
     Kind kind = Kind::NeedMore;
     uint8_t tag = 0;
@@ -62,12 +63,14 @@ class FrameParser {
             return piece;
         }
         if (input.size() < kFrameHeaderBytes) {
-            if (!input.empty() && !is_known_tag(direction_, input[0])) piece.kind = Piece::Kind::Malformed;
+            if (!input.empty() && !is_known_tag(direction_, input[0]))
+                piece.kind = Piece::Kind::Malformed;
             return piece;
         }
         piece.tag = input[0];
         piece.length = load_be32(input.data() + 1);
-        if (piece.length < 4 || piece.length > length_max_ || !is_known_tag(direction_, piece.tag)) {
+        if (piece.length < 4 || piece.length > length_max_ ||
+            !is_known_tag(direction_, piece.tag)) {
             piece.kind = Piece::Kind::Malformed;
             return piece;
         }

@@ -87,6 +87,8 @@ std::optional<FunctionCallView> view_function_call(ByteView body) {
     return view;
 }
 
-std::optional<std::string_view> view_copy_fail(ByteView body) { return view_password(body); }
+std::optional<std::string_view> view_copy_fail(ByteView body) {
+    return view_password(body);
+}
 
 }  // namespace weir

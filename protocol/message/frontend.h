@@ -1,5 +1,5 @@
-// Views of what a client sends. Each takes a message body (after tag and length) and gives views into it,
-// or nothing when the body is malformed or, where "prefix" is said, too short to tell yet.
+// Views of what a client sends. Each takes a message body (after tag and length) and gives views
+// into it, or nothing when the body is malformed or, where "prefix" is said, too short to tell yet.
 // Source: PostgreSQL documentation, Message Formats.
 // Thread: any (pure functions).
 #pragma once

@@ -65,7 +65,8 @@ Result<StartupPacket> parse_startup_packet(ByteView bytes) {
         packet.kind = StartupPacket::Kind::Cancel;
         const uint64_t high = reader.u32();
         packet.cancel_key = high << 32 | reader.u32();
-        if (!reader.ok() || !reader.at_end()) return fail("08P01", "invalid length of cancel request");
+        if (!reader.ok() || !reader.at_end())
+            return fail("08P01", "invalid length of cancel request");
         return packet;
     }
     packet.version = code;
@@ -117,9 +118,11 @@ std::vector<std::string> split_option_words(std::string_view text) {
 
 }  // namespace
 
-Result<std::vector<std::pair<std::string, std::string>>> parse_startup_options(std::string_view text) {
+Result<std::vector<std::pair<std::string, std::string>>> parse_startup_options(
+    std::string_view text) {
     constexpr const char* kUnsupported =
-        "unsupported options startup parameter: only '-c config=val' and '--config=val' are allowed";
+        "unsupported options startup parameter: only '-c config=val' and '--config=val' are "
+        "allowed";
     std::vector<std::pair<std::string, std::string>> out;
     const std::vector<std::string> words = split_option_words(text);
     for (size_t i = 0; i < words.size(); ++i) {
@@ -137,14 +140,16 @@ Result<std::vector<std::pair<std::string, std::string>>> parse_startup_options(s
         if (equals == std::string_view::npos || equals == 0) return fail("08P01", kUnsupported);
         std::string name(setting.substr(0, equals));
         if (is_long) {
-            for (char& c : name) c = c == '-' ? '_' : c;  // as PostgreSQL's ParseLongOption
+            for (char& c : name)
+                c = c == '-' ? '_' : c;  // as PostgreSQL's ParseLongOption
         }
         out.emplace_back(std::move(name), std::string(setting.substr(equals + 1)));
     }
     return out;
 }
 
-std::string make_startup_message(const std::vector<std::pair<std::string, std::string>>& parameters) {
+std::string make_startup_message(
+    const std::vector<std::pair<std::string, std::string>>& parameters) {
     std::string out;
     MessageWriter writer(out);
     writer.begin_untagged();

@@ -17,7 +17,8 @@ bool is_extended(Request request) {
 }
 
 bool ends_with_ready(Request request) {
-    return request == Request::Sync || request == Request::Query || request == Request::FunctionCall;
+    return request == Request::Sync || request == Request::Query ||
+           request == Request::FunctionCall;
 }
 
 }  // namespace
@@ -27,7 +28,8 @@ bool ProtocolTracker::sent(Request request, Origin origin, uint32_t statement) {
         if (request != Request::Sync) return false;
         skipping_ = false;
     }
-    if (request == Request::CopyEnd && count_ == 0) return true;  // ignored by the server, answered by nothing
+    if (request == Request::CopyEnd && count_ == 0)
+        return true;  // ignored by the server, answered by nothing
     push({request, origin, statement});
     if (ends_with_ready(request)) {
         ++ready_owed_;
@@ -55,7 +57,8 @@ void ProtocolTracker::push(const PendingReply& entry) {
 void ProtocolTracker::grow() {
     const uint32_t capacity = (mask_ + 1) * 2;
     auto bigger = std::make_unique<PendingReply[]>(capacity);
-    for (uint32_t i = 0; i < count_; ++i) bigger[i] = at(i);
+    for (uint32_t i = 0; i < count_; ++i)
+        bigger[i] = at(i);
     ring_ = std::move(bigger);
     mask_ = capacity - 1;
     head_ = 0;
@@ -71,7 +74,8 @@ void ProtocolTracker::drop_head(DroppedRequests& dropped) {
 // Cold: only Syncs that a COPY has eaten are taken out of the middle.
 void ProtocolTracker::remove_at(uint32_t i, DroppedRequests& dropped) {
     const PendingReply entry = at(i);
-    for (uint32_t k = i; k + 1 < count_; ++k) ring_[(head_ + k) & mask_] = at(k + 1);
+    for (uint32_t k = i; k + 1 < count_; ++k)
+        ring_[(head_ + k) & mask_] = at(k + 1);
     --count_;
     if (ends_with_ready(entry.request)) --ready_owed_;
     dropped.on_dropped(entry);
@@ -79,12 +83,14 @@ void ProtocolTracker::remove_at(uint32_t i, DroppedRequests& dropped) {
 
 // A CopyDone that comes to the head outside COPY is one that the server ignores.
 void ProtocolTracker::discard_stray_copy_ends() {
-    while (count_ > 0 && head().request == Request::CopyEnd) pop_head();
+    while (count_ > 0 && head().request == Request::CopyEnd)
+        pop_head();
 }
 
 // The head must be `request`, then it is answered.
 ProtocolTracker::Verdict ProtocolTracker::settle(Request request) {
-    if (count_ == 0 || head().request != request || head().origin == Origin::Faked) return Verdict::Doubt;
+    if (count_ == 0 || head().request != request || head().origin == Origin::Faked)
+        return Verdict::Doubt;
     const Verdict verdict = head().origin == Origin::Client ? Verdict::Forward : Verdict::Swallow;
     pop_head();
     discard_stray_copy_ends();
@@ -93,7 +99,8 @@ ProtocolTracker::Verdict ProtocolTracker::settle(Request request) {
 
 ProtocolTracker::Verdict ProtocolTracker::on_ready(uint8_t status) {
     if (status != 'I' && status != 'T' && status != 'E') return Verdict::Doubt;
-    if (count_ == 0 || !ends_with_ready(head().request) || copy_ != CopyState::None) return Verdict::Doubt;
+    if (count_ == 0 || !ends_with_ready(head().request) || copy_ != CopyState::None)
+        return Verdict::Doubt;
     const Verdict verdict = settle(head().request);
     --ready_owed_;
     status_ = static_cast<TransactionStatus>(status);
@@ -102,10 +109,11 @@ ProtocolTracker::Verdict ProtocolTracker::on_ready(uint8_t status) {
 
 void ProtocolTracker::finish_copy_in(bool failed, DroppedRequests& dropped) {
     copy_ = CopyState::None;
-    // The server read (and ignored) every Sync up to the CopyDone that ended the COPY; when it failed
-    // without one, every Sync sent so far was read while it waited for data.
+    // The server read (and ignored) every Sync up to the CopyDone that ended the COPY; when it
+    // failed without one, every Sync sent so far was read while it waited for data.
     uint32_t end = 1;
-    while (end < count_ && at(end).request != Request::CopyEnd) ++end;
+    while (end < count_ && at(end).request != Request::CopyEnd)
+        ++end;
     const bool has_end = end < count_;
     if (!has_end && !failed) return;
     for (uint32_t i = 1; i < end;) {
@@ -127,10 +135,12 @@ ProtocolTracker::Verdict ProtocolTracker::on_error(DroppedRequests& dropped) {
     copy_ = CopyState::None;
     const Origin origin = head().origin;
     if (!is_extended(head().request)) {
-        // Query, FunctionCall: their ReadyForQuery follows. Sync: the commit that it does has failed.
+        // Query, FunctionCall: their ReadyForQuery follows. Sync: the commit that it does has
+        // failed.
         return origin == Origin::Proxy ? Verdict::Swallow : Verdict::Forward;
     }
-    while (count_ > 0 && head().request != Request::Sync) drop_head(dropped);
+    while (count_ > 0 && head().request != Request::Sync)
+        drop_head(dropped);
     if (count_ == 0) {
         skipping_ = true;
         unsynced_ = true;
@@ -173,7 +183,8 @@ ProtocolTracker::Verdict ProtocolTracker::on_backend(BackendTag tag, uint8_t sta
         case BackendTag::RowDescription:
         case BackendTag::NoData:
             if (count_ == 0) return Verdict::Doubt;
-            if (head().request == Request::DescribeStatement || head().request == Request::DescribePortal) {
+            if (head().request == Request::DescribeStatement ||
+                head().request == Request::DescribePortal) {
                 return settle(head().request);
             }
             [[fallthrough]];

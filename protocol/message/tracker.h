@@ -1,18 +1,22 @@
-// ProtocolTracker: where one server connection is in the protocol, seen from both directions at once.
+// ProtocolTracker: where one server connection is in the protocol, seen from both directions at
+// once.
 //
-// It keeps the queue of requests whose answers are owed, in the order they went out, and matches every
-// answer to the head of that queue. From this follows, at every moment: how many ReadyForQuery are owed, the
-// transaction status, the COPY state, whether the server is skipping to the next Sync, and the one question
-// that matters most: may this connection be given to somebody else?
+// It keeps the queue of requests whose answers are owed, in the order they went out, and matches
+// every answer to the head of that queue. From this follows, at every moment: how many
+// ReadyForQuery are owed, the transaction status, the COPY state, whether the server is skipping to
+// the next Sync, and the one question that matters most: may this connection be given to somebody
+// else?
 //
-// An entry has an origin: what the client sent is answered to the client; what the proxy slipped in (a Parse
-// before a Bind, a SET, a ROLLBACK) is swallowed; what the server never saw (a Parse it already has) is
-// answered by the proxy when its turn comes (a faked reply).
+// An entry has an origin: what the client sent is answered to the client; what the proxy slipped in
+// (a Parse before a Bind, a SET, a ROLLBACK) is swallowed; what the server never saw (a Parse it
+// already has) is answered by the proxy when its turn comes (a faked reply).
 //
-// An answer that does not fit means that we and the server disagree: the caller must close the connection.
+// An answer that does not fit means that we and the server disagree: the caller must close the
+// connection.
 //
 // Facts used (PostgreSQL documentation, "Message Flow"):
-//   - after an error in an extended-protocol message the server discards everything up to Sync, simple
+//   - after an error in an extended-protocol message the server discards everything up to Sync,
+//   simple
 //     queries and function calls included;
 //   - Query and FunctionCall end with one ReadyForQuery, an error in them does not skip anything;
 //   - while the server reads COPY data it ignores Flush and Sync; outside COPY it ignores CopyData,
@@ -49,7 +53,8 @@ struct PendingReply {
     static constexpr uint32_t kNoStatement = 0xffffffff;
     Request request = Request::Query;
     Origin origin = Origin::Client;
-    uint32_t statement = kNoStatement;  // for Parse and Close of the proxy's own names: the caller's handle
+    uint32_t statement =
+        kNoStatement;  // for Parse and Close of the proxy's own names: the caller's handle
 };
 
 enum class CopyState : uint8_t { None, In, Out, Both };
@@ -72,8 +77,8 @@ class ProtocolTracker {
 
     // ---- towards the server ----
 
-    // A request went out (or, Faked, would have). Returns false when it will not be answered at all because
-    // the server is skipping to Sync; a Faked one is then dropped like a real one.
+    // A request went out (or, Faked, would have). Returns false when it will not be answered at all
+    // because the server is skipping to Sync; a Faked one is then dropped like a real one.
     bool sent(Request request, Origin origin, uint32_t statement = PendingReply::kNoStatement);
 
     // True and filled when the next answer owed is one that we make up; it is taken off the queue.

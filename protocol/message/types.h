@@ -70,8 +70,8 @@ constexpr uint32_t kGssEncRequestCode = 80877104;
 
 constexpr uint32_t kFrameHeaderBytes = 5;  // tag + length; the length counts itself but not the tag
 
-// Messages before authentication are short; anything longer is refused (PostgreSQL: MAX_STARTUP_PACKET_LENGTH
-// is 10000 for start-up, 65535 for authentication).
+// Messages before authentication are short; anything longer is refused (PostgreSQL:
+// MAX_STARTUP_PACKET_LENGTH is 10000 for start-up, 65535 for authentication).
 constexpr uint32_t kStartupPacketBytesMax = 10000;
 constexpr uint32_t kAuthMessageBytesMax = 65535;
 

@@ -74,7 +74,8 @@ void write_negotiate_protocol_version(std::string& out, std::span<const std::str
     w.begin(BackendTag::NegotiateProtocolVersion);
     w.u32(kProtocol30);
     w.u32(static_cast<uint32_t>(options.size()));
-    for (const std::string_view option : options) w.cstring(option);
+    for (const std::string_view option : options)
+        w.cstring(option);
     w.end();
 }
 
@@ -119,7 +120,8 @@ void write_parameter_description(std::string& out, std::span<const uint32_t> typ
     MessageWriter w(out);
     w.begin(BackendTag::ParameterDescription);
     w.u16(static_cast<uint16_t>(type_oids.size()));
-    for (const uint32_t oid : type_oids) w.u32(oid);
+    for (const uint32_t oid : type_oids)
+        w.u32(oid);
     w.end();
 }
 

@@ -1,6 +1,5 @@
-// MessageWriter appends wire messages to a std::string; below it, one function per message that we write.
-// Not for the relay path, which forwards bytes as they came.
-// Thread: that of the owner.
+// MessageWriter appends wire messages to a std::string; below it, one function per message that we
+// write. Not for the relay path, which forwards bytes as they came. Thread: that of the owner.
 #pragma once
 
 #include <cstdint>
@@ -61,8 +60,8 @@ class MessageWriter {
 
 // ---- backend messages (to a client) ----
 
-// ErrorResponse or NoticeResponse with severity (also non-localised), SQLSTATE, message; detail and hint
-// are left out when empty.
+// ErrorResponse or NoticeResponse with severity (also non-localised), SQLSTATE, message; detail and
+// hint are left out when empty.
 struct ErrorFields {
     std::string_view severity = "ERROR";
     std::string_view sqlstate = "XX000";
@@ -79,7 +78,8 @@ void write_backend_key_data(std::string& out, uint64_t key);  // process id << 3
 void write_ready_for_query(std::string& out, TransactionStatus status);
 void write_command_complete(std::string& out, std::string_view tag);
 void write_negotiate_protocol_version(std::string& out, std::span<const std::string_view> options);
-// A message with no body: ParseComplete, BindComplete, CloseComplete, NoData, EmptyQueryResponse ...
+// A message with no body: ParseComplete, BindComplete, CloseComplete, NoData, EmptyQueryResponse
+// ...
 void write_empty(std::string& out, BackendTag tag);
 
 struct Column {

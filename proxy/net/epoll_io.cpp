@@ -15,7 +15,9 @@ EpollIo::EpollIo(const SocketOptions& options)
     WEIR_CHECK(epoll_fd_ >= 0);
 }
 
-EpollIo::~EpollIo() { ::close(epoll_fd_); }
+EpollIo::~EpollIo() {
+    ::close(epoll_fd_);
+}
 
 int EpollIo::wait(int timeout_ms) {
     const int n = epoll_wait(epoll_fd_, events_.data(), kEventsMax, timeout_ms);
@@ -25,7 +27,8 @@ int EpollIo::wait(int timeout_ms) {
 IoEvent EpollIo::at(int index) const {
     const epoll_event& event = events_[static_cast<size_t>(index)];
     const bool is_broken = (event.events & (EPOLLHUP | EPOLLERR)) != 0;
-    return {{event.data.u64}, (event.events & EPOLLIN) != 0 || is_broken,
+    return {{event.data.u64},
+            (event.events & EPOLLIN) != 0 || is_broken,
             (event.events & EPOLLOUT) != 0 || is_broken};
 }
 
@@ -49,7 +52,9 @@ void EpollIo::modify(int fd, Watch watch, bool read, bool write) {
     control(EPOLL_CTL_MOD, fd, watch, (read ? EPOLLIN : 0U) | (write ? EPOLLOUT : 0U));
 }
 
-void EpollIo::remove(int fd) { epoll_ctl(epoll_fd_, EPOLL_CTL_DEL, fd, nullptr); }
+void EpollIo::remove(int fd) {
+    epoll_ctl(epoll_fd_, EPOLL_CTL_DEL, fd, nullptr);
+}
 
 ssize_t EpollIo::receive(int fd, std::span<uint8_t> into) {
     ssize_t n;
@@ -78,7 +83,8 @@ Result<int> EpollIo::connect(const Address& address) {
     const int fd = socket(address.family(), SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     if (fd < 0) return fail("58000", std::string("cannot make a socket: ") + std::strerror(errno));
     apply_options(fd, address, options_);
-    if (::connect(fd, address.data(), address.size()) < 0 && errno != EINPROGRESS && errno != EINTR) {
+    if (::connect(fd, address.data(), address.size()) < 0 && errno != EINPROGRESS &&
+        errno != EINTR) {
         const std::string why = std::strerror(errno);
         ::close(fd);
         return fail("08006", "connect failed: " + why);
@@ -113,8 +119,12 @@ int EpollIo::peer_pid(int fd) {
     return getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &credentials, &bytes) == 0 ? credentials.pid : 0;
 }
 
-void EpollIo::shutdown_send(int fd) { shutdown(fd, SHUT_WR); }
+void EpollIo::shutdown_send(int fd) {
+    shutdown(fd, SHUT_WR);
+}
 
-void EpollIo::close(int fd) { ::close(fd); }
+void EpollIo::close(int fd) {
+    ::close(fd);
+}
 
 }  // namespace weir

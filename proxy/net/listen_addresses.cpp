@@ -29,8 +29,10 @@ Status add_name(const std::string& name, int port, std::vector<ListenAddress>& o
     hints.ai_socktype = SOCK_STREAM;
     hints.ai_flags = AI_PASSIVE;
     addrinfo* found = nullptr;
-    const int status = getaddrinfo(name == "*" ? nullptr : name.c_str(), std::to_string(port).c_str(), &hints, &found);
-    if (status != 0) return fail("58000", "cannot resolve listen_addr " + name + ": " + gai_strerror(status));
+    const int status = getaddrinfo(name == "*" ? nullptr : name.c_str(),
+                                   std::to_string(port).c_str(), &hints, &found);
+    if (status != 0)
+        return fail("58000", "cannot resolve listen_addr " + name + ": " + gai_strerror(status));
     for (const addrinfo* entry = found; entry != nullptr; entry = entry->ai_next) {
         ListenAddress address;
         address.address = Address::from_sockaddr(entry->ai_addr, entry->ai_addrlen);

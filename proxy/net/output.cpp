@@ -6,7 +6,8 @@ namespace weir {
 
 ssize_t Output::flush(Io& io, int fd, ByteQueue& backlog) {
     size_t total = overflow_.size();
-    for (size_t i = 0; i < count_; ++i) total += pieces_[i].iov_len;
+    for (size_t i = 0; i < count_; ++i)
+        total += pieces_[i].iov_len;
     size_t sent = 0;
     if (backlog.empty() && count_ > 0) {
         const ssize_t n = io.send(fd, {pieces_.data(), count_});
@@ -19,7 +20,8 @@ ssize_t Output::flush(Io& io, int fd, ByteQueue& backlog) {
     if (sent < total) {
         size_t skip = sent;
         for (size_t i = 0; i < count_; ++i) {
-            const ByteView piece(static_cast<const uint8_t*>(pieces_[i].iov_base), pieces_[i].iov_len);
+            const ByteView piece(static_cast<const uint8_t*>(pieces_[i].iov_base),
+                                 pieces_[i].iov_len);
             const size_t here = skip < piece.size() ? skip : piece.size();
             backlog.append(piece.subspan(here));
             skip -= here;

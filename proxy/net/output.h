@@ -1,7 +1,7 @@
-// Output: gathers what one batch of work wants to send to one socket and sends it with one system call.
-// Spans are referenced, not copied, so they must stay valid until flush(); short pieces that we make up go
-// to a scratch area. A worker has one for the direction it is working on.
-// Thread: the worker's.
+// Output: gathers what one batch of work wants to send to one socket and sends it with one system
+// call. Spans are referenced, not copied, so they must stay valid until flush(); short pieces that
+// we make up go to a scratch area. A worker has one for the direction it is working on. Thread: the
+// worker's.
 #pragma once
 
 #include <sys/uio.h>
@@ -53,8 +53,9 @@ class Output {
 
     [[nodiscard]] bool empty() const { return count_ == 0 && overflow_.empty(); }
 
-    // Sends what was gathered behind what `backlog` still holds; what the socket does not take goes to
-    // `backlog`. Gives bytes accepted (sent or kept), or -errno when the connection is broken. Resets itself.
+    // Sends what was gathered behind what `backlog` still holds; what the socket does not take goes
+    // to `backlog`. Gives bytes accepted (sent or kept), or -errno when the connection is broken.
+    // Resets itself.
     ssize_t flush(Io& io, int fd, ByteQueue& backlog);
 
     // Forgets everything gathered.

@@ -37,9 +37,11 @@ void apply_options(int fd, const Address& address, const SocketOptions& options)
         set_option(fd, SOL_SOCKET, SO_KEEPALIVE, 1);
         if (options.keepcnt > 0) set_option(fd, IPPROTO_TCP, TCP_KEEPCNT, options.keepcnt);
         if (options.keepidle_s > 0) set_option(fd, IPPROTO_TCP, TCP_KEEPIDLE, options.keepidle_s);
-        if (options.keepintvl_s > 0) set_option(fd, IPPROTO_TCP, TCP_KEEPINTVL, options.keepintvl_s);
+        if (options.keepintvl_s > 0)
+            set_option(fd, IPPROTO_TCP, TCP_KEEPINTVL, options.keepintvl_s);
     }
-    if (options.user_timeout_ms > 0) set_option(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, options.user_timeout_ms);
+    if (options.user_timeout_ms > 0)
+        set_option(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, options.user_timeout_ms);
     if (options.buffer_bytes > 0) {
         set_option(fd, SOL_SOCKET, SO_SNDBUF, options.buffer_bytes);
         set_option(fd, SOL_SOCKET, SO_RCVBUF, options.buffer_bytes);

@@ -4,8 +4,8 @@
 
 namespace weir {
 
-Pool::Pool(PoolKey key, DatabaseConfig database, DatabaseState& database_state, UserState& user_state,
-           unsigned workers)
+Pool::Pool(PoolKey key, DatabaseConfig database, DatabaseState& database_state,
+           UserState& user_state, unsigned workers)
     : key_(std::move(key)),
       database_state_(database_state),
       user_state_(user_state),
@@ -24,7 +24,8 @@ Pool::~Pool() {
 
 void Pool::set_owner(ServerConnection& server, LedgerState state, WorkerId worker) {
     if (++server.generation == 0) server.generation = 1;
-    server.owner.store(ServerOwner{state, worker, server.generation}.pack(), std::memory_order_release);
+    server.owner.store(ServerOwner{state, worker, server.generation}.pack(),
+                       std::memory_order_release);
 }
 
 // ---- acquire ----
@@ -50,14 +51,29 @@ Pool::Acquired Pool::acquire(Waiter& waiter, WorkerId me, Instant now) {
     return out;
 }
 
-// Own idle connections first (their sockets are registered here), then those of the worker with the most.
+// Own idle connections first (their sockets are registered here), then those of the worker with the
+// most.
 ServerConnection* Pool::pop_idle(WorkerId me) {
+    if (settings_.round_robin) return oldest_idle();
     IdleList* list = me < idle_.size() && !idle_[me].empty() ? &idle_[me] : nullptr;
     if (list == nullptr) {
-        list = &*std::max_element(idle_.begin(), idle_.end(),
-                                  [](const IdleList& a, const IdleList& b) { return a.size() < b.size(); });
+        list = &*std::max_element(
+            idle_.begin(), idle_.end(),
+            [](const IdleList& a, const IdleList& b) { return a.size() < b.size(); });
     }
-    return settings_.round_robin ? list->back() : list->front();
+    return list->front();
+}
+
+ServerConnection* Pool::oldest_idle() {
+    ServerConnection* oldest = nullptr;
+    for (IdleList& list : idle_) {
+        ServerConnection* candidate = list.back();
+        if (candidate != nullptr &&
+            (oldest == nullptr || candidate->idle_since < oldest->idle_since)) {
+            oldest = candidate;
+        }
+    }
+    return oldest;
 }
 
 void Pool::lease_idle(ServerConnection& server, WorkerId home, WorkerId me) {
@@ -70,11 +86,12 @@ void Pool::lease_idle(ServerConnection& server, WorkerId home, WorkerId me) {
 bool Pool::has_room(Instant now) const {
     if (settings_.size == 0) return true;
     size_t limit = static_cast<size_t>(settings_.size);
-    const bool may_use_reserve = settings_.reserve > 0 && settings_.reserve_timeout.count() > 0 &&
-                                 waiters_.size() > 0;
+    const bool may_use_reserve =
+        settings_.reserve > 0 && settings_.reserve_timeout.count() > 0 && waiters_.size() > 0;
     if (may_use_reserve) {
         const Waiter* oldest = const_cast<Pool*>(this)->waiters_.front();
-        if (now - oldest->since >= settings_.reserve_timeout) limit += static_cast<size_t>(settings_.reserve);
+        if (now - oldest->since >= settings_.reserve_timeout)
+            limit += static_cast<size_t>(settings_.reserve);
     }
     return total() < limit;
 }
@@ -156,6 +173,7 @@ Pool::Released Pool::release(ServerConnection& server, WorkerId me, Instant now,
     if (!waiters_.empty() && !is_paused()) {
         out.kind = Released::Kind::Granted;
         out.grant = grant_front(server);
+        server.idle_since = {};
         set_owner(server, LedgerState::Leased, out.grant.client.worker);
         bool is_starved = false;
         out.open = open_for_waiters(me, now, &is_starved);
@@ -164,7 +182,8 @@ Pool::Released Pool::release(ServerConnection& server, WorkerId me, Instant now,
     const bool others_starve = database_state_.servers.starved.load(std::memory_order_acquire) ||
                                user_state_.servers.starved.load(std::memory_order_acquire);
     const bool is_surplus = settings_.size > 0 && total() > static_cast<size_t>(settings_.size);
-    if (is_paused() || is_surplus || (others_starve && !is_new) || (is_expired(server, now) && !is_new)) {
+    if (is_paused() || is_surplus || (others_starve && !is_new) ||
+        (is_expired(server, now) && !is_new)) {
         out.kind = Released::Kind::MustClose;
         return out;
     }
@@ -194,9 +213,9 @@ Pool::Retired Pool::retire(ServerConnection& server, WorkerId me, Instant now,
     if (failure && owner.state == LedgerState::Opening) {
         backoff_.on_failure(now, settings_.login_retry);
         last_failure_ = failure;
-        // The server itself refused us: waiting longer will not help those who wait, unless it is only
-        // starting up or shutting down (57P03), or other connections still serve the queue. A connect that
-        // failed leaves them waiting: a restart is survived within query_wait_timeout.
+        // The server itself refused us: waiting longer will not help those who wait, unless it is
+        // only starting up or shutting down (57P03), or other connections still serve the queue. A
+        // connect that failed leaves them waiting: a restart is survived within query_wait_timeout.
         const std::string& state = failure->sqlstate;
         if (total() == 0 && state != "57P03" && state != "08006") {
             while (Waiter* waiter = waiters_.pop_front()) {
@@ -226,13 +245,7 @@ bool Pool::take_idle(ServerConnection& server, uint16_t generation, WorkerId me)
 
 ServerConnection* Pool::take_lru_idle(WorkerId me, Instant* idle_since) {
     const std::lock_guard lock(mutex_);
-    ServerConnection* oldest = nullptr;
-    for (IdleList& list : idle_) {
-        ServerConnection* candidate = list.back();
-        if (candidate != nullptr && (oldest == nullptr || candidate->idle_since < oldest->idle_since)) {
-            oldest = candidate;
-        }
-    }
+    ServerConnection* oldest = oldest_idle();
     if (oldest == nullptr) return nullptr;
     *idle_since = oldest->idle_since;
     if (me != kNoWorker) lease_idle(*oldest, oldest->load_owner().worker, me);
@@ -276,7 +289,8 @@ ServerConnection* Pool::want_open(WorkerId opener, Instant now) {
     if (ServerConnection* server = open_for_waiters(opener, now, &is_starved)) return server;
     const bool keeps_min = clients.load(std::memory_order_relaxed) > 0 || settings_.has_forced_user;
     const bool is_below_min = total() < static_cast<size_t>(std::max(settings_.size_min, 0));
-    if (!keeps_min || !is_below_min || is_paused() || database_state_.removed.load()) return nullptr;
+    if (!keeps_min || !is_below_min || is_paused() || database_state_.removed.load())
+        return nullptr;
     if (credentials_.user.empty() || !backoff_.may_try(now) || !has_room(now)) return nullptr;
     if (opening_ >= static_cast<size_t>(settings_.login_burst)) return nullptr;
     // Not worth taking a unit of a shared limit from others: a refusal is not starvation.
@@ -331,7 +345,8 @@ void Pool::set_credentials(ServerCredentials credentials) {
     // The same secret again must not forget the keys that earlier logins left.
     if (credentials.secret == credentials_.secret && credentials.user == credentials_.user) {
         if (credentials.scram_keys != nullptr) credentials_.scram_keys = credentials.scram_keys;
-        if (credentials.derived_keys != nullptr) credentials_.derived_keys = credentials.derived_keys;
+        if (credentials.derived_keys != nullptr)
+            credentials_.derived_keys = credentials.derived_keys;
         return;
     }
     credentials_ = std::move(credentials);
@@ -349,7 +364,8 @@ DatabaseConfig Pool::database() const {
 
 void Pool::set_welcome(const Welcome& welcome, std::shared_ptr<const Welcome>& shared) {
     const std::lock_guard lock(mutex_);
-    if (welcome_ == nullptr || !(*welcome_ == welcome)) welcome_ = std::make_shared<Welcome>(welcome);
+    if (welcome_ == nullptr || !(*welcome_ == welcome))
+        welcome_ = std::make_shared<Welcome>(welcome);
     shared = welcome_;
 }
 
@@ -366,7 +382,11 @@ size_t Pool::next_host() {
 Pool::Counts Pool::counts() const {
     const std::lock_guard lock(mutex_);
     const Waiter* oldest = const_cast<Pool*>(this)->waiters_.front();
-    return {idle_count_, leased_, opening_, waiters_.size(), oldest == nullptr ? Instant{} : oldest->since,
+    return {idle_count_,
+            leased_,
+            opening_,
+            waiters_.size(),
+            oldest == nullptr ? Instant{} : oldest->since,
             backoff_.is_failing()};
 }
 

@@ -2,11 +2,14 @@
 //
 // Locking rules
 //   - One mutex per pool guards all members below `mutex_`, the `owner` word and idle hook of its
-//     connections, and its waiters. It is a leaf lock: nothing else is locked and nobody is called under it.
-//   - Every method is short, does no I/O, and allocates only to make a new slot. It returns a verdict that
+//     connections, and its waiters. It is a leaf lock: nothing else is locked and nobody is called
+//     under it.
+//   - Every method is short, does no I/O, and allocates only to make a new slot. It returns a
+//   verdict that
 //     the caller carries out after unlocking.
 //   - Counts: idle + leased + opening <= limit, checked at every reservation.
-//   - Waiting is first come first served over all workers: nobody takes an idle connection past a waiter.
+//   - Waiting is first come first served over all workers: nobody takes an idle connection past a
+//   waiter.
 //
 // Thread: any.
 #pragma once
@@ -98,8 +101,8 @@ class Pool {
         Grant grant;
         ServerConnection* open = nullptr;
     };
-    // A clean, leased connection comes back; `is_new` when it has just logged in. MustClose: it is still
-    // the caller's, to be closed and then given to retire().
+    // A clean, leased connection comes back; `is_new` when it has just logged in. MustClose: it is
+    // still the caller's, to be closed and then given to retire().
     Released release(ServerConnection& server, WorkerId me, Instant now, bool is_new);
 
     // The caller has closed a connection that it owned (Opening or Leased); the slot becomes free.
@@ -114,12 +117,14 @@ class Pool {
 
     // The home worker wants to read from an idle connection: true = it is leased to `me` now.
     bool take_idle(ServerConnection& server, uint16_t generation, WorkerId me);
-    // Takes the least recently used idle connection (for eviction), leased to `me`; null when there is none.
+    // Takes the least recently used idle connection (for eviction), leased to `me`; null when there
+    // is none.
     ServerConnection* take_lru_idle(WorkerId me, Instant* idle_since);
     // Idle connections past their time, leased to `me` for closing.
     void take_expired(WorkerId me, Instant now, std::vector<ServerConnection*>& out);
     void take_all_idle(WorkerId me, std::vector<ServerConnection*>& out);
-    // A slot to open for min_pool_size or for those who wait, reserved for worker `opener`; null = none.
+    // A slot to open for min_pool_size or for those who wait, reserved for worker `opener`; null =
+    // none.
     ServerConnection* want_open(WorkerId opener, Instant now);
 
     // A slot reserved by one thread is to be opened by another.
@@ -150,7 +155,8 @@ class Pool {
         bool is_failing = false;
     };
     [[nodiscard]] Counts counts() const;
-    // Calls fn(const ServerConnection&) for every idle connection, under the mutex: only read, only quickly.
+    // Calls fn(const ServerConnection&) for every idle connection, under the mutex: only read, only
+    // quickly.
     template <typename Fn>
     void for_each_idle(Fn&& fn) const {
         const std::lock_guard lock(mutex_);
@@ -169,10 +175,13 @@ class Pool {
     using IdleList = IntrusiveList<ServerConnection, IdleHook>;
 
     [[nodiscard]] size_t total() const { return idle_count_ + leased_ + opening_; }
-    [[nodiscard]] bool is_paused() const { return database_state_.paused.load(std::memory_order_relaxed); }
+    [[nodiscard]] bool is_paused() const {
+        return database_state_.paused.load(std::memory_order_relaxed);
+    }
     [[nodiscard]] bool has_room(Instant now) const;
     void set_owner(ServerConnection& server, LedgerState state, WorkerId worker);
     ServerConnection* pop_idle(WorkerId me);
+    ServerConnection* oldest_idle();
     void lease_idle(ServerConnection& server, WorkerId home, WorkerId me);
     ServerConnection* reserve_slot(WorkerId opener, bool* is_starved);
     ServerConnection* open_for_waiters(WorkerId opener, Instant now, bool* is_starved);

@@ -76,7 +76,8 @@ void PoolSet::configure(const Config& config) {
         state->removed.store(!database.has_value());
         if (database) database_locked(config, *database);
     }
-    for (auto& [name, state] : users_) user_locked(config, name);
+    for (auto& [name, state] : users_)
+        user_locked(config, name);
     for (auto& [key, pool] : pools_) {
         const auto database = config.find_database(key.database);
         if (!database) continue;

@@ -1,6 +1,6 @@
-// PoolSet: every pool by its key, and the states that pools share (per database, per user). Pools are made on
-// the first login and live as long as the process; their addresses are stable.
-// Thread: any; one mutex, taken at login, on reload and for SHOW, never for a query.
+// PoolSet: every pool by its key, and the states that pools share (per database, per user). Pools
+// are made on the first login and live as long as the process; their addresses are stable. Thread:
+// any; one mutex, taken at login, on reload and for SHOW, never for a query.
 #pragma once
 
 #include <map>
@@ -17,7 +17,8 @@ class PoolSet {
     explicit PoolSet(unsigned workers) : workers_(workers) {}
 
     // The pool of (database, user); made, and configured from `config`, when it is new.
-    Pool& find_or_create(const Config& config, const DatabaseConfig& database, const std::string& user);
+    Pool& find_or_create(const Config& config, const DatabaseConfig& database,
+                         const std::string& user);
     DatabaseState& database(const Config& config, const DatabaseConfig& database);
     UserState& user(const Config& config, const std::string& name);
     // Null when nobody has used it yet.
@@ -29,17 +30,20 @@ class PoolSet {
     template <typename Fn>
     void for_each_pool(Fn&& fn) {
         const std::lock_guard lock(mutex_);
-        for (auto& [key, pool] : pools_) fn(*pool);
+        for (auto& [key, pool] : pools_)
+            fn(*pool);
     }
     template <typename Fn>
     void for_each_database(Fn&& fn) {
         const std::lock_guard lock(mutex_);
-        for (auto& [name, state] : databases_) fn(*state);
+        for (auto& [name, state] : databases_)
+            fn(*state);
     }
     template <typename Fn>
     void for_each_user(Fn&& fn) {
         const std::lock_guard lock(mutex_);
-        for (auto& [name, state] : users_) fn(*state);
+        for (auto& [name, state] : users_)
+            fn(*state);
     }
 
     Cap clients;  // max_client_conn

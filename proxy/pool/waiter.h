@@ -1,5 +1,5 @@
-// Waiter: a client session's place in a pool's queue. Embedded in the session, whose slot outlives it.
-// Guarded by the pool's mutex while linked; the session reads `state` only through the pool.
+// Waiter: a client session's place in a pool's queue. Embedded in the session, whose slot outlives
+// it. Guarded by the pool's mutex while linked; the session reads `state` only through the pool.
 #pragma once
 
 #include <cstdint>

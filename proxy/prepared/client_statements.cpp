@@ -61,7 +61,9 @@ void ClientStatements::undo_oldest() {
 
 void ClientStatements::forget_confirmed() {
     for (auto entry = by_name_.begin(); entry != by_name_.end();) {
-        const auto is_pending = [&](const Change& c) { return c.is_parse && c.name == entry->first; };
+        const auto is_pending = [&](const Change& c) {
+            return c.is_parse && c.name == entry->first;
+        };
         if (std::any_of(unconfirmed_.begin(), unconfirmed_.end(), is_pending)) {
             ++entry;
             continue;
@@ -77,7 +79,8 @@ void ClientStatements::clear() {
         if (change.closed != nullptr) cache_.release(*change.closed);
     }
     unconfirmed_.clear();
-    for (const auto& entry : by_name_) cache_.release(*entry.second);
+    for (const auto& entry : by_name_)
+        cache_.release(*entry.second);
     by_name_.clear();
 }
 

@@ -25,7 +25,8 @@ class ClientStatements {
         const auto found = by_name_.find(name);
         return found == by_name_.end() ? nullptr : found->second;
     }
-    // Takes over the caller's reference. False, and the reference is released, when a non-empty name is taken.
+    // Takes over the caller's reference. False, and the reference is released, when a non-empty
+    // name is taken.
     bool insert(std::string_view name, Statement& statement);
     // Nothing happens when there is no such name.
     void erase(std::string_view name);
@@ -35,8 +36,8 @@ class ClientStatements {
     void clear();
     [[nodiscard]] size_t size() const { return by_name_.size(); }
 
-    // A Parse or Close of a named statement takes effect here at once, but is answered later, in order;
-    // a server that skips it (an error earlier in the batch) undoes it.
+    // A Parse or Close of a named statement takes effect here at once, but is answered later, in
+    // order; a server that skips it (an error earlier in the batch) undoes it.
     void expect_parse(std::string_view name);
     // Takes `name` out as erase() does, but so that it can come back.
     void expect_close(std::string_view name);
@@ -46,11 +47,14 @@ class ClientStatements {
   private:
     struct Hash {
         using is_transparent = void;
-        size_t operator()(std::string_view text) const { return std::hash<std::string_view>()(text); }
+        size_t operator()(std::string_view text) const {
+            return std::hash<std::string_view>()(text);
+        }
     };
     struct Change {
         std::string name;
-        Statement* closed = nullptr;  // keeps its reference; null for a Parse (or a Close of nothing)
+        Statement* closed =
+            nullptr;  // keeps its reference; null for a Parse (or a Close of nothing)
         bool is_parse = false;
     };
     StatementCache& cache_;

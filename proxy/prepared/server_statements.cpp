@@ -49,7 +49,9 @@ void ServerStatements::begin_close(Handle handle) {
     entry.state = Entry::State::Closing;  // the handle is kept: the answer will name it
 }
 
-void ServerStatements::on_close_complete(Handle handle) { free_entry(handle); }
+void ServerStatements::on_close_complete(Handle handle) {
+    free_entry(handle);
+}
 
 void ServerStatements::on_close_dropped(Handle handle) {
     Entry& entry = entries_[handle];

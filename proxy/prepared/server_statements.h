@@ -1,7 +1,7 @@
 // What one server connection has prepared under our names, least recently used first to go.
-// An entry's handle stays valid until the entry is forgotten; the tracker carries it so that a Parse that the
-// server skipped can be taken back.
-// Owner: the server connection. Thread: that of its lease.
+// An entry's handle stays valid until the entry is forgotten; the tracker carries it so that a
+// Parse that the server skipped can be taken back. Owner: the server connection. Thread: that of
+// its lease.
 #pragma once
 
 #include <cstdint>

@@ -9,8 +9,8 @@ namespace weir {
 StatementId statement_id(ByteView text_and_types) {
     uint8_t digest[EVP_MAX_MD_SIZE];
     unsigned bytes = 0;
-    WEIR_CHECK(EVP_Digest(text_and_types.data(), text_and_types.size(), digest, &bytes, EVP_sha256(),
-                          nullptr) == 1);
+    WEIR_CHECK(EVP_Digest(text_and_types.data(), text_and_types.size(), digest, &bytes,
+                          EVP_sha256(), nullptr) == 1);
     return {{load_be64(digest), load_be64(digest + 8)}};
 }
 
@@ -26,7 +26,8 @@ ServerName server_name(const StatementId& id) {
 StatementCache::~StatementCache() {
     while (shelf_.pop_front() != nullptr) {
     }
-    for (const auto& entry : by_text_) delete entry.second;
+    for (const auto& entry : by_text_)
+        delete entry.second;
 }
 
 Statement& StatementCache::acquire(ByteView text_and_types, bool needs_name) {
@@ -61,7 +62,8 @@ void StatementCache::release(Statement& statement) {
     if (--statement.references > 0) return;
     shelf_.push_back(statement);
     shelf_bytes_ += statement.text_and_types.size();
-    while (shelf_.size() > kUnreferencedMax || shelf_bytes_ > kUnreferencedBytesMax) drop_oldest();
+    while (shelf_.size() > kUnreferencedMax || shelf_bytes_ > kUnreferencedBytesMax)
+        drop_oldest();
 }
 
 void StatementCache::drop_oldest() {

@@ -1,6 +1,6 @@
-// Prepared statements by content. A statement is its text and parameter types; its id is the first 128 bits
-// of SHA-256 over them, so that all workers name it alike with no lock and nobody can forge a collision.
-// On a server it is called by that id; clients call it what they like.
+// Prepared statements by content. A statement is its text and parameter types; its id is the first
+// 128 bits of SHA-256 over them, so that all workers name it alike with no lock and nobody can
+// forge a collision. On a server it is called by that id; clients call it what they like.
 #pragma once
 
 #include <array>
@@ -33,20 +33,20 @@ ServerName server_name(const StatementId& id);
 
 struct StatementHook : ListHook {};
 
-// One text, interned by one worker. Owned by its StatementCache; referenced by clients of that worker.
+// One text, interned by one worker. Owned by its StatementCache; referenced by clients of that
+// worker.
 struct Statement : StatementHook {
     std::string text_and_types;
-    StatementId id;       // valid once is_named
-    ServerName name{};    // valid once is_named
+    StatementId id;     // valid once is_named
+    ServerName name{};  // valid once is_named
     bool is_named = false;
     uint32_t references = 0;
 
     [[nodiscard]] std::string_view name_view() const { return {name.data(), name.size()}; }
 };
 
-// The worker's intern table. Unreferenced statements stay for a while (a client that comes back with the
-// same text finds it) up to a bound.
-// Thread: the worker's.
+// The worker's intern table. Unreferenced statements stay for a while (a client that comes back
+// with the same text finds it) up to a bound. Thread: the worker's.
 class StatementCache {
   public:
     StatementCache() = default;
@@ -54,8 +54,8 @@ class StatementCache {
     StatementCache(const StatementCache&) = delete;
     StatementCache& operator=(const StatementCache&) = delete;
 
-    // The statement with this content, with one reference more for the caller. `needs_name` hashes the
-    // content when it has not been yet. Allocates only when the content is new.
+    // The statement with this content, with one reference more for the caller. `needs_name` hashes
+    // the content when it has not been yet. Allocates only when the content is new.
     Statement& acquire(ByteView text_and_types, bool needs_name);
     void reference(Statement& statement) { take_off_shelf(statement); }
     void release(Statement& statement);

@@ -35,7 +35,8 @@ Result<Address> Address::from_unix(const std::string& path) {
     const bool is_abstract = path[0] == '@';
     if (is_abstract) address.sun_path[0] = '\0';
     const size_t bytes = offsetof(sockaddr_un, sun_path) + path.size() + (is_abstract ? 0 : 1);
-    return from_sockaddr(reinterpret_cast<const sockaddr*>(&address), static_cast<socklen_t>(bytes));
+    return from_sockaddr(reinterpret_cast<const sockaddr*>(&address),
+                         static_cast<socklen_t>(bytes));
 }
 
 Address Address::from_sockaddr(const sockaddr* address, socklen_t bytes) {
@@ -45,9 +46,13 @@ Address Address::from_sockaddr(const sockaddr* address, socklen_t bytes) {
     return out;
 }
 
-std::string Address::host() const { return PeerAddress::from(*this).host(); }
+std::string Address::host() const {
+    return PeerAddress::from(*this).host();
+}
 
-uint16_t Address::port() const { return PeerAddress::from(*this).port; }
+uint16_t Address::port() const {
+    return PeerAddress::from(*this).port;
+}
 
 PeerAddress PeerAddress::from(const Address& address) {
     PeerAddress out;

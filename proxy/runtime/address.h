@@ -1,5 +1,5 @@
-// Address: where a socket leads. TCP over IPv4 or IPv6, or a Unix socket (path, or abstract with `@`).
-// Thread: any (values).
+// Address: where a socket leads. TCP over IPv4 or IPv6, or a Unix socket (path, or abstract with
+// `@`). Thread: any (values).
 #pragma once
 
 #include <sys/socket.h>
@@ -21,7 +21,9 @@ class Address {
     static Result<Address> from_unix(const std::string& path);
     static Address from_sockaddr(const sockaddr* address, socklen_t bytes);
 
-    [[nodiscard]] const sockaddr* data() const { return reinterpret_cast<const sockaddr*>(&storage_); }
+    [[nodiscard]] const sockaddr* data() const {
+        return reinterpret_cast<const sockaddr*>(&storage_);
+    }
     [[nodiscard]] socklen_t size() const { return size_; }
     [[nodiscard]] int family() const { return storage_.ss_family; }
     [[nodiscard]] bool is_unix() const { return family() == AF_UNIX; }

@@ -1,8 +1,8 @@
 // DeadlineQueue: one hashed timer wheel per worker instead of one timer per session.
 //
-// Arming is lazy: an entry that is already due earlier stays where it is, and its owner is simply asked
-// again when it fires. So re-arming for every transaction costs a comparison. Precision is one tick.
-// Thread: the worker's.
+// Arming is lazy: an entry that is already due earlier stays where it is, and its owner is simply
+// asked again when it fires. So re-arming for every transaction costs a comparison. Precision is
+// one tick. Thread: the worker's.
 #pragma once
 
 #include <array>
@@ -69,9 +69,7 @@ class DeadlineQueue {
     using List = IntrusiveList<Deadline, Deadline>;
 
     // The slot whose turn comes at the first tick at or after `due`.
-    List& slot(Instant due) {
-        return wheel_[static_cast<size_t>(due.us / kTickUs + 1) % kSlots];
-    }
+    List& slot(Instant due) { return wheel_[static_cast<size_t>(due.us / kTickUs + 1) % kSlots]; }
 
     template <typename Fire>
     void expire_slot(List& list, Instant now, Fire& fire) {

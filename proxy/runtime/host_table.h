@@ -1,7 +1,6 @@
-// HostTable: addresses of host names, with a time to live. Workers look up, never wait: a name that is not
-// known (or whose addresses are stale) is asked of the control thread, whose resolver fills the table and
-// tells the workers.
-// Thread: any (one mutex, on connect paths only).
+// HostTable: addresses of host names, with a time to live. Workers look up, never wait: a name that
+// is not known (or whose addresses are stale) is asked of the control thread, whose resolver fills
+// the table and tells the workers. Thread: any (one mutex, on connect paths only).
 #pragma once
 
 #include <map>

@@ -1,7 +1,7 @@
-// Io: all that the traffic code asks of the operating system, per worker. Production has EpollIo; the
-// simulator has one in memory with virtual time. Shaped as completions: the caller owns the buffers.
-// Thread: the worker's own, except remove(), which a worker that takes over a connection calls on the
-// Io of the worker that had it (epoll_ctl may be called from any thread).
+// Io: all that the traffic code asks of the operating system, per worker. Production has EpollIo;
+// the simulator has one in memory with virtual time. Shaped as completions: the caller owns the
+// buffers. Thread: the worker's own, except remove(), which a worker that takes over a connection
+// calls on the Io of the worker that had it (epoll_ctl may be called from any thread).
 #pragma once
 
 #include <sys/uio.h>
@@ -15,7 +15,8 @@
 
 namespace weir {
 
-// What a readiness event is about: an object's address, its kind and the life of its slot that was meant.
+// What a readiness event is about: an object's address, its kind and the life of its slot that was
+// meant.
 struct Watch {
     enum class Kind : uint8_t { None, Listener, Client, Server, Cancel, Loop };
 
@@ -60,7 +61,8 @@ class Io {
     virtual int connect_result(int fd) = 0;
     // Our own end of a connection.
     virtual Address local_address(int fd) = 0;
-    // The peer of a Unix socket runs as the same system user as we do; its process id (0 = unknown).
+    // The peer of a Unix socket runs as the same system user as we do; its process id (0 =
+    // unknown).
     virtual bool is_same_user(int fd) = 0;
     virtual int peer_pid(int fd) = 0;
     // No more will be sent; the peer sees the end of the stream behind the last byte.

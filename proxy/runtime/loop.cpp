@@ -27,11 +27,14 @@ void call(Handle* handle) noexcept {
 
 }  // namespace
 
-Loop::Loop() { WEIR_CHECK(uv_loop_init(&loop_) == 0); }
+Loop::Loop() {
+    WEIR_CHECK(uv_loop_init(&loop_) == 0);
+}
 
 Loop::~Loop() {
     uv_run(&loop_, UV_RUN_NOWAIT);  // lets closing handles close
-    while (uv_loop_close(&loop_) == UV_EBUSY) uv_run(&loop_, UV_RUN_ONCE);
+    while (uv_loop_close(&loop_) == UV_EBUSY)
+        uv_run(&loop_, UV_RUN_ONCE);
 }
 
 struct Wakeup::Box {
@@ -39,14 +42,19 @@ struct Wakeup::Box {
     std::function<void()> callback;
 };
 
-Wakeup::Wakeup(Loop& loop, std::function<void()> callback) : box_(new Box{{}, std::move(callback)}) {
+Wakeup::Wakeup(Loop& loop, std::function<void()> callback)
+    : box_(new Box{{}, std::move(callback)}) {
     box_->handle.data = box_;
     WEIR_CHECK(uv_async_init(loop.get(), &box_->handle, [](uv_async_t* h) { call<Box>(h); }) == 0);
 }
 
-Wakeup::~Wakeup() { close_box(box_); }
+Wakeup::~Wakeup() {
+    close_box(box_);
+}
 
-void Wakeup::wake() { uv_async_send(&box_->handle); }
+void Wakeup::wake() {
+    uv_async_send(&box_->handle);
+}
 
 struct Ticker::Box {
     uv_timer_t handle;
@@ -57,10 +65,13 @@ Ticker::Ticker(Loop& loop, unsigned period_ms, std::function<void()> callback)
     : box_(new Box{{}, std::move(callback)}) {
     box_->handle.data = box_;
     uv_timer_init(loop.get(), &box_->handle);
-    uv_timer_start(&box_->handle, [](uv_timer_t* h) { call<Box>(h); }, period_ms, period_ms);
+    uv_timer_start(
+        &box_->handle, [](uv_timer_t* h) { call<Box>(h); }, period_ms, period_ms);
 }
 
-Ticker::~Ticker() { close_box(box_); }
+Ticker::~Ticker() {
+    close_box(box_);
+}
 
 struct SignalHandle::Box {
     uv_signal_t handle;
@@ -71,10 +82,13 @@ SignalHandle::SignalHandle(Loop& loop, int number, std::function<void()> callbac
     : box_(new Box{{}, std::move(callback)}) {
     box_->handle.data = box_;
     uv_signal_init(loop.get(), &box_->handle);
-    uv_signal_start(&box_->handle, [](uv_signal_t* h, int) { call<Box>(h); }, number);
+    uv_signal_start(
+        &box_->handle, [](uv_signal_t* h, int) { call<Box>(h); }, number);
 }
 
-SignalHandle::~SignalHandle() { close_box(box_); }
+SignalHandle::~SignalHandle() {
+    close_box(box_);
+}
 
 namespace {
 
@@ -88,7 +102,8 @@ void on_resolved(uv_getaddrinfo_t* request, int status, addrinfo* found) noexcep
     std::vector<std::string> ips;
     for (const addrinfo* entry = found; entry != nullptr; entry = entry->ai_next) {
         char text[INET6_ADDRSTRLEN] = "";
-        if (getnameinfo(entry->ai_addr, entry->ai_addrlen, text, sizeof text, nullptr, 0, NI_NUMERICHOST) != 0) {
+        if (getnameinfo(entry->ai_addr, entry->ai_addrlen, text, sizeof text, nullptr, 0,
+                        NI_NUMERICHOST) != 0) {
             continue;
         }
         if (std::find(ips.begin(), ips.end(), text) == ips.end()) ips.emplace_back(text);

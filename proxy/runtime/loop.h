@@ -1,6 +1,6 @@
-// Loop: a libuv loop and the few handles that Weir needs of it, as RAII wrappers. A handle outlives its wrapper
-// by one turn of the loop (libuv closes asynchronously): the wrapper owns a box that frees itself when closed.
-// Thread: the loop's, except Wakeup::wake(), which is any thread's.
+// Loop: a libuv loop and the few handles that Weir needs of it, as RAII wrappers. A handle outlives
+// its wrapper by one turn of the loop (libuv closes asynchronously): the wrapper owns a box that
+// frees itself when closed. Thread: the loop's, except Wakeup::wake(), which is any thread's.
 #pragma once
 
 #include <uv.h>
@@ -30,7 +30,8 @@ class Loop {
     uv_loop_t loop_;
 };
 
-// Calls back on the loop's thread after wake() was called on any thread, once for any number of calls.
+// Calls back on the loop's thread after wake() was called on any thread, once for any number of
+// calls.
 class Wakeup {
   public:
     Wakeup(Loop& loop, std::function<void()> callback);

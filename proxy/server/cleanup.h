@@ -18,6 +18,7 @@ enum class CleanupStep : uint8_t {
 };
 
 // `may_cancel`: the answer has been given some time to come by itself.
-CleanupStep next_cleanup_step(const ServerConnection& server, bool is_client_mid_message, bool may_cancel);
+CleanupStep next_cleanup_step(const ServerConnection& server, bool is_client_mid_message,
+                              bool may_cancel);
 
 }  // namespace weir

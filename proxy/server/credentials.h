@@ -1,5 +1,5 @@
-// ServerCredentials: how to log in to the server as a pool's user; changed when a client proves a newer secret.
-// Thread: any (values; the pool guards its own copy).
+// ServerCredentials: how to log in to the server as a pool's user; changed when a client proves a
+// newer secret. Thread: any (values; the pool guards its own copy).
 #pragma once
 
 #include <memory>
@@ -20,8 +20,8 @@ struct DerivedKeys {
 struct ServerCredentials {
     std::string user;
     SecretString secret;  // plain, md5... or a SCRAM verifier; empty = none known
-    std::shared_ptr<const ScramKeys> scram_keys;        // of a client's own SCRAM login
-    std::shared_ptr<const DerivedKeys> derived_keys;    // of an earlier login with the plain password
+    std::shared_ptr<const ScramKeys> scram_keys;      // of a client's own SCRAM login
+    std::shared_ptr<const DerivedKeys> derived_keys;  // of an earlier login with the plain password
 };
 
 }  // namespace weir

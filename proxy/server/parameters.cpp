@@ -25,7 +25,8 @@ int ParameterNames::index_of(std::string_view name) const {
 
 std::string_view TrackedParameters::get(size_t index) const {
     std::string_view rest = packed_;
-    for (; index > 0 && !rest.empty(); --index) rest.remove_prefix(rest.find('\0') + 1);
+    for (; index > 0 && !rest.empty(); --index)
+        rest.remove_prefix(rest.find('\0') + 1);
     return rest.substr(0, rest.find('\0'));
 }
 

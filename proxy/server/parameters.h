@@ -1,7 +1,7 @@
-// Tracked parameters: the settings that a client keeps when its server changes under it. PgBouncer's five
-// (client_encoding, DateStyle, TimeZone, standard_conforming_strings, application_name) and those of
-// track_extra_parameters. Their names are fixed at start; a set of values is one packed string, so that
-// "does this server suit this client?" is one comparison.
+// Tracked parameters: the settings that a client keeps when its server changes under it.
+// PgBouncer's five (client_encoding, DateStyle, TimeZone, standard_conforming_strings,
+// application_name) and those of track_extra_parameters. Their names are fixed at start; a set of
+// values is one packed string, so that "does this server suit this client?" is one comparison.
 // Thread: ParameterNames immutable; TrackedParameters that of its owner.
 #pragma once
 
@@ -28,8 +28,8 @@ class ParameterNames {
 
 class TrackedParameters {
   public:
-    // The value, or an empty view when it is not set (no tracked parameter has a meaningful empty value
-    // but application_name, for which unset and empty are the same to a server).
+    // The value, or an empty view when it is not set (no tracked parameter has a meaningful empty
+    // value but application_name, for which unset and empty are the same to a server).
     [[nodiscard]] std::string_view get(size_t index) const;
     void set(size_t index, std::string_view value);
 
@@ -39,8 +39,9 @@ class TrackedParameters {
     std::string packed_;  // value NUL value NUL ...; missing at the end = unset
 };
 
-// `SET name='value';` for every tracked parameter in which `server` differs from what `client` wants; empty
-// when they agree. Values differing only in case count as equal, as in PgBouncer, except application_name.
+// `SET name='value';` for every tracked parameter in which `server` differs from what `client`
+// wants; empty when they agree. Values differing only in case count as equal, as in PgBouncer,
+// except application_name.
 std::string make_set_query(const ParameterNames& names, const TrackedParameters& client,
                            const TrackedParameters& server);
 

@@ -4,7 +4,9 @@
 
 namespace weir {
 
-ServerConnection::ServerConnection() { Deadline::kind = Deadline::Kind::Server; }
+ServerConnection::ServerConnection() {
+    Deadline::kind = Deadline::Kind::Server;
+}
 
 ServerConnection::~ServerConnection() = default;
 
@@ -15,7 +17,8 @@ void ServerConnection::reset() {
     registered_with = kNoWorker;
     reads = writes = false;
     is_reset_needed = is_reset_sent = is_cancel_sent = is_copy_fail_sent = false;
-    is_new = is_error_forwarded = is_prologue_failed = is_stream_forwarded = false;
+    is_new = is_error_forwarded = is_own_query_failed = is_stream_forwarded = false;
+    idle_since = {};
     cancels_in_flight = 0;
     parser.reset();
     tracker.reset();

@@ -1,5 +1,5 @@
-// ServerConnection: one connection to PostgreSQL, and the slot that it lives in. Slots are never freed, only
-// given a new generation, so that a late event can always be checked.
+// ServerConnection: one connection to PostgreSQL, and the slot that it lives in. Slots are never
+// freed, only given a new generation, so that a late event can always be checked.
 //
 // Ledger states (guarded by the pool's mutex; `owner` is written only under it):
 //
@@ -7,9 +7,9 @@
 //          ^               |                      |                          |
 //          +---failed------+-------closed---------+--(taken out of Idle first)+
 //
-// Outside the mutex a thread touches only a connection that it owns as Opening or Leased. An idle connection
-// stays registered with the worker that released it (its home), which must take it out of Idle under the
-// mutex before it reads from it; any other worker may take it over likewise.
+// Outside the mutex a thread touches only a connection that it owns as Opening or Leased. An idle
+// connection stays registered with the worker that released it (its home), which must take it out
+// of Idle under the mutex before it reads from it; any other worker may take it over likewise.
 //
 // Phases (the owner's alone): Connecting -> LoggingIn -> Ready <-> Relaying / Cleaning / Checking,
 // BeingCancelled = clean, but a cancel request for it is in flight.
@@ -76,7 +76,7 @@ struct alignas(64) ServerConnection : IdleHook, OwnedHook, Deadline {
     uint32_t generation = 0;
     Pool* pool = nullptr;
     std::atomic<uint64_t> owner{0};
-    Instant idle_since;
+    Instant idle_since;  // never = it was not idle before its present lease
     uint64_t epoch = 0;  // the pool's epoch when it was opened; older ones are recycled
 
     // ---- the owner's ----
@@ -85,13 +85,13 @@ struct alignas(64) ServerConnection : IdleHook, OwnedHook, Deadline {
     WorkerId registered_with = kNoWorker;  // whose Io watches the socket
     bool reads = false;                    // interest as registered
     bool writes = false;
-    bool is_reset_needed = false;    // a client used it in session mode (or *_always)
+    bool is_reset_needed = false;  // a client used it in session mode (or *_always)
     bool is_reset_sent = false;
-    bool is_cancel_sent = false;     // by our own clean-up
+    bool is_cancel_sent = false;  // by our own clean-up
     bool is_copy_fail_sent = false;
-    bool is_error_forwarded = false;  // a FATAL of the server's own: its client knows why
-    bool is_new = false;  // its connect_query runs: not in the ledger as working yet
-    bool is_prologue_failed = false;  // the SET of tracked parameters was refused
+    bool is_error_forwarded = false;   // a FATAL of the server's own: its client knows why
+    bool is_new = false;               // its connect_query runs: not in the ledger as working yet
+    bool is_own_query_failed = false;  // a query of ours (settings, check, reset) was refused
     bool is_stream_forwarded = false;  // the message whose body is passing belongs to the client
     uint16_t cancels_in_flight = 0;
     FrameParser parser{Direction::FromServer};
@@ -122,7 +122,8 @@ struct alignas(64) ServerConnection : IdleHook, OwnedHook, Deadline {
     [[nodiscard]] uint32_t backend_pid() const { return static_cast<uint32_t>(backend_key >> 32); }
     // Nothing of it is in anybody's hands: the next client may have it.
     [[nodiscard]] bool is_clean() const {
-        return tracker.is_releasable() && !parser.is_mid_message() && held.empty() && outbox.empty();
+        return tracker.is_releasable() && !parser.is_mid_message() && held.empty() &&
+               outbox.empty();
     }
     // Back to an unused slot; the caller has closed the socket.
     void reset();

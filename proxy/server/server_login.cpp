@@ -18,7 +18,8 @@ ServerLogin::~ServerLogin() = default;
 std::string ServerLogin::start() const {
     std::vector<std::pair<std::string, std::string>> parameters{{"user", credentials_.user},
                                                                 {"database", database_}};
-    for (const auto& parameter : startup_parameters_) parameters.push_back(parameter);
+    for (const auto& parameter : startup_parameters_)
+        parameters.push_back(parameter);
     return make_startup_message(parameters);
 }
 
@@ -32,10 +33,12 @@ Result<bool> ServerLogin::on_message(BackendTag tag, ByteView body, std::string&
         case BackendTag::ErrorResponse: {
             const ErrorView error = view_error(body);
             was_refused_ = true;
-            return fail(error.sqlstate.size() == 5 ? error.sqlstate : "08P01", std::string(error.message));
+            return fail(error.sqlstate.size() == 5 ? error.sqlstate : "08P01",
+                        std::string(error.message));
         }
         case BackendTag::NoticeResponse: return false;
-        case BackendTag::NegotiateProtocolVersion: return false;  // we ask for 3.0: nothing to give up
+        case BackendTag::NegotiateProtocolVersion:
+            return false;  // we ask for 3.0: nothing to give up
         case BackendTag::ParameterStatus: {
             const auto parameter = view_parameter_status(body);
             if (!parameter || !is_authenticated_) break;
@@ -73,10 +76,11 @@ Result<bool> ServerLogin::on_auth(const AuthView& auth, std::string& reply) {
             return false;
         case AuthRequest::Md5Password: {
             if (auth.data.size() != 4) return fail("08P01", "invalid md5 authentication request");
-            if (kind != SecretKind::Plain && kind != SecretKind::Md5) return fail("28P01", kWrongType);
-            const std::string hash = kind == SecretKind::Md5
-                                         ? std::string(credentials_.secret.view())
-                                         : md5_secret(credentials_.secret.view(), credentials_.user);
+            if (kind != SecretKind::Plain && kind != SecretKind::Md5)
+                return fail("28P01", kWrongType);
+            const std::string hash =
+                kind == SecretKind::Md5 ? std::string(credentials_.secret.view())
+                                        : md5_secret(credentials_.secret.view(), credentials_.user);
             write_password(reply, md5_response(hash, auth.data.first<4>()));
             return false;
         }
@@ -100,16 +104,19 @@ Result<bool> ServerLogin::on_auth(const AuthView& auth, std::string& reply) {
             return false;
         }
     }
-    return fail("28000", "server asks for unsupported authentication type " + std::to_string(auth.request));
+    return fail("28000",
+                "server asks for unsupported authentication type " + std::to_string(auth.request));
 }
 
 Status ServerLogin::start_scram(ByteView mechanisms, std::string& reply) {
     ByteReader reader(mechanisms);
     bool is_offered = false;
-    for (std::string_view name = reader.cstring(); reader.ok() && !name.empty(); name = reader.cstring()) {
+    for (std::string_view name = reader.cstring(); reader.ok() && !name.empty();
+         name = reader.cstring()) {
         is_offered = is_offered || name == "SCRAM-SHA-256";
     }
-    if (!is_offered || scram_ != nullptr) return fail("28000", "server offers no supported SASL mechanism");
+    if (!is_offered || scram_ != nullptr)
+        return fail("28000", "server offers no supported SASL mechanism");
     std::array<uint8_t, 18> random{};
     secure_random(random);
     std::string nonce = make_scram_nonce(random);

@@ -1,9 +1,9 @@
-// ServerLogin: the conversation that makes a connected socket a usable server connection, as a state machine
-// with no I/O: it is given whole messages and says what to send.
+// ServerLogin: the conversation that makes a connected socket a usable server connection, as a
+// state machine with no I/O: it is given whole messages and says what to send.
 //
-// Passwords: plain secrets answer any method; an md5 secret answers md5 only; a SCRAM verifier answers SCRAM
-// only, and only with the ClientKey that the client's own SCRAM login left (pass-through).
-// Owner: the connection. Thread: its owner's.
+// Passwords: plain secrets answer any method; an md5 secret answers md5 only; a SCRAM verifier
+// answers SCRAM only, and only with the ClientKey that the client's own SCRAM login left
+// (pass-through). Owner: the connection. Thread: its owner's.
 #pragma once
 
 #include <memory>
@@ -27,8 +27,8 @@ class ServerLogin {
     [[nodiscard]] std::string start() const;
 
     // One whole message. `reply` is appended to. True = the server is ready for queries.
-    // Errors: the server's own (its SQLSTATE and message), 08P01 for a protocol violation, 28P01 when the
-    // secret cannot answer the method asked for.
+    // Errors: the server's own (its SQLSTATE and message), 08P01 for a protocol violation, 28P01
+    // when the secret cannot answer the method asked for.
     Result<bool> on_message(BackendTag tag, ByteView body, std::string& reply);
 
     [[nodiscard]] const Welcome& welcome() const { return welcome_; }

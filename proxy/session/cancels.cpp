@@ -3,8 +3,8 @@
 #include <algorithm>
 #include <cerrno>
 
-#include "protocol/message/startup.h"
 #include "protocol/auth/secret.h"
+#include "protocol/message/startup.h"
 #include "proxy/session/clients.h"
 #include "proxy/session/leasing.h"
 #include "proxy/session/relay.h"
@@ -40,20 +40,24 @@ void Cancels::on_request(ClientSession& requester, uint64_t key) {
 }
 
 void Cancels::carry_out(uint32_t slot, uint32_t secret, ClientId requester) {
-    ClientSession* session = slot < ctx_.clients_slab.capacity() ? ctx_.clients_slab.at(slot) : nullptr;
+    ClientSession* session =
+        slot < ctx_.clients_slab.capacity() ? ctx_.clients_slab.at(slot) : nullptr;
     uint8_t theirs[4];
     uint8_t ours[4];
     store_be32(theirs, secret);
     store_be32(ours, session == nullptr ? 0 : session->cancel_secret);
-    const bool is_right = constant_time_equal(theirs, ours) && session != nullptr && session->cancel_secret != 0;
+    const bool is_right =
+        constant_time_equal(theirs, ours) && session != nullptr && session->cancel_secret != 0;
     if (!is_right) return notify(requester);
     switch (session->phase) {
         case ClientPhase::Waiting:
             ctx_.leasing->leave_queue(*session);
-            ctx_.relay->reject_request(*session, Error("57014", "canceling statement due to user request"));
+            ctx_.relay->reject_request(*session,
+                                       Error("57014", "canceling statement due to user request"));
             break;
         case ClientPhase::Active:
-            if (session->server->phase == ServerPhase::Relaying && session->server->backend_key != 0) {
+            if (session->server->phase == ServerPhase::Relaying &&
+                session->server->backend_key != 0) {
                 return start(*session->server, requester);
             }
             break;
@@ -98,7 +102,8 @@ void Cancels::start(ServerConnection& server, ClientId requester) {
 }
 
 void Cancels::on_event(CancelConnection& cancel, const IoEvent& event) {
-    if (cancel.fd < 0 || event.watch.generation() != static_cast<uint16_t>(cancel.generation)) return;
+    if (cancel.fd < 0 || event.watch.generation() != static_cast<uint16_t>(cancel.generation))
+        return;
     if (!cancel.is_sent) {
         const iovec piece{cancel.request.data(), cancel.request.size()};
         const int error = ctx_.io.connect_result(cancel.fd);
@@ -114,7 +119,9 @@ void Cancels::on_event(CancelConnection& cancel, const IoEvent& event) {
     if (n <= 0 && n != -EAGAIN) finish(cancel, true);
 }
 
-void Cancels::on_deadline(CancelConnection& cancel) { finish(cancel, !cancel.is_sent); }
+void Cancels::on_deadline(CancelConnection& cancel) {
+    finish(cancel, !cancel.is_sent);
+}
 
 // `is_over`: the request can no longer hit anything (it was carried out, or never sent).
 void Cancels::finish(CancelConnection& cancel, bool is_over) {

@@ -1,8 +1,9 @@
-// Cancels: cancel requests. The key that a client was given names its worker and session, so a request that
-// arrives anywhere finds its way. The server it is for is withheld until the request has ended, so that it
-// cannot hit the next client.
+// Cancels: cancel requests. The key that a client was given names its worker and session, so a
+// request that arrives anywhere finds its way. The server it is for is withheld until the request
+// has ended, so that it cannot hit the next client.
 //
-//   key = worker (7 bits) | slot (24 bits) | secret (32 bits); the top bit is clear, as PgBouncer's is.
+//   key = worker (7 bits) | slot (24 bits) | secret (32 bits); the top bit is clear, as PgBouncer's
+//   is.
 //
 // Owner: Worker. Thread: the worker's.
 #pragma once

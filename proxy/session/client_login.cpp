@@ -23,7 +23,9 @@ bool contains(const std::vector<std::string>& list, std::string_view name) {
 
 }  // namespace
 
-void ClientLogin::fail(const Error& error) { ctx_.clients->fail(session_, error); }
+void ClientLogin::fail(const Error& error) {
+    ctx_.clients->fail(session_, error);
+}
 
 size_t ClientLogin::on_bytes(ByteView input) {
     return session_.phase == ClientPhase::Startup ? on_startup(input) : on_auth_message(input);
@@ -73,7 +75,8 @@ void ClientLogin::on_startup_message(const StartupPacket& packet) {
     session_.database = packet.find("database");
     if (session_.user.empty()) return fail(Error("08P01", "no username supplied"));
     if (session_.database.empty()) session_.database = session_.user;
-    if (ctx_.config->global.client_tls_sslmode >= SslMode::Require) return fail(Error("08P01", "SSL required"));
+    if (ctx_.config->global.client_tls_sslmode >= SslMode::Require)
+        return fail(Error("08P01", "SSL required"));
     if (Status taken = take_parameters(packet); !taken) return fail(taken.error());
     enter_database();
 }
@@ -87,7 +90,8 @@ Status ClientLogin::take_parameters(const StartupPacket& packet) {
     return {};
 }
 
-Status ClientLogin::take_parameter(std::string_view name, std::string_view value, bool is_from_options) {
+Status ClientLogin::take_parameter(std::string_view name, std::string_view value,
+                                   bool is_from_options) {
     if (const int index = ctx_.shared.names.index_of(name); index >= 0) {
         wanted_.emplace_back(static_cast<size_t>(index), value);
         return {};
@@ -103,7 +107,8 @@ Status ClientLogin::take_parameter(std::string_view name, std::string_view value
         if (value == "false" || value == "off" || value == "no" || value == "0") return {};
         return tl::unexpected<Error>(Error("0A000", "replication connections are not supported"));
     }
-    return tl::unexpected<Error>(Error("08P01", "unsupported startup parameter: " + std::string(name)));
+    return tl::unexpected<Error>(
+        Error("08P01", "unsupported startup parameter: " + std::string(name)));
 }
 
 Status ClientLogin::take_options(std::string_view text) {
@@ -125,7 +130,8 @@ void ClientLogin::enter_database() {
     VirtualDatabase* console = ctx_.shared.console;
     if (console != nullptr && console->owns(session_.database)) {
         is_console_ = true;
-        // PgBouncer's rule: its own system user, on the Unix socket, as user `pgbouncer`, is the administrator.
+        // PgBouncer's rule: its own system user, on the Unix socket, as user `pgbouncer`, is the
+        // administrator.
         if (session_.is_unix && session_.user == "pgbouncer" && ctx_.io.is_same_user(session_.fd)) {
             session_.is_admin = true;
             method_ = AuthType::Trust;
@@ -135,7 +141,8 @@ void ClientLogin::enter_database() {
         if (!admission.is_allowed) return fail(Error("08P01", "not allowed"));
         session_.is_admin = admission.is_admin;
     } else {
-        if (ctx_.shared.is_shutting_down.load()) return fail(Error("57P03", "pooler is shutting down"));
+        if (ctx_.shared.is_shutting_down.load())
+            return fail(Error("57P03", "pooler is shutting down"));
         if (Status reserved = reserve_client(); !reserved) return fail(reserved.error());
         if (auto database = config.find_database(session_.database)) {
             is_database_known_ = true;
@@ -179,7 +186,8 @@ void ClientLogin::start_auth() {
             return ask_password();
         case AuthType::ScramSha256: return start_scram();
         default:
-            return fail(Error("28000", "this auth_type is accepted in the configuration but not yet in effect"));
+            return fail(Error(
+                "28000", "this auth_type is accepted in the configuration but not yet in effect"));
     }
 }
 
@@ -196,12 +204,13 @@ void ClientLogin::ask_password() {
 
 void ClientLogin::start_scram() {
     std::string text;
-    write_auth_request(text, AuthRequest::Sasl, as_bytes(std::string_view("SCRAM-SHA-256\0\0", 15)));
+    write_auth_request(text, AuthRequest::Sasl,
+                       as_bytes(std::string_view("SCRAM-SHA-256\0\0", 15)));
     ctx_.clients->send(session_, text);
 }
 
-// The verifier to check the client against; one that nothing matches when there is no usable secret, with a
-// salt that stays the same, so that users cannot be told from non-users.
+// The verifier to check the client against; one that nothing matches when there is no usable
+// secret, with a salt that stays the same, so that users cannot be told from non-users.
 ScramVerifier ClientLogin::scram_verifier() const {
     const auto iterations = static_cast<uint32_t>(ctx_.config->global.scram_iterations);
     switch (classify_secret(secret_.view())) {
@@ -251,7 +260,8 @@ void ClientLogin::on_password(std::string_view password) {
     } else if (kind == SecretKind::Plain) {
         is_right = constant_time_equal(as_bytes(password), as_bytes(secret));
     } else if (kind == SecretKind::Md5) {
-        is_right = constant_time_equal(as_bytes(md5_secret(password, session_.user)), as_bytes(secret));
+        is_right =
+            constant_time_equal(as_bytes(md5_secret(password, session_.user)), as_bytes(secret));
     } else if (kind == SecretKind::Scram) {
         const ScramVerifier stored = *parse_scram_verifier(secret);
         const ScramVerifier given = make_scram_verifier(password, stored.salt, stored.iterations);
@@ -305,7 +315,8 @@ Status ClientLogin::enter_pool() {
     const Config& config = *ctx_.config;
     PoolSet& pools = ctx_.shared.pools;
     DatabaseState& state = pools.database(config, database_);
-    if (state.disabled.load()) return weir::fail("08P01", "database \"" + session_.database + "\" is disabled");
+    if (state.disabled.load())
+        return weir::fail("08P01", "database \"" + session_.database + "\" is disabled");
     if (!state.clients.try_reserve()) {
         return weir::fail("08P01", "no more connections allowed (max_db_client_connections)");
     }
@@ -349,14 +360,16 @@ void ClientLogin::welcome() {
             session_.parameters.set(static_cast<size_t>(index), value);
         }
     }
-    for (const auto& [index, value] : wanted_) session_.parameters.set(index, value);
+    for (const auto& [index, value] : wanted_)
+        session_.parameters.set(index, value);
     if (ctx_.config->global.application_name_add_host) add_host();
     std::string text;
     write_auth_request(text, AuthRequest::Ok);
     for (const auto& [name, value] : welcome->parameters) {
         const int index = names.index_of(name);
-        write_parameter_status(
-            text, name, index < 0 ? std::string_view(value) : session_.parameters.get(static_cast<size_t>(index)));
+        write_parameter_status(text, name,
+                               index < 0 ? std::string_view(value)
+                                         : session_.parameters.get(static_cast<size_t>(index)));
     }
     ctx_.counters(*session_.pool).client_logins.add(1);
     finish(text, ClientPhase::Idle);
@@ -365,8 +378,9 @@ void ClientLogin::welcome() {
 // `app - 1.2.3.4:5`, cut to what PostgreSQL keeps of it.
 void ClientLogin::add_host() {
     const auto index = static_cast<size_t>(ctx_.shared.names.index_of("application_name"));
-    const std::string host = session_.is_unix ? "unix(" + std::to_string(ctx_.io.peer_pid(session_.fd)) + ")"
-                                              : session_.peer.host() + ":" + std::to_string(session_.peer.port);
+    const std::string host = session_.is_unix
+                                 ? "unix(" + std::to_string(ctx_.io.peer_pid(session_.fd)) + ")"
+                                 : session_.peer.host() + ":" + std::to_string(session_.peer.port);
     std::string name(session_.parameters.get(index));
     if (name.empty()) name = "app";
     session_.parameters.set(index, (name + " - " + host).substr(0, 63));
@@ -383,8 +397,9 @@ void ClientLogin::finish(std::string& text, ClientPhase phase) {
     session_.quiet_since = ctx_.now;
     session_.Waiter::ticket = 0;
     if (ctx_.config->global.log_connections) {
-        log::info("C-{:#x}: {}/{}@{}:{} login attempt: db={} user={} tls=no", session_.id, session_.database,
-                  session_.user, session_.peer.host(), session_.peer.port, session_.database, session_.user);
+        log::info("C-{:#x}: {}/{}@{}:{} login attempt: db={} user={} tls=no", session_.id,
+                  session_.database, session_.user, session_.peer.host(), session_.peer.port,
+                  session_.database, session_.user);
     }
     ctx_.clients->retire_login(session_);
     const uint32_t life = session_.generation;

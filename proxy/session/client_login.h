@@ -1,6 +1,6 @@
-// ClientLogin: from the first byte of a client to its welcome: start-up packet, the database and user it wants,
-// authentication, limits. Lives only that long.
-// Owner: the session. Thread: the worker's.
+// ClientLogin: from the first byte of a client to its welcome: start-up packet, the database and
+// user it wants, authentication, limits. Lives only that long. Owner: the session. Thread: the
+// worker's.
 #pragma once
 
 #include <memory>
@@ -14,10 +14,11 @@ namespace weir {
 
 class ClientLogin {
   public:
-    ClientLogin(WorkerContext& context, ClientSession& session) : ctx_(context), session_(session) {}
+    ClientLogin(WorkerContext& context, ClientSession& session)
+        : ctx_(context), session_(session) {}
 
-    // Uses whole packets of `input`; gives how many bytes were used. The session may have been closed, or have
-    // left the login phases, afterwards.
+    // Uses whole packets of `input`; gives how many bytes were used. The session may have been
+    // closed, or have left the login phases, afterwards.
     size_t on_bytes(ByteView input);
 
     // The pool knows its server's parameters: sends the welcome and ends the login.

@@ -4,7 +4,9 @@
 
 namespace weir {
 
-ClientSession::ClientSession() { Deadline::kind = Deadline::Kind::Client; }
+ClientSession::ClientSession() {
+    Deadline::kind = Deadline::Kind::Client;
+}
 
 ClientSession::~ClientSession() = default;
 

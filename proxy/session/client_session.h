@@ -4,7 +4,8 @@
 //   relay         moves bytes both ways
 //   cancels       cancel requests
 //
-//   Startup -> Authenticating -> LoginWait -> Idle <-> Waiting -> Active -> (Idle)      -> Closing -> Free
+//   Startup -> Authenticating -> LoginWait -> Idle <-> Waiting -> Active -> (Idle)      -> Closing
+//   -> Free
 //      \-> CancelRequest            (Console instead of Idle for the console's databases)
 //
 // A session never changes its worker after it has been dealt. Idle it owns no buffer.
@@ -45,7 +46,8 @@ enum class ClientPhase : uint8_t {
 
 struct ReadyHook : ListHook {};
 
-// The limits that apply to one session, from its database, its user and the defaults; 0 = off. Milliseconds.
+// The limits that apply to one session, from its database, its user and the defaults; 0 = off.
+// Milliseconds.
 struct SessionTimeouts {
     uint32_t query_wait_ms = 0;
     uint32_t query_ms = 0;
@@ -60,14 +62,15 @@ struct alignas(64) ClientSession : Waiter, ReadyHook, Deadline {
     uint32_t generation = 0;
 
     ClientPhase phase = ClientPhase::Free;
-    bool reads = false;   // interest as registered
+    bool reads = false;  // interest as registered
     bool writes = false;
-    bool is_depth_blocked = false;   // too many requests in flight: its input waits
-    bool is_discarding_body = false; // the body that is passing belongs to a message we dropped
-    bool is_discarding_to_sync = false;  // an extended batch was rejected; its Sync is still to come
+    bool is_depth_blocked = false;    // too many requests in flight: its input waits
+    bool is_discarding_body = false;  // the body that is passing belongs to a message we dropped
+    bool is_discarding_to_sync =
+        false;  // an extended batch was rejected; its Sync is still to come
     bool is_admin = false;
-    bool is_read_paused = false;     // its server cannot take more
-    bool holds_client_units = false; // counted in the limits of clients
+    bool is_read_paused = false;      // its server cannot take more
+    bool holds_client_units = false;  // counted in the limits of clients
     bool is_unix = false;
     PoolMode pool_mode = PoolMode::Session;
     int fd = -1;
@@ -91,7 +94,7 @@ struct alignas(64) ClientSession : Waiter, ReadyHook, Deadline {
     Instant requested_at;      // it asked for a server, or last sent a query
     Instant transaction_from;  // got its server
     Instant query_from;
-    Instant quiet_since;       // last ReadyForQuery inside a transaction, or release
+    Instant quiet_since;  // last ReadyForQuery inside a transaction, or release
 
     ClientSession();
     ~ClientSession();

@@ -34,7 +34,9 @@ bool is_blocked(const ClientSession& session) {
     }
 }
 
-uint32_t to_ms(Duration d) { return static_cast<uint32_t>(d.count() / 1000); }
+uint32_t to_ms(Duration d) {
+    return static_cast<uint32_t>(d.count() / 1000);
+}
 
 }  // namespace
 
@@ -56,9 +58,11 @@ void Clients::accept(int fd, const Address& peer) {
 }
 
 void Clients::on_event(ClientSession& session, const IoEvent& event) {
-    if (static_cast<uint16_t>(session.generation) != event.watch.generation() || session.fd < 0) return;
+    if (static_cast<uint16_t>(session.generation) != event.watch.generation() || session.fd < 0)
+        return;
     if (event.writable && session.writes) write(session);
-    if (static_cast<uint16_t>(session.generation) != event.watch.generation() || session.fd < 0) return;
+    if (static_cast<uint16_t>(session.generation) != event.watch.generation() || session.fd < 0)
+        return;
     if (event.readable && session.reads) read(session);
 }
 
@@ -72,10 +76,12 @@ void Clients::read(ClientSession& session) {
         const size_t held = session.held.size();
         const bool fits = held <= WorkerContext::kInputBytes / 2;
         const size_t offset = fits ? held : 0;
-        const std::span<uint8_t> into(ctx_.input.get() + offset, WorkerContext::kInputBytes - offset);
+        const std::span<uint8_t> into(ctx_.input.get() + offset,
+                                      WorkerContext::kInputBytes - offset);
         const ssize_t n = ctx_.io.receive(session.fd, into);
         if (n == -EAGAIN) return;
-        if (n <= 0) return close(session, n == 0 ? "client unexpected eof" : "client connection lost");
+        if (n <= 0)
+            return close(session, n == 0 ? "client unexpected eof" : "client connection lost");
         const auto bytes = static_cast<size_t>(n);
         if (session.pool != nullptr) ctx_.counters(*session.pool).bytes_received.add(bytes);
         if (!fits || session.whole_bytes > held + bytes) {
@@ -159,7 +165,8 @@ void Clients::send(ClientSession& session, std::string_view text) {
 }
 
 void Clients::send_backlog(ClientSession& session, bool close_after) {
-    if (flush_backlog(ctx_.io, session.fd, session.outbox) < 0) return close(session, "client connection lost");
+    if (flush_backlog(ctx_.io, session.fd, session.outbox) < 0)
+        return close(session, "client connection lost");
     if (close_after) return close(session, "console is done");
     if (!session.outbox.empty() && !session.writes) set_interest(session, session.reads, true);
 }
@@ -168,7 +175,8 @@ void Clients::flush(ClientSession& session) {
     if (ctx_.to_client.empty()) return;
     const ssize_t n = ctx_.to_client.flush(ctx_.io, session.fd, session.outbox);
     if (n < 0) return close(session, "client connection lost");
-    if (session.pool != nullptr) ctx_.counters(*session.pool).bytes_sent.add(static_cast<uint64_t>(n));
+    if (session.pool != nullptr)
+        ctx_.counters(*session.pool).bytes_sent.add(static_cast<uint64_t>(n));
     if (!session.outbox.empty() && !session.writes) set_interest(session, session.reads, true);
 }
 
@@ -189,7 +197,8 @@ void Clients::set_interest(ClientSession& session, bool read, bool write) {
     if (session.reads == read && session.writes == write) return;
     session.reads = read;
     session.writes = write;
-    ctx_.io.modify(session.fd, Watch::of(Watch::Kind::Client, &session, session.generation), read, write);
+    ctx_.io.modify(session.fd, Watch::of(Watch::Kind::Client, &session, session.generation), read,
+                   write);
 }
 
 // ---- the end ----
@@ -212,12 +221,14 @@ void Clients::fail(ClientSession& session, const Error& error) {
                      session.user.empty() ? "(nouser)" : session.user, session.peer.host(),
                      session.peer.port, error.message);
     }
-    const bool is_mid_reply = session.server != nullptr && session.server->parser.is_mid_message() &&
+    const bool is_mid_reply = session.server != nullptr &&
+                              session.server->parser.is_mid_message() &&
                               session.server->is_stream_forwarded;
     release_units(session);
     session.held.clear();
     session.phase = ClientPhase::Closing;
-    if (is_mid_reply) return free(session);  // an error in the middle of a row would be read as the row
+    if (is_mid_reply)
+        return free(session);  // an error in the middle of a row would be read as the row
     std::string text;
     write_error(text, {.severity = "FATAL", .sqlstate = error.sqlstate, .message = error.message});
     session.outbox.append(as_bytes(text));
@@ -270,11 +281,12 @@ void Clients::free(ClientSession& session) {
 }
 
 void Clients::log_closing(const ClientSession& session, std::string_view reason) {
-    if (!ctx_.config->global.log_disconnections || session.phase == ClientPhase::CancelRequest) return;
+    if (!ctx_.config->global.log_disconnections || session.phase == ClientPhase::CancelRequest)
+        return;
     log::info("C-{:#x}: {}/{}@{}:{} closing because: {} (age={}s)", session.id,
               session.database.empty() ? "(nodb)" : session.database,
-              session.user.empty() ? "(nouser)" : session.user, session.peer.host(), session.peer.port,
-              reason, (ctx_.now - session.connected_at).count() / 1'000'000);
+              session.user.empty() ? "(nouser)" : session.user, session.peer.host(),
+              session.peer.port, reason, (ctx_.now - session.connected_at).count() / 1'000'000);
 }
 
 void Clients::close_all(std::string_view reason) {
@@ -290,10 +302,12 @@ void Clients::refresh_timeouts(ClientSession& session) {
     if (session.pool == nullptr) return;
     const Config& config = *ctx_.config;
     const DatabaseConfig database = session.pool->database();
-    session.timeouts.query_wait_ms = to_ms(effective_query_wait_timeout(config, database, session.user));
+    session.timeouts.query_wait_ms =
+        to_ms(effective_query_wait_timeout(config, database, session.user));
     session.timeouts.query_ms = to_ms(effective_query_timeout(config, session.user));
     session.timeouts.transaction_ms = to_ms(effective_transaction_timeout(config, session.user));
-    session.timeouts.idle_transaction_ms = to_ms(effective_idle_transaction_timeout(config, session.user));
+    session.timeouts.idle_transaction_ms =
+        to_ms(effective_idle_transaction_timeout(config, session.user));
     session.timeouts.client_idle_ms = to_ms(effective_client_idle_timeout(config, session.user));
 }
 
@@ -325,13 +339,17 @@ std::optional<Error> Clients::overdue(const ClientSession& session, Instant* nex
             break;
         case ClientPhase::Active: {
             const ProtocolTracker& tracker = session.server->tracker;
-            if (tracker.pending() > 0) limit(session.timeouts.query_ms, session.query_from, "query timeout");
-            const bool is_open = tracker.status() != TransactionStatus::Idle || tracker.pending() > 0;
-            if (is_open) {
-                limit(session.timeouts.transaction_ms, session.transaction_from, "transaction timeout");
-            }
+            // With nothing running, look again later: a query does not arm anything when it is
+            // sent.
+            const Instant query_from = tracker.pending() > 0 ? session.query_from : ctx_.now;
+            limit(session.timeouts.query_ms, query_from, "query timeout");
+            const bool is_open =
+                tracker.status() != TransactionStatus::Idle || tracker.pending() > 0;
+            limit(session.timeouts.transaction_ms, is_open ? session.transaction_from : ctx_.now,
+                  "transaction timeout");
             if (tracker.status() != TransactionStatus::Idle && tracker.pending() == 0) {
-                limit(session.timeouts.idle_transaction_ms, session.quiet_since, "idle transaction timeout");
+                limit(session.timeouts.idle_transaction_ms, session.quiet_since,
+                      "idle transaction timeout");
             }
             break;
         }

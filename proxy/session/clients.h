@@ -1,6 +1,6 @@
-// Clients: the client sessions of one worker, from accept to close: reading and writing their sockets, their
-// time limits, and how they are told that something went wrong.
-// Owner: Worker. Thread: the worker's.
+// Clients: the client sessions of one worker, from accept to close: reading and writing their
+// sockets, their time limits, and how they are told that something went wrong. Owner: Worker.
+// Thread: the worker's.
 #pragma once
 
 #include <string>
@@ -22,8 +22,9 @@ class Clients {
     void schedule(ClientSession& session);
     void run_scheduled();
 
-    // Ends the session: tells the client `error` as FATAL (PgBouncer's habit) when given, logs `reason`.
-    // Its server is given back or cleaned. The session is closed when this returns, or closing.
+    // Ends the session: tells the client `error` as FATAL (PgBouncer's habit) when given, logs
+    // `reason`. Its server is given back or cleaned. The session is closed when this returns, or
+    // closing.
     void close(ClientSession& session, std::string_view reason);
     void fail(ClientSession& session, const Error& error);
     // A message that breaks the protocol: FATAL 08P01, counted.

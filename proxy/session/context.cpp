@@ -4,7 +4,8 @@
 
 namespace weir {
 
-WorkerContext::WorkerContext(WorkerId worker, Shared& shared_state, Io& worker_io, ConfigPtr first_config)
+WorkerContext::WorkerContext(WorkerId worker, Shared& shared_state, Io& worker_io,
+                             ConfigPtr first_config)
     : id(worker), shared(shared_state), io(worker_io), config(std::move(first_config)) {}
 
 WorkerContext::~WorkerContext() = default;

@@ -1,6 +1,6 @@
-// WorkerContext: what the parts of one worker share. Each part (Clients, Leasing, Servers, Relay, Cancels) has a
-// reference to it and reaches the others through it.
-// Owner: Worker. Thread: the worker's, except `exchange` and `pools`, which are any thread's.
+// WorkerContext: what the parts of one worker share. Each part (Clients, Leasing, Servers, Relay,
+// Cancels) has a reference to it and reaches the others through it. Owner: Worker. Thread: the
+// worker's, except `exchange` and `pools`, which are any thread's.
 #pragma once
 
 #include <memory>
@@ -39,7 +39,7 @@ struct Shared {
     std::atomic<uint64_t> last_id{0};           // of clients and servers, as SHOW prints them
     std::atomic<bool> is_shutting_down{false};  // only the console lets new clients in
     std::array<uint8_t, 32> mock_secret{};      // for the salts of users that do not exist
-    VerifierCache verifiers;
+    VerifierCache verifiers = {};
 };
 
 struct WorkerContext {
@@ -59,12 +59,12 @@ struct WorkerContext {
     DeadlineQueue deadlines;
     StatementCache statements;
     Slab<ClientSession> clients_slab;
-    IntrusiveList<ServerConnection, OwnedHook> owned;   // opening or leased by this worker
-    IntrusiveList<ClientSession, ReadyHook> ready;      // have held input that may go on
+    IntrusiveList<ServerConnection, OwnedHook> owned;  // opening or leased by this worker
+    IntrusiveList<ClientSession, ReadyHook> ready;     // have held input that may go on
     std::vector<Grant> grants;          // for our own waiters, carried out after the current event
     std::vector<Grant> grants_running;  // its twin, swapped so that neither allocates
     std::vector<std::unique_ptr<ClientLogin>> retired_logins;  // until the end of the event
-    std::atomic<int> client_count{0};                   // read by others to deal evenly
+    std::atomic<int> client_count{0};                          // read by others to deal evenly
 
     Clients* clients = nullptr;
     Leasing* leasing = nullptr;

@@ -48,8 +48,9 @@ void Leasing::on_grant(const Grant& grant) {
     ServerConnection& server = *grant.server;
     adopt(server);
     ClientSession* session = ctx_.clients_slab.find(grant.client.slot, grant.client.generation);
-    const bool is_wanted = session != nullptr && session->Waiter::ticket == grant.ticket &&
-                           (session->phase == ClientPhase::Waiting || session->phase == ClientPhase::LoginWait);
+    const bool is_wanted =
+        session != nullptr && session->Waiter::ticket == grant.ticket &&
+        (session->phase == ClientPhase::Waiting || session->phase == ClientPhase::LoginWait);
     if (!is_wanted) return give_back(server, false);
     if (session->phase == ClientPhase::LoginWait) return finish_login(*session, server);
     if (link(*session, server, grant.waiting_since)) ctx_.clients->schedule(*session);
@@ -65,7 +66,8 @@ void Leasing::finish_login(ClientSession& session, ServerConnection& server) {
 
 void Leasing::on_wait_failed(const Grant& grant, const Error& error) {
     ClientSession* session = ctx_.clients_slab.find(grant.client.slot, grant.client.generation);
-    if (session != nullptr && session->Waiter::ticket == grant.ticket) ctx_.clients->fail(*session, error);
+    if (session != nullptr && session->Waiter::ticket == grant.ticket)
+        ctx_.clients->fail(*session, error);
 }
 
 void Leasing::adopt(ServerConnection& server) {
@@ -95,7 +97,8 @@ bool Leasing::link(ClientSession& session, ServerConnection& server, Instant wai
     if (waiting_since != ctx_.now) {
         counters.wait_us.add(static_cast<uint64_t>((ctx_.now - waiting_since).count()));
     }
-    if (session.timeouts.query_ms != 0 || session.timeouts.transaction_ms != 0) ctx_.clients->arm(session);
+    if (session.timeouts.query_ms != 0 || session.timeouts.transaction_ms != 0)
+        ctx_.clients->arm(session);
     if (session.welcome != server.welcome) tell_new_welcome(session, server);
     return send_prologue(session, server);
 }
@@ -103,11 +106,11 @@ bool Leasing::link(ClientSession& session, ServerConnection& server, Instant wai
 // What must go to the server before the client's first byte. True when that is nothing.
 bool Leasing::send_prologue(ClientSession& session, ServerConnection& server) {
     const GlobalConfig& global = ctx_.config->global;
-    const bool was_idle_long = !server.idle_since.is_never() && global.server_check_delay.count() > 0 &&
-                               ctx_.now - server.idle_since > global.server_check_delay;
+    const bool was_idle_long =
+        !server.idle_since.is_never() && ctx_.now - server.idle_since > global.server_check_delay;
     if (was_idle_long && !global.server_check_query.empty()) {
         server.phase = ServerPhase::Checking;
-        server.idle_since = ctx_.now;
+        server.idle_since = {};
         std::string check;
         write_query(check, global.server_check_query == "<empty>" ? "" : global.server_check_query);
         server.tracker.sent(Request::Query, Origin::Proxy);
@@ -115,10 +118,11 @@ bool Leasing::send_prologue(ClientSession& session, ServerConnection& server) {
         return false;
     }
     if (!(session.parameters == server.parameters)) {
-        const std::string set = make_set_query(ctx_.shared.names, session.parameters, server.parameters);
+        const std::string set =
+            make_set_query(ctx_.shared.names, session.parameters, server.parameters);
         if (!set.empty()) {
             server.phase = ServerPhase::Preparing;
-            server.is_prologue_failed = false;
+            server.is_own_query_failed = false;
             std::string query;
             write_query(query, set);
             server.tracker.sent(Request::Query, Origin::Proxy);
@@ -133,16 +137,18 @@ bool Leasing::send_prologue(ClientSession& session, ServerConnection& server) {
 
 void Leasing::on_prologue_done(ServerConnection& server) {
     ClientSession& session = *server.client;
-    if (server.is_prologue_failed) {
-        server.is_prologue_failed = false;
-        if (server.phase == ServerPhase::Checking) return ctx_.servers->close(server, "server check failed");
+    if (server.is_own_query_failed) {
+        server.is_own_query_failed = false;
+        if (server.phase == ServerPhase::Checking)
+            return ctx_.servers->close(server, "server check failed");
         return ctx_.clients->fail(session, Error("08P01", "invalid server parameter"));
     }
     if (server.phase == ServerPhase::Preparing) session.parameters = server.parameters;
     if (send_prologue(session, server)) ctx_.clients->schedule(session);
 }
 
-// A server that says other things of itself than the one the client logged in through (after an upgrade).
+// A server that says other things of itself than the one the client logged in through (after an
+// upgrade).
 void Leasing::tell_new_welcome(ClientSession& session, const ServerConnection& server) {
     if (session.welcome != nullptr && server.welcome != nullptr) {
         std::string text;
@@ -165,7 +171,8 @@ void Leasing::release_from(ClientSession& session) {
     session.phase = ClientPhase::Idle;
     session.quiet_since = ctx_.now;
     if (session.timeouts.client_idle_ms != 0) ctx_.clients->arm(session);
-    if (ctx_.config->global.server_reset_query_always && !ctx_.config->global.server_reset_query.empty()) {
+    if (ctx_.config->global.server_reset_query_always &&
+        !ctx_.config->global.server_reset_query.empty()) {
         server.is_reset_needed = true;
         server.phase = ServerPhase::Cleaning;
         return ctx_.servers->clean(server);
@@ -179,12 +186,13 @@ void Leasing::orphan(ClientSession& session) {
     session.server = nullptr;
     server.client = nullptr;
     session.phase = ClientPhase::Idle;
-    server.is_reset_needed = (session.pool_mode == PoolMode::Session ||
-                              ctx_.config->global.server_reset_query_always) &&
-                             !ctx_.config->global.server_reset_query.empty();
+    server.is_reset_needed =
+        (session.pool_mode == PoolMode::Session || ctx_.config->global.server_reset_query_always) &&
+        !ctx_.config->global.server_reset_query.empty();
     server.is_stream_forwarded = false;
     if (!server.reads) ctx_.servers->set_interest(server, true, server.writes);
-    if (is_mid_message) return ctx_.servers->close(server, "client disconnect in the middle of a message");
+    if (is_mid_message)
+        return ctx_.servers->close(server, "client disconnect in the middle of a message");
     server.phase = ServerPhase::Cleaning;
     server.requested_at = ctx_.now;
     server.clean_by = ctx_.now + std::max(ctx_.config->global.cancel_wait_timeout,

@@ -1,6 +1,5 @@
-// Leasing: how a session gets a server connection and how the connection goes back. Carries out the verdicts
-// of the pools.
-// Owner: Worker. Thread: the worker's.
+// Leasing: how a session gets a server connection and how the connection goes back. Carries out the
+// verdicts of the pools. Owner: Worker. Thread: the worker's.
 #pragma once
 
 #include "proxy/session/context.h"
@@ -11,8 +10,8 @@ class Leasing {
   public:
     explicit Leasing(WorkerContext& context) : ctx_(context) {}
 
-    // Asks the session's pool for a server. True = linked and ready for the client's bytes. False = the
-    // session waits (for its turn, or for its settings to be applied), or has been closed.
+    // Asks the session's pool for a server. True = linked and ready for the client's bytes. False =
+    // the session waits (for its turn, or for its settings to be applied), or has been closed.
     bool request(ClientSession& session);
 
     // A server for one of our waiters, or the news that it will not get one.

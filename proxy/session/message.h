@@ -1,5 +1,5 @@
-// What travels between threads: to a worker (WorkerMessage) and to the control thread (ControlMessage).
-// Posting transfers ownership of what the message carries.
+// What travels between threads: to a worker (WorkerMessage) and to the control thread
+// (ControlMessage). Posting transfers ownership of what the message carries.
 #pragma once
 
 #include <cstdint>
@@ -115,7 +115,8 @@ class Exchange {
   public:
     virtual ~Exchange() = default;
     virtual void post(WorkerId to, WorkerMessage message) = 0;
-    // To the worker of grant.client; apart from the other messages because it is frequent and small.
+    // To the worker of grant.client; apart from the other messages because it is frequent and
+    // small.
     virtual void post_grant(const Grant& grant) = 0;
     virtual void post_control(ControlMessage message) = 0;
     [[nodiscard]] virtual unsigned workers() const = 0;

@@ -22,15 +22,18 @@ size_t Relay::from_client(ClientSession& session, ByteView input) {
         if (piece.kind == Piece::Kind::NeedMore) break;
         Step step = Step::Used;
         if (piece.kind == Piece::Kind::Malformed) {
-            step = refuse(session, Error("08P01", piece.length < 4 ? "invalid message length"
-                                                                   : "invalid message type or length"));
+            step = refuse(session,
+                          Error("08P01", piece.length < 4 ? "invalid message length"
+                                                          : "invalid message type or length"));
         } else if (piece.kind == Piece::Kind::Start) {
             step = on_message(session, piece);
         } else if (!session.is_discarding_body) {
             ctx_.to_server.append(piece.bytes);
         }
-        if (session.generation != life || session.phase == ClientPhase::Closing) return input.size();
-        if (step == Step::NeedWhole) session.whole_bytes = static_cast<uint32_t>(piece.total_bytes());
+        if (session.generation != life || session.phase == ClientPhase::Closing)
+            return input.size();
+        if (step == Step::NeedWhole)
+            session.whole_bytes = static_cast<uint32_t>(piece.total_bytes());
         if (step != Step::Used) break;
         session.parser.consume(piece);
         used += piece.bytes.size();
@@ -44,7 +47,8 @@ size_t Relay::from_client(ClientSession& session, ByteView input) {
     return used;
 }
 
-// Ends the session with `error`, after what it sent before has gone out: the tracker counts on that.
+// Ends the session with `error`, after what it sent before has gone out: the tracker counts on
+// that.
 Relay::Step Relay::refuse(ClientSession& session, const Error& error) {
     if (session.server != nullptr) ctx_.servers->flush(*session.server);
     ctx_.to_server.clear();
@@ -61,7 +65,8 @@ Relay::Step Relay::on_message(ClientSession& session, const Piece& piece) {
         ctx_.clients->close(session, "client close request");
         return Step::Stopped;
     }
-    if (tag == FrontendTag::Password) return refuse(session, Error("08P01", "unexpected password message"));
+    if (tag == FrontendTag::Password)
+        return refuse(session, Error("08P01", "unexpected password message"));
     if (session.is_discarding_to_sync) return discard(session, piece);
     if (session.server == nullptr && !ctx_.leasing->request(session)) return Step::Stopped;
     ProtocolTracker& tracker = session.server->tracker;
@@ -78,7 +83,8 @@ Relay::Step Relay::on_message(ClientSession& session, const Piece& piece) {
     if (tracker.pending() == 0) session.query_from = ctx_.now;
     switch (tag) {
         case FrontendTag::Query:
-            if (ctx_.config->global.disable_pqexec) return refuse(session, Error("08P01", "PQexec disallowed"));
+            if (ctx_.config->global.disable_pqexec)
+                return refuse(session, Error("08P01", "PQexec disallowed"));
             if (session.statements != nullptr) session.statements->forget_unnamed();
             session.server->unnamed_of = {};
             return pass(session, piece, Request::Query);
@@ -194,7 +200,8 @@ class Relay::Undo final : public DroppedRequests {
         }
         const bool is_clients_own =
             dropped.origin == Origin::Faked || (dropped.origin == Origin::Client && has_handle);
-        ClientStatements* statements = server_.client == nullptr ? nullptr : server_.client->statements.get();
+        ClientStatements* statements =
+            server_.client == nullptr ? nullptr : server_.client->statements.get();
         if (is_clients_own && statements != nullptr) statements->undo_oldest();
     }
 
@@ -293,12 +300,13 @@ bool Relay::on_server_message(ServerConnection& server, const Piece& piece) {
 void Relay::on_error(ServerConnection& server, const Piece& piece) {
     const ErrorView error = view_error(piece.body());
     if (!server.is_stream_forwarded) {
-        if (server.client != nullptr) server.is_prologue_failed = true;
+        server.is_own_query_failed =
+            server.client != nullptr || server.is_reset_sent || server.is_new;
         return;
     }
     if (error.severity == "FATAL" || error.severity == "PANIC") server.is_error_forwarded = true;
-    // "cached plan must not change result type": the statements of this server are stale. It is replaced
-    // when it comes back, so that the client's next try prepares anew.
+    // "cached plan must not change result type": the statements of this server are stale. It is
+    // replaced when it comes back, so that the client's next try prepares anew.
     if (error.sqlstate == "0A000" && error.routine == "RevalidateCachedQuery") server.epoch = 0;
 }
 
@@ -322,7 +330,8 @@ bool Relay::on_ready(ServerConnection& server) {
     session->query_from = session->quiet_since = ctx_.now;
     if (server.tracker.status() == TransactionStatus::Idle) {
         counters.transactions.add(1);
-        counters.transaction_us.add(static_cast<uint64_t>((ctx_.now - session->transaction_from).count()));
+        counters.transaction_us.add(
+            static_cast<uint64_t>((ctx_.now - session->transaction_from).count()));
         session->transaction_from = ctx_.now;
         return true;
     }
@@ -331,8 +340,8 @@ bool Relay::on_ready(ServerConnection& server) {
         ctx_.to_client.clear();
         server.is_stream_forwarded = false;
         server.held.clear();
-        ctx_.clients->fail(*session,
-                           Error("08P01", "transaction blocks not allowed in statement pooling mode"));
+        ctx_.clients->fail(
+            *session, Error("08P01", "transaction blocks not allowed in statement pooling mode"));
     }
     return true;
 }

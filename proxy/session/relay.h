@@ -1,7 +1,6 @@
-// Relay: moves bytes between a linked client and server. The bytes of a plain query go out straight from the
-// receive buffer with one send; only what must be rewritten (names of prepared statements) is made anew, and
-// leaves in the same send.
-// Owner: Worker. Thread: the worker's.
+// Relay: moves bytes between a linked client and server. The bytes of a plain query go out straight
+// from the receive buffer with one send; only what must be rewritten (names of prepared statements)
+// is made anew, and leaves in the same send. Owner: Worker. Thread: the worker's.
 #pragma once
 
 #include "proxy/session/context.h"
@@ -12,15 +11,15 @@ class Relay {
   public:
     explicit Relay(WorkerContext& context) : ctx_(context) {}
 
-    // Uses input of a client that is Idle or Active; gives how many bytes were used. The rest must be held.
-    // Asks for a server when one is needed. The session may have been closed afterwards.
+    // Uses input of a client that is Idle or Active; gives how many bytes were used. The rest must
+    // be held. Asks for a server when one is needed. The session may have been closed afterwards.
     size_t from_client(ClientSession& session, ByteView input);
 
     // Uses bytes of a server that is past its login. False = the server has been closed.
     bool from_server(ServerConnection& server, ByteView input);
 
-    // Answers the message that a waiting client sent with `error`, and drops that message: one simple query, or
-    // an extended batch up to its Sync. The session goes on.
+    // Answers the message that a waiting client sent with `error`, and drops that message: one
+    // simple query, or an extended batch up to its Sync. The session goes on.
     void reject_request(ClientSession& session, const Error& error);
 
   private:
@@ -60,8 +59,8 @@ class Relay {
     bool give_up(ServerConnection& server, ByteView unused, std::string_view reason);
     bool settle(ServerConnection& server, const ServerOwner& owner);
 
-    // Requests in flight of one client before we stop reading it. Far above what fits in a server's output
-    // buffer, so a batch without Sync cannot wait for us while we wait for it.
+    // Requests in flight of one client before we stop reading it. Far above what fits in a server's
+    // output buffer, so a batch without Sync cannot wait for us while we wait for it.
     static constexpr uint32_t kPipelineDepthMax = 65536;
 
     WorkerContext& ctx_;

@@ -1,6 +1,6 @@
-// The part of Relay that makes prepared statements work when a client's next transaction may run on another
-// server: names are derived from content, each server gets one Parse of a text at the most, and what a
-// server has already is answered by us, in its place in the stream of replies.
+// The part of Relay that makes prepared statements work when a client's next transaction may run on
+// another server: names are derived from content, each server gets one Parse of a text at the most,
+// and what a server has already is answered by us, in its place in the stream of replies.
 #include "protocol/message/frontend.h"
 #include "protocol/message/writer.h"
 #include "proxy/session/leasing.h"
@@ -18,7 +18,8 @@ constexpr uint32_t kParseBytesMax = 256 * 1024 * 1024;
 }  // namespace
 
 bool Relay::rewrites(const ClientSession& session) const {
-    return session.pool_mode != PoolMode::Session && ctx_.config->global.max_prepared_statements > 0;
+    return session.pool_mode != PoolMode::Session &&
+           ctx_.config->global.max_prepared_statements > 0;
 }
 
 ClientStatements& Relay::statements_of(ClientSession& session) {
@@ -31,14 +32,16 @@ ClientStatements& Relay::statements_of(ClientSession& session) {
 Relay::Step Relay::on_parse(ClientSession& session, const Piece& piece) {
     ServerConnection& server = *session.server;
     if (!rewrites(session)) return pass(session, piece, Request::Parse);
-    if (piece.body().empty()) return piece.is_complete() ? pass(session, piece, Request::Parse) : Step::NeedMore;
+    if (piece.body().empty())
+        return piece.is_complete() ? pass(session, piece, Request::Parse) : Step::NeedMore;
     const bool is_unnamed = piece.body()[0] == 0;
     if (is_unnamed && piece.length > kUnnamedBytesMax) {
         if (session.statements != nullptr) session.statements->forget_unnamed();
         server.unnamed_of = session.client_id();
         return pass(session, piece, Request::Parse);
     }
-    if (piece.length > kParseBytesMax) return refuse(session, Error("54000", "prepared statement is too long"));
+    if (piece.length > kParseBytesMax)
+        return refuse(session, Error("54000", "prepared statement is too long"));
     if (!piece.is_complete()) return Step::NeedWhole;
     const auto parse = view_parse(piece.body());
     if (!parse) return refuse(session, Error("08P01", "invalid Parse message"));
@@ -87,7 +90,8 @@ void Relay::make_room(ServerConnection& server) {
     }
 }
 
-// The unnamed statement on the server is the one that this client parsed last, whoever used it since.
+// The unnamed statement on the server is the one that this client parsed last, whoever used it
+// since.
 void Relay::ensure_unnamed(ClientSession& session) {
     ServerConnection& server = *session.server;
     if (server.unnamed_of == session.client_id()) return;
@@ -191,7 +195,8 @@ void Relay::emit_faked(ServerConnection& server) {
 
 void Relay::on_answered(ServerConnection& server, const PendingReply& head, BackendTag tag) {
     if (head.statement == PendingReply::kNoStatement) return;
-    if (tag == BackendTag::CloseComplete) return server.statements.on_close_complete(head.statement);
+    if (tag == BackendTag::CloseComplete)
+        return server.statements.on_close_complete(head.statement);
     server.statements.on_parse_complete(head.statement);
     if (head.origin == Origin::Client && server.client != nullptr) {
         server.client->statements->confirm_oldest();
@@ -204,7 +209,8 @@ void Relay::on_command_complete(ServerConnection& server, std::string_view body)
     if (body != kDeallocateAll && body != kDiscardAll) return;
     server.statements.forget_parsed();
     server.unnamed_of = {};
-    if (server.client != nullptr && server.client->statements != nullptr && server.is_stream_forwarded) {
+    if (server.client != nullptr && server.client->statements != nullptr &&
+        server.is_stream_forwarded) {
         server.client->statements->forget_confirmed();
     }
 }

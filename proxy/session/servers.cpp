@@ -14,7 +14,8 @@
 
 namespace weir {
 
-// The id is new for every connection of a slot, so an event fetched for an earlier one is recognised.
+// The id is new for every connection of a slot, so an event fetched for an earlier one is
+// recognised.
 Watch Servers::watch_of(const ServerConnection& server) {
     return Watch::of(Watch::Kind::Server, &server, static_cast<uint32_t>(server.id));
 }
@@ -42,7 +43,8 @@ void Servers::connect(ServerConnection& server) {
         const std::string& dir = host.empty() ? ctx_.config->global.unix_socket_dir : host;
         const auto address = Address::from_unix((dir.empty() ? "/tmp" : dir) + "/.s.PGSQL." +
                                                 std::to_string(database.port));
-        if (!address) return close(server, address.error().message, Error("08006", address.error().message));
+        if (!address)
+            return close(server, address.error().message, Error("08006", address.error().message));
         return connect_to(server, *address);
     }
     const HostTable::Answer answer = ctx_.shared.hosts.lookup(host, ctx_.now);
@@ -65,7 +67,8 @@ void Servers::connect(ServerConnection& server) {
 void Servers::on_resolved() {
     std::vector<ServerConnection*> waiting;
     waiting.swap(unresolved_);
-    for (ServerConnection* server : waiting) connect(*server);
+    for (ServerConnection* server : waiting)
+        connect(*server);
 }
 
 void Servers::connect_to(ServerConnection& server, const Address& address) {
@@ -86,10 +89,12 @@ void Servers::on_connected(ServerConnection& server) {
     }
     server.local_address = ctx_.io.local_address(server.fd);
     server.phase = ServerPhase::LoggingIn;
-    server.login = std::make_unique<ServerLogin>(server.pool->credentials(), server.pool->database());
+    server.login =
+        std::make_unique<ServerLogin>(server.pool->credentials(), server.pool->database());
     set_interest(server, true, false);
     if (ctx_.config->global.server_tls_sslmode >= SslMode::Require) {
-        return close(server, "TLS is required", Error("08006", "server_tls_sslmode requires TLS, which is not in effect yet"));
+        return close(server, "TLS is required",
+                     Error("08006", "server_tls_sslmode requires TLS, which is not in effect yet"));
     }
     send(server, server.login->start());
 }
@@ -100,9 +105,10 @@ void Servers::on_event(ServerConnection& server, const IoEvent& event) {
     ServerOwner owner = server.load_owner();
     if (owner.worker != ctx_.id || owner.state == LedgerState::Free) return;  // a stale event
     if (owner.state == LedgerState::Idle) {
-        // Anything readable on an idle connection (the end of the stream, a notice, a changed setting) is
-        // handled by its home worker, which takes it out of idle first.
-        if (!server.pool->take_idle(server, static_cast<uint16_t>(owner.generation), ctx_.id)) return;
+        // Anything readable on an idle connection (the end of the stream, a notice, a changed
+        // setting) is handled by its home worker, which takes it out of idle first.
+        if (!server.pool->take_idle(server, static_cast<uint16_t>(owner.generation), ctx_.id))
+            return;
         ctx_.owned.push_back(server);
         owner = server.load_owner();
         if (event.watch.generation() == static_cast<uint16_t>(server.id)) read(server);
@@ -111,7 +117,8 @@ void Servers::on_event(ServerConnection& server, const IoEvent& event) {
         if (!server.is_clean()) return close(server, "server sent something unexpected while idle");
         return ctx_.leasing->give_back(server, false);
     }
-    // Granted to us, but its message is still in the inbox; or an event of the slot's earlier connection.
+    // Granted to us, but its message is still in the inbox; or an event of the slot's earlier
+    // connection.
     if (server.registered_with != ctx_.id) return;
     if (event.watch.generation() != static_cast<uint16_t>(server.id)) return;
     if (server.phase == ServerPhase::Connecting) {
@@ -136,7 +143,8 @@ void Servers::read(ServerConnection& server) {
         const ssize_t n = ctx_.io.receive(server.fd, into);
         if (n == -EAGAIN) return;
         if (n <= 0) {
-            const std::string text = n == 0 ? "server conn crashed?" : std::strerror(static_cast<int>(-n));
+            const std::string text =
+                n == 0 ? "server conn crashed?" : std::strerror(static_cast<int>(-n));
             const bool is_login = server.phase == ServerPhase::LoggingIn;
             return close(server, text,
                          is_login ? std::optional<Error>(Error("08006", text)) : std::nullopt);
@@ -144,8 +152,9 @@ void Servers::read(ServerConnection& server) {
         if (held > 0) std::memcpy(ctx_.input.get(), server.held.view().data(), held);
         server.held.clear();
         const ByteView input(ctx_.input.get(), held + static_cast<size_t>(n));
-        const bool is_alive = server.phase == ServerPhase::LoggingIn ? on_login_bytes(server, input)
-                                                                     : ctx_.relay->from_server(server, input);
+        const bool is_alive = server.phase == ServerPhase::LoggingIn
+                                  ? on_login_bytes(server, input)
+                                  : ctx_.relay->from_server(server, input);
         if (!is_alive || server.load_owner() != owner) return;
         if (static_cast<size_t>(n) < into.size()) return;
     }
@@ -169,8 +178,9 @@ bool Servers::on_login_bytes(ServerConnection& server, ByteView input) {
             server.login->on_message(static_cast<BackendTag>(piece.tag), piece.body(), reply);
         if (!done) {
             const Error error = done.error();
-            log::warning("S-{:#x}: {}/{} login failed: {}: {}", server.id, server.pool->key().database,
-                         server.pool->key().user, error.sqlstate, error.message);
+            log::warning("S-{:#x}: {}/{} login failed: {}: {}", server.id,
+                         server.pool->key().database, server.pool->key().user, error.sqlstate,
+                         error.message);
             close(server, "login failed", error);
             return false;
         }
@@ -225,7 +235,8 @@ void Servers::on_deadline(ServerConnection& server) {
             return close(server, "connect timeout", Error("08006", "connect timeout"));
         }
         case ServerPhase::Cleaning:
-            if (ctx_.now >= server.clean_by) return close(server, "server could not be cleaned in time");
+            if (ctx_.now >= server.clean_by)
+                return close(server, "server could not be cleaned in time");
             return clean(server);
         default: return;
     }
@@ -241,10 +252,15 @@ void Servers::start_query(ServerConnection& server, std::string_view sql) {
 }
 
 void Servers::clean(ServerConnection& server) {
+    if (server.is_own_query_failed && server.tracker.pending() == 0) {
+        if (!server.is_new) return close(server, "reset query failed");
+        return close(server, "connect_query failed", Error("08006", "connect_query failed"));
+    }
     const Instant grace = server.requested_at + kCancelGrace;
     std::string text;
     switch (next_cleanup_step(server, false, ctx_.now >= grace)) {
-        case CleanupStep::Close: return close(server, "client disconnect while server was not ready");
+        case CleanupStep::Close:
+            return close(server, "client disconnect while server was not ready");
         case CleanupStep::SendCopyFail:
             server.is_copy_fail_sent = true;
             write_copy_fail(text, "client is gone");
@@ -303,8 +319,8 @@ bool Servers::send(ServerConnection& server, std::string_view text) {
 bool Servers::flush(ServerConnection& server) {
     if (ctx_.to_server.empty()) return true;
     if (ctx_.to_server.flush(ctx_.io, server.fd, server.outbox) < 0) {
-        // There may be a last word of the server's to be read (57P01) before the end of the stream: the
-        // read event will find both. Only the sending side is known to be broken.
+        // There may be a last word of the server's to be read (57P01) before the end of the stream:
+        // the read event will find both. Only the sending side is known to be broken.
         server.outbox.clear();
         if (!server.reads) set_interest(server, true, false);
         if (server.client == nullptr) {
@@ -337,7 +353,8 @@ void Servers::set_interest(ServerConnection& server, bool read, bool write) {
     ctx_.io.modify(server.fd, watch_of(server), read, write);
 }
 
-void Servers::close(ServerConnection& server, std::string_view reason, const std::optional<Error>& failure) {
+void Servers::close(ServerConnection& server, std::string_view reason,
+                    const std::optional<Error>& failure) {
     if (ctx_.config->global.log_disconnections && server.id != 0) {
         log::info("S-{:#x}: {}/{}@{}:{} closing because: {} (age={}s)", server.id,
                   server.pool->key().database, server.pool->key().user,
@@ -394,7 +411,8 @@ void Servers::close(ServerConnection& server, std::string_view reason, const std
 }
 
 void Servers::close_all() {
-    while (ServerConnection* server = ctx_.owned.front()) close(*server, "shutting down");
+    while (ServerConnection* server = ctx_.owned.front())
+        close(*server, "shutting down");
 }
 
 }  // namespace weir

@@ -1,6 +1,5 @@
-// Servers: the server connections that one worker owns: connecting, logging in, their sockets' events, cleaning
-// up after a client that is gone, closing.
-// Owner: Worker. Thread: the worker's.
+// Servers: the server connections that one worker owns: connecting, logging in, their sockets'
+// events, cleaning up after a client that is gone, closing. Owner: Worker. Thread: the worker's.
 #pragma once
 
 #include <optional>
@@ -23,8 +22,8 @@ class Servers {
     static Watch watch_of(const ServerConnection& server);
     void on_deadline(ServerConnection& server);
 
-    // Closes the socket and frees the slot. Its client, if any, is told (unless the server did) and closed.
-    // `failure`: why it never came up.
+    // Closes the socket and frees the slot. Its client, if any, is told (unless the server did) and
+    // closed. `failure`: why it never came up.
     void close(ServerConnection& server, std::string_view reason,
                const std::optional<Error>& failure = std::nullopt);
 
@@ -33,7 +32,8 @@ class Servers {
     // A cancel request for it has ended.
     void on_cancel_done(ServerConnection& server);
 
-    // Sends `text`, or what ctx.to_server gathered. False = the connection broke and has been closed.
+    // Sends `text`, or what ctx.to_server gathered. False = the connection broke and has been
+    // closed.
     bool send(ServerConnection& server, std::string_view text);
     bool flush(ServerConnection& server);
     void set_interest(ServerConnection& server, bool read, bool write);

@@ -1,6 +1,6 @@
-// VerifierCache: SCRAM verifiers made from plain passwords. Making one costs thousands of hashes, so it is
-// done once per user and password, not once per login.
-// Thread: any (one mutex, at login only).
+// VerifierCache: SCRAM verifiers made from plain passwords. Making one costs thousands of hashes,
+// so it is done once per user and password, not once per login. Thread: any (one mutex, at login
+// only).
 #pragma once
 
 #include <map>
@@ -13,7 +13,8 @@ namespace weir {
 
 class VerifierCache {
   public:
-    // The verifier for `user` with this plain password; made, with a random salt, when it is not known yet.
+    // The verifier for `user` with this plain password; made, with a random salt, when it is not
+    // known yet.
     ScramVerifier get(const std::string& user, const SecretString& password, uint32_t iterations);
 
   private:

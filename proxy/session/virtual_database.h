@@ -1,6 +1,6 @@
-// VirtualDatabase: what the console offers to the traffic code, so that this room need not know that one.
-// A client of a virtual database is authenticated like any other, then its messages are handed over whole.
-// Thread: each method says so.
+// VirtualDatabase: what the console offers to the traffic code, so that this room need not know
+// that one. A client of a virtual database is authenticated like any other, then its messages are
+// handed over whole. Thread: each method says so.
 #pragma once
 
 #include <string>

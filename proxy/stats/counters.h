@@ -1,6 +1,6 @@
 // PoolCounters: what one worker counts for one pool. Single writer, so plain loads and stores on
-// relaxed atomics; readers sum over the workers. PgBouncer's SHOW STATS vocabulary, times in microseconds.
-// Thread: written by one worker, read by any.
+// relaxed atomics; readers sum over the workers. PgBouncer's SHOW STATS vocabulary, times in
+// microseconds. Thread: written by one worker, read by any.
 #pragma once
 
 #include <atomic>
@@ -36,9 +36,9 @@ struct alignas(64) PoolCounters {
 
 // The same, summed.
 struct PoolTotals {
-    uint64_t server_assignments = 0, transactions = 0, queries = 0, bytes_received = 0, bytes_sent = 0,
-             transaction_us = 0, query_us = 0, wait_us = 0, client_parses = 0, server_parses = 0, binds = 0,
-             client_logins = 0;
+    uint64_t server_assignments = 0, transactions = 0, queries = 0, bytes_received = 0,
+             bytes_sent = 0, transaction_us = 0, query_us = 0, wait_us = 0, client_parses = 0,
+             server_parses = 0, binds = 0, client_logins = 0;
 
     void add(const PoolCounters& c) {
         server_assignments += c.server_assignments.get();

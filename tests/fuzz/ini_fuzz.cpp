@@ -26,8 +26,8 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
     if (!first.config) return 0;
     const weir::LoadResult second = weir::load_config_with("fuzz.ini", first.config.get(), reader);
     if (!second.config || !weir::diff(*first.config, *second.config).empty()) std::abort();
+    weir::GlobalConfig again = first.config->global;
     for (const weir::ShowConfigRow& row : weir::show_config(first.config->global)) {
-        weir::GlobalConfig again = first.config->global;
         if (row.value && !weir::set_option(again, *weir::find_option(row.key), *row.value)) {
             std::abort();
         }

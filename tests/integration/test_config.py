@@ -8,7 +8,7 @@ import time
 from harness import wire
 from harness.case import Case, background, beyond_pgbouncer, subset, wait_until
 from harness.util import run_as
-from harness.weir import BIN, Weir
+from harness.weir import BIN, IS_PGBOUNCER, Weir
 from harness.wire import query
 
 DEBIAN_INI = """;;;
@@ -98,11 +98,13 @@ class Files(Case):
     def test_a_debian_style_file_works_unmodified(self):
         w = self.prepared(DEBIAN_INI)
         with open(f"{w.dir}/more.ini", "w") as f:
-            f.write(w.expand("included = {pg}\n'odd name' = {pg}\n"))
+            f.write(w.expand("included = {pg}\n" + ("" if IS_PGBOUNCER else "'odd name' = {pg}\n")))
         w.start()
-        for database in ("app", "quoted", "indented", "included", "odd name"):
-            self.assertEqual(self.client(database=database).one("select current_database()"), w.dbname)
-        self.assertEqual(self.client(database="quoted").one("show application_name"), "a b")
+        for database in ("app", "quoted", "indented", "included") + (() if IS_PGBOUNCER else ("odd name",)):
+            with w.connect(database=database) as c:
+                self.assertEqual(c.one("select current_database()"), w.dbname)
+                if database == "quoted":
+                    self.assertEqual(c.one("show application_name"), "a b")
         config = {r["key"]: r["value"] for r in w.show("config")}
         self.assertEqual((config["max_client_conn"], config["pool_mode"], config["default_pool_size"]), ("100", "transaction", "20"))
         self.assertEqual(w.show("databases", name="indented")[0]["pool_size"], "3")
@@ -110,10 +112,9 @@ class Files(Case):
             self.assertEqual(int(f.read()), w.pid)
         with open(f"{w.dir}/pgbouncer.log") as f:
             self.assertRegex(f.read(), r"(?m)^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d{3} \S+ \[\d+\] LOG ")
-        w.stop_files = [f"{w.dir}/pgbouncer.pid", f"{w.dir}/.s.PGSQL.{w.port}"]
-        w.signal(signal.SIGTERM), time.sleep(0.1), w.signal(signal.SIGTERM)
+        w.signal(signal.SIGTERM)
         w.wait_exit()
-        for path in w.stop_files:
+        for path in (f"{w.dir}/pgbouncer.pid", f"{w.dir}/.s.PGSQL.{w.port}"):
             self.assertFalse(os.path.exists(path), path)
 
     @beyond_pgbouncer
@@ -304,7 +305,7 @@ class Signals(Case):
         c = self.client()
         c.sql("select 1")
         self.weir.signal(signal.SIGUSR1)
-        wait_until(lambda: self.weir.show("databases", name="app")[0]["paused"] == "1" or self.weir.count() == 0, 30, "the pause")
+        wait_until(lambda: self.weir.count() == 0, 30, "the pause")
         c.send(query("select 'later'"))
         self.assertFalse(c.readable(0.3))
         self.weir.signal(signal.SIGUSR2)

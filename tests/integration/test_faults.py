@@ -6,6 +6,7 @@ import time
 from harness import wire
 from harness.case import Case, beyond_pgbouncer, subset, wait_until
 from harness.fake_backend import FakeBackend, columns, error, notice, parameter, ready, result, row
+from harness.util import SLOW
 from harness.wire import bind, cstr, execute, flush, msg, one, parse, query, sync
 
 LOST = "08...|57P0[123]"  # connection exceptions, or PostgreSQL's own words about its end
@@ -17,6 +18,7 @@ class Killed(Case):
     def states(self):
         """Clients in every state with regard to a server; those in `linked` hold one."""
         self.pg.sql("create table items(x text); grant all on items to public", database=self.weir.dbname)
+        self.pg.sql("checkpoint")  # it must outlive a crash, with fsync off
         idle, fresh, block, failed, running, copy_in, copy_out, batch, waiting = self.clients(9)
         idle.sql("select 1")
         block.sql("begin; insert into items values ('block')")
@@ -32,13 +34,19 @@ class Killed(Case):
         self.weir.wait_waiting(1)
         return {"idle": idle, "fresh": fresh}, {"block": block, "failed": failed, "running": running, "copy in": copy_in, "copy out": copy_out, "batch": batch}, waiting
 
+    def check_told(self, name, reply, code=LOST):
+        """One FATAL of the right class; in the middle of a row nothing can be told."""
+        fatals = [e for e in reply.errors if e.severity in ("FATAL", "PANIC")]
+        if name == "copy out" and not fatals:
+            return
+        self.assertEqual(len(fatals), 1, f"{name}: {reply.errors}")
+        self.assertRegex(fatals[0].code, f"^({code})$")
+
     def check_lost(self, linked):
         for name, c in linked.items():
             with self.subTest(name):
                 reply = c.expect_close()
-                fatals = [e for e in reply.errors if e.severity in ("FATAL", "PANIC")]
-                self.assertEqual(len(fatals), 1, f"{name}: {reply.errors}")
-                self.assertRegex(fatals[0].code, f"^({LOST})$")
+                self.check_told(name, reply)
 
     def check_recovered(self, unlinked, waiting):
         def served():
@@ -67,10 +75,7 @@ class Killed(Case):
         self.pg.sql(f"select pg_terminate_backend(pid) from pg_stat_activity where datname = '{self.weir.dbname}'")
         for name, c in linked.items():
             with self.subTest(name):
-                reply = c.expect_close()
-                fatals = [e for e in reply.errors if e.severity == "FATAL"]
-                self.assertEqual([e.code for e in fatals], ["57P01"] if name != "copy out" else [e.code for e in fatals][:1], "told once, in PostgreSQL's own words")
-                self.assertRegex(fatals[0].code, f"^({LOST})$")
+                self.check_told(name, c.expect_close(), "57P01")  # once, in PostgreSQL's own words
         self.check_recovered(unlinked, waiting)
 
     @subset("asan")
@@ -160,7 +165,7 @@ class Misbehaved(Case):
         return f
 
     def check_refused(self, script, pattern=".*", code=f"{LOST}|28...|XX000|53...", **options):
-        fake = self.fake(script, **{"server_connect_timeout": 3, "client_login_timeout": 10, "query_wait_timeout": 10, **options})
+        fake = self.fake(script, **{"server_connect_timeout": 3, "client_login_timeout": int(4 * SLOW), "query_wait_timeout": int(4 * SLOW), **options})
         e = self.refused()
         self.assertEqual(e.severity, "FATAL")
         self.assertRegex(e.message, pattern)
@@ -226,6 +231,8 @@ class Misbehaved(Case):
             peer.startup()
             peer.send(msg("R", struct.pack("!i", 10) + mechanisms))
             kind, body = peer.recv()
+            if b"r=" not in body:
+                return
             nonce = body.split(b"r=")[1].decode()
             peer.send(msg("R", struct.pack("!i", 11) + (first(nonce) if first else f"r={nonce}x,s=c2FsdHNhbHRzYWx0,i=4096").encode()))
             peer.recv()
@@ -267,10 +274,9 @@ class Misbehaved(Case):
     def test_notices_and_parameters_during_login(self):
         def script(peer):
             peer.startup()
-            peer.send(notice("be patient"), parameter("early", "1"), msg("R", struct.pack("!i", 3)), notice("thinking"))
+            peer.send(notice("be patient"), msg("R", struct.pack("!i", 3)), notice("thinking"))
             peer.recv()
-            peer.send(notice("welcome"))
-            peer.login_ok()
+            peer.send(msg("R", struct.pack("!i", 0)), notice("welcome"), parameter("extra", "1"), msg("K", struct.pack("!ii", 1, 2)), ready())
             peer.serve()
         self.fake(script, more=" password=secret")
         self.assertEqual(self.client().one("select 1"), "1")
@@ -380,8 +386,7 @@ class Misbehaved(Case):
                     self.assertEqual(c.one(f"q{n}"), f"q{n}")
                 self.doCleanups()
 
-    def test_a_server_that_stops_answering_pings_nobody_else(self):
-        """A hanging server holds its own client only."""
+    def test_a_hanging_server_holds_its_own_client_only(self):
         self.answering(b"", size=2)
         a, b = self.clients(2)
         a.send(query("bad"))

@@ -180,7 +180,6 @@ class Sizes(Case):
         b.sql("commit")
         self.assertEqual(c.collect().check().value, "third")
         a.sql("commit")
-        self.assertEqual(self.weir.count(), 2)
 
     def test_round_robin_uses_every_server(self):
         self.start(default_pool_size=3, server_round_robin=1)
@@ -394,7 +393,7 @@ class Timeouts(Case):
     def test_nobody_listening(self):
         with FakeBackend(lambda peer: None) as fake:
             port = fake.port
-        self.start(databases={"app": f"host=127.0.0.1 port={port} dbname=app", "good": "{pg}"}, query_wait_timeout=20, client_login_timeout=20)
+        self.start(databases={"app": f"host=127.0.0.1 port={port} dbname=app", "good": "{pg}"}, query_wait_timeout=int(4 * SLOW), client_login_timeout=int(4 * SLOW))
         e = self.refused()
         self.assertEqual(e.severity, "FATAL")
         self.assertRegex(e.code, "^(08|57)")
@@ -406,7 +405,7 @@ class Timeouts(Case):
             peer.startup()
             peer.recv_exact(1)
         with FakeBackend(silent) as fake:
-            self.start(databases={"app": fake.connstr, "good": "{pg}"}, server_connect_timeout=1, client_login_timeout=20, query_wait_timeout=20)
+            self.start(databases={"app": fake.connstr, "good": "{pg}"}, server_connect_timeout=1, client_login_timeout=int(5 * SLOW), query_wait_timeout=int(5 * SLOW))
             raws = [self.raw() for _ in range(5)]
             for r in raws:
                 r.send(wire.startup_packet({"user": "app", "database": "app"}))
@@ -495,7 +494,8 @@ class Service(Case):
     def test_cold_session_clients_log_in_side_by_side(self):
         # Every server login takes a second more: one by one they would need 64.
         self.start(default_pool_size=64, pool_mode="session")
-        self.pg.sql(f"alter database {self.weir.dbname} set post_auth_delay = 1")
+        self.addCleanup(self.pg.login_delay, 0)
+        self.pg.login_delay(1)
         began = time.monotonic()
         raws = [self.raw() for _ in range(64)]
         for r in raws:
@@ -511,8 +511,9 @@ class Service(Case):
         self.start(default_pool_size=30)
         first = self.client()
         first.sql("select 1")
-        self.pg.sql(f"alter database {self.weir.dbname} set post_auth_delay = 1")
         clients = self.clients(30)
+        self.addCleanup(self.pg.login_delay, 0)
+        self.pg.login_delay(1)
         began = time.monotonic()
         for c in clients:
             c.send(wire.query("begin"))
@@ -617,7 +618,7 @@ class Addresses(Case):
         self.assertEqual([int(c.collect().value) for c in clients], list(range(40)))
 
     def test_a_host_name_that_does_not_resolve(self):
-        self.start(databases={"app": "host=no.such.host.invalid dbname=x", "good": "{pg}"}, query_wait_timeout=10 * SLOW, client_login_timeout=20 * SLOW)
+        self.start(databases={"app": "host=no.such.host.invalid dbname=x", "good": "{pg}"}, query_wait_timeout=int(3 * SLOW), client_login_timeout=int(3 * SLOW))
         e = self.refused()
         self.assertEqual(e.severity, "FATAL")
         self.assert_serves(database="good")

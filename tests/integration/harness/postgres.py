@@ -5,6 +5,7 @@ import shutil
 import signal
 import subprocess
 import tempfile
+import threading
 
 from . import wire
 from .util import free_port, give_to_postgres, process_alive, run_as, wait_until
@@ -57,7 +58,7 @@ class Cluster:
         self.socket_dir = self.dir
         self.host, self.port = "127.0.0.1", free_port()
         self.log_path = os.path.join(self.dir, "postgres.log")
-        self.proc, self.admin, self.databases, self.made = None, None, [], 0
+        self.proc, self.admin, self.databases, self.made, self.lock = None, None, [], 0, threading.RLock()
 
     def create(self):
         subprocess.run([f"{bindir()}/initdb", "-D", self.data, "-U", "postgres", "--no-sync", "-A", "trust", "-E", "UTF8", "--locale=C"],
@@ -123,6 +124,10 @@ class Cluster:
         return wire.Wire(self.socket_dir, self.port).login(user, database, **params)
 
     def sql(self, text, database="postgres"):
+        with self.lock:  # tests call it from several threads
+            return self._sql(text, database)
+
+    def _sql(self, text, database):
         if database != "postgres":
             with self.connect(database=database) as c:
                 return c.sql(text)
@@ -142,6 +147,16 @@ class Cluster:
 
     def one(self, text, database="postgres"):
         return self.sql(text, database)[0][0]
+
+    def login_delay(self, seconds):
+        """Makes every login take this much longer (post_auth_delay)."""
+        self.sql(f"alter system set post_auth_delay = {seconds}")
+        self.sql("select pg_reload_conf()")
+
+        def in_force():
+            with self.connect() as c:
+                return int(c.one("select setting from pg_settings where name = 'post_auth_delay'")) == seconds
+        wait_until(in_force, 30, "post_auth_delay to change")
 
     def _forget_admin(self):
         if self.admin:

@@ -9,6 +9,7 @@ import shutil
 import signal
 import subprocess
 import tempfile
+import time
 
 from . import wire
 from .util import SLOW, cpu_seconds, free_port, give_to_postgres, rss_kb, run_as, wait_until
@@ -136,12 +137,17 @@ class Weir:
             return None
         ended_before = self.proc.poll()
         if ended_before is None:
+            self.proc.send_signal(signal.SIGTERM)  # ends when the last client has gone; once more = at once
+            again = []
+
             def gone():
-                if self.proc.poll() is None:
-                    self.proc.send_signal(signal.SIGTERM)  # again = at once
+                if self.proc.poll() is None and time.monotonic() > began + 2 * SLOW * (1 + len(again)):
+                    self.proc.send_signal(signal.SIGTERM)
+                    again.append(1)
                 return self.proc.poll() is not None
+            began = time.monotonic()
             try:
-                wait_until(gone, 20, "the pooler to end", interval=0.1)
+                wait_until(gone, 20, "the pooler to end", interval=0.01)
             except AssertionError as e:
                 self.proc.kill()
                 self.proc.wait()

@@ -4,6 +4,7 @@ Builders return bytes; `Wire` is one connection. `Reply.types` is the sequence o
 asynchronous ones (notices, parameter changes, notifications), e.g. "1" "2" "T" "D" "C" "Z" as "12TDCZ".
 """
 import base64
+import contextlib
 import hashlib
 import hmac
 import os
@@ -400,7 +401,8 @@ class Wire:
             w.expect_close()
 
     def half_close(self):
-        self.sock.shutdown(socket.SHUT_WR)
+        with contextlib.suppress(OSError):  # closed by the other side already
+            self.sock.shutdown(socket.SHUT_WR)
 
     def reset(self):
         """Goes away with RST, as a killed client behind a dead network would."""

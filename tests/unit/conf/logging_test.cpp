@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include <atomic>
 #include <cstdio>
 #include <fstream>
 #include <thread>
@@ -157,7 +158,7 @@ TEST_CASE("a log file that cannot be opened leaves the log where it was") {
     CHECK(log.lines().size() == 1);
 }
 
-TEST_CASE("lines of several threads arrive whole while the log is rotated and stopped") {
+TEST_CASE("lines of several threads arrive whole while the log is rotated") {
     LogFile log;
     log.start();
     constexpr int kThreads = 4, kLines = 500;
@@ -177,6 +178,27 @@ TEST_CASE("lines of several threads arrive whole while the log is rotated and st
     CHECK(lines.size() + dropped == kThreads * kLines);
     for (const std::string& line : lines) {
         CHECK(line.substr(line.size() - 3) == "end");
+    }
+}
+
+TEST_CASE("logging may stop and start while threads log") {
+    LogFile log;
+    log.start();
+    std::atomic<bool> done{false};
+    {
+        std::jthread thread([&done] {
+            while (!done.load()) {
+                log::info("busy end");
+            }
+        });
+        for (int i = 0; i < 20; ++i) {
+            shutdown_logging();
+            log.start();
+        }
+        done = true;
+    }
+    for (const std::string& line : log.lines()) {
+        CHECK(message_of(line) == "LOG busy end");
     }
 }
 

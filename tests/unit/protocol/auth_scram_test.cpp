@@ -186,10 +186,10 @@ TEST_CASE("the keys of a client's login open the server with the same salt and i
     CHECK(log_in(passed_through, database) == "ok");
     CHECK(passed_through.derived_keys().client_key == proxy.keys().client_key);
 
-    ScramClient too_few(proxy.keys(), "other-nonce");
+    ScramClient misfit(proxy.keys(), "other-nonce");
     ScramServer other_salt(make_scram_verifier("secret", as_bytes("salt"), 2), "database-nonce");
-    CHECK(log_in(too_few, other_salt) == "server 28P01");
-    CHECK(as_text(too_few.salt()) == "salt");
+    CHECK(log_in(misfit, other_salt) == "server 28P01");
+    CHECK(as_text(misfit.salt()) == "salt");
 
     ScramKeys without_server_key = proxy.keys();
     without_server_key.server_key = {};

@@ -1,4 +1,4 @@
-#include "proxy/pool/janitor.h"
+#include "proxy/janitor.h"
 
 #include <algorithm>
 
@@ -6,7 +6,9 @@
 
 namespace weir {
 
-WorkerId Janitor::next_opener() { return static_cast<WorkerId>(opener_++ % exchange_.workers()); }
+WorkerId Janitor::next_opener() {
+    return static_cast<WorkerId>(opener_++ % exchange_.workers());
+}
 
 void Janitor::tick(Instant now) {
     std::vector<ServerConnection*> expired;
@@ -15,10 +17,12 @@ void Janitor::tick(Instant now) {
     pools_.for_each_pool([&](Pool& pool) { pools.push_back(&pool); });
     for (Pool* pool : pools) {
         pool->take_expired(kControlWorker, now, expired);
-        for (ServerConnection* server : expired) close(*pool, *server, now);
+        for (ServerConnection* server : expired)
+            close(*pool, *server, now);
         expired.clear();
         open_wanted(*pool, now);
-        is_somebody_starved = is_somebody_starved || pool->database_state().servers.starved.load() ||
+        is_somebody_starved = is_somebody_starved ||
+                              pool->database_state().servers.starved.load() ||
                               pool->user_state().servers.starved.load();
     }
     if (is_somebody_starved) relieve(now);
@@ -58,11 +62,13 @@ void Janitor::close(Pool& pool, ServerConnection& server, Instant now) {
 void Janitor::close_idle(Pool& pool, Instant now) {
     std::vector<ServerConnection*> idle;
     pool.take_all_idle(kControlWorker, idle);
-    for (ServerConnection* server : idle) close(pool, *server, now);
+    for (ServerConnection* server : idle)
+        close(pool, *server, now);
 }
 
 void Janitor::serve_waiters(Pool& pool, Instant now) {
-    while (const auto grant = pool.match_waiter(now)) exchange_.post_grant(*grant);
+    while (const auto grant = pool.match_waiter(now))
+        exchange_.post_grant(*grant);
     open_wanted(pool, now);
 }
 
@@ -76,17 +82,21 @@ void Janitor::relieve(Instant now) {
         const Pool::Counts counts = pool.counts();
         if (counts.waiting > counts.opening) needy.emplace_back(counts.oldest_wait, &pool);
     });
-    std::sort(needy.begin(), needy.end(), [](const auto& a, const auto& b) { return a.first < b.first; });
+    std::sort(needy.begin(), needy.end(),
+              [](const auto& a, const auto& b) { return a.first < b.first; });
     for (const auto& [since, pool] : needy) {
         ServerConnection* server = pool->want_open(next_opener(), now);
-        if (server == nullptr && evict_for(*pool, now)) server = pool->want_open(next_opener(), now);
+        if (server == nullptr && evict_for(*pool, now))
+            server = pool->want_open(next_opener(), now);
         if (server != nullptr) open_elsewhere(server);
     }
 }
 
 // Closes the least recently used idle connection that stands in the way of `needy`.
 bool Janitor::evict_for(Pool& needy, Instant now) {
-    const auto is_full = [](const Cap& cap) { return cap.limit() > 0 && cap.used() >= cap.limit(); };
+    const auto is_full = [](const Cap& cap) {
+        return cap.limit() > 0 && cap.used() >= cap.limit();
+    };
     const bool db_full = is_full(needy.database_state().servers);
     const bool user_full = is_full(needy.user_state().servers);
     if (!db_full && !user_full) return false;

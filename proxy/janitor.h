@@ -1,6 +1,6 @@
-// Janitor: looks after all pools from the control thread: closes idle connections past their time, opens those
-// that min_pool_size or the reserve asks for, and gives the units of shared limits to whoever waits longest.
-// Owner: Control. Thread: control.
+// Janitor: looks after all pools from the control thread: closes idle connections past their time,
+// opens those that min_pool_size or the reserve asks for, and gives the units of shared limits to
+// whoever waits longest. Owner: Control. Thread: control.
 #pragma once
 
 #include <functional>
@@ -20,8 +20,9 @@ class Janitor {
 
     // A round over all pools.
     void tick(Instant now);
-    // A shared limit (max_db_connections, max_user_connections) is in somebody's way: evict the least recently
-    // used idle connection of its users, for the pool whose oldest waiter waits longest.
+    // A shared limit (max_db_connections, max_user_connections) is in somebody's way: evict the
+    // least recently used idle connection of its users, for the pool whose oldest waiter waits
+    // longest.
     void relieve(Instant now);
     // Closes the idle connections of a pool (PAUSE, RELOAD, KILL).
     void close_idle(Pool& pool, Instant now);

@@ -1,0 +1,88 @@
+// Console: the virtual database `pgbouncer` (also called `weir`) through which people and tools
+// look at the pooler and command it. Understands PgBouncer's commands and answers in its tables, by
+// the simple and by the extended query protocol, so that every driver can be used.
+//
+//   ConsoleSession  bytes <-> commands, per client
+//   commands.h      which commands there are, who may run them, what they do
+//   show.h          which tables there are
+//   Console         runs commands: at once, when the workers' snapshots are in (SHOW CLIENTS ...),
+//   or when
+//                   nothing is running any more (PAUSE)
+//
+// A client's commands run one at a time, so its answers keep their order; clients do not wait for
+// each other. PAUSE that waits ends early in an error when the client cancels (the pause is then
+// undone) or when somebody resumes. The pause stays when its client just goes away, as with
+// PgBouncer. Owner: main. It must outlive every callback that the Inspector still holds. Thread:
+// owns(), admit() and parameters() any; all else control.
+#pragma once
+
+#include <map>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "admin/console/console_session.h"
+#include "admin/console/stats_history.h"
+#include "proxy/inspector.h"
+#include "proxy/session/virtual_database.h"
+
+namespace weir {
+
+class Console final : public VirtualDatabase {
+  public:
+    Console(Inspector& inspector, ConsoleOutlet& outlet) : inspector_(inspector), outlet_(outlet) {}
+    Console(const Console&) = delete;
+    Console& operator=(const Console&) = delete;
+
+    [[nodiscard]] bool owns(std::string_view database) const override;
+    [[nodiscard]] Admission admit(const Config& config, std::string_view user) const override;
+    [[nodiscard]] std::vector<std::pair<std::string, std::string>> parameters() const override;
+
+    void on_messages(const Client& client, std::string_view messages) override;
+    void on_disconnect(ClientId client) override;
+    void on_cancel(ClientId client) override;
+
+    // About ten times a second: takes the samples for averages, answers PAUSE.
+    void on_tick(Instant now);
+
+  private:
+    // One client. What its running command waits for; `run` tells a late answer from one to this
+    // command.
+    enum class Wait : uint8_t { Nothing, Snapshot, Quiet };
+    struct Entry {
+        Entry(ClientId client, bool is_admin) : id(client), session(is_admin) {}
+        const ClientId id;
+        ConsoleSession session;
+        Wait wait = Wait::Nothing;
+        uint64_t run = 0;
+        bool is_pumping = false;
+        bool is_closing = false;  // its client has been told
+        const ConsoleStatement* running = nullptr;
+    };
+    struct ByClientId {
+        bool operator()(const ClientId& a, const ClientId& b) const {
+            return std::tie(a.worker, a.slot, a.generation) <
+                   std::tie(b.worker, b.slot, b.generation);
+        }
+    };
+
+    void pump(Entry& entry);
+    void run(Entry& entry, const ConsoleStatement& statement);
+    void on_snapshot(ClientId client, uint64_t run, const std::vector<WorkerSnapshot>& workers);
+    void finish(Entry& entry, CommandOutcome outcome);
+    void settle_pause(Entry& entry);
+    [[nodiscard]] CommandOutcome show(const ShowSpec& spec,
+                                      const std::vector<WorkerSnapshot>& workers);
+    [[nodiscard]] DatabaseTotals totals();
+
+    Inspector& inspector_;
+    ConsoleOutlet& outlet_;
+    std::map<ClientId, std::unique_ptr<Entry>, ByClientId> entries_;
+    StatsHistory history_;
+    PoolTotals own_totals_;  // the console's clients
+    uint64_t last_run_ = 0;
+};
+
+}  // namespace weir

@@ -1,0 +1,134 @@
+// Goal: nobody runs a command that is not theirs. Every row of the command table and of the registry of SHOW
+// is tried, by both protocols, as somebody of stats_users and as an administrator.
+// Method: walk the tables; the fake Inspector tells what was done.
+#include <doctest/doctest.h>
+
+#include <set>
+
+#include "admin/console/commands.h"
+#include "console_fixture.h"
+
+namespace weir {
+namespace {
+
+using console_test::Answer;
+using console_test::Fixture;
+
+// A command of that row, with arguments that are right.
+std::string example(const CommandSpec& spec) {
+    const std::string word(spec.word);
+    switch (spec.argument) {
+        case Argument::Database: return word + " app";
+        case Argument::Client: return word + " 12";
+        case Argument::Topic: return word + " POOLS";
+        case Argument::Option: return word + " default_pool_size = 5";
+        case Argument::Setting: return word + " client_encoding = 'UTF8'";
+        default: return word;
+    }
+}
+
+Answer run_extended(Fixture& f, const std::string& sql, uint32_t slot, bool is_admin) {
+    using namespace console_test;
+    f.send(parse("", sql) + bind("", "") + execute() + sync(), slot, is_admin);
+    return f.receive(slot);
+}
+
+const std::set<std::string> kOpenToAll = {"SHOW", "SET",   "BEGIN",      "START",  "COMMIT", "END",
+                                          "ROLLBACK", "ABORT", "DEALLOCATE", "DISCARD", "RESET"};
+
+TEST_CASE("somebody of stats_users may only look") {
+    Fixture f;
+    for (const CommandSpec& spec : command_table()) {
+        const std::string sql = example(spec);
+        CAPTURE(sql);
+        const bool is_open = kOpenToAll.contains(std::string(spec.word)) && spec.argument != Argument::Option;
+        CHECK((spec.access == Access::Everyone) == is_open);
+        for (const bool is_extended : {false, true}) {
+            const Answer answer = is_extended ? run_extended(f, sql, 2, false) : f.run(sql, 2, false);
+            if (is_open) {
+                CHECK(answer.error.empty());
+                continue;
+            }
+            CHECK(answer.error.at('M') == "admin access needed");
+            CHECK(answer.error.at('C') == "08P01");
+            CHECK(answer.types == "EZ");
+        }
+    }
+    CHECK(f.inspector.calls.empty());
+}
+
+TEST_CASE("somebody of stats_users sees everything but SHOW FDS") {
+    Fixture f;
+    const auto walk = [&f](const ShowSpec& spec) {
+        const std::string sql = "SHOW " + std::string(spec.topic);
+        CAPTURE(sql);
+        CHECK((spec.access == Access::Admin) == (spec.topic == "FDS"));
+        for (const bool is_extended : {false, true}) {
+            const Answer answer = is_extended ? run_extended(f, sql, 2, false) : f.run(sql, 2, false);
+            if (spec.access == Access::Admin) {
+                CHECK(answer.error.at('M') == "admin access needed");
+            } else if (spec.is_supported()) {
+                CHECK(answer.error.empty());
+                CHECK(answer.tags == std::vector<std::string>{"SHOW"});
+            } else {
+                CHECK(answer.error.at('C') == "0A000");
+            }
+        }
+    };
+    for (const ShowSpec* spec : show_table()) walk(*spec);
+    for (const ShowSpec& spec : setting_table()) walk(spec);
+}
+
+TEST_CASE("an administrator is told of each command that is not there yet") {
+    Fixture f;
+    std::set<std::string> missing;
+    for (const CommandSpec& spec : command_table()) {
+        const Answer answer = f.run(example(spec), 1, true);
+        if (spec.run != nullptr) {
+            CHECK(answer.error.empty());
+            continue;
+        }
+        CHECK(answer.error.at('C') == "0A000");
+        missing.insert(answer.error.at('M'));
+    }
+    for (const ShowSpec* spec : show_table()) {
+        if (spec->is_supported()) continue;
+        const Answer answer = f.run("SHOW " + std::string(spec->topic), 3, true);
+        CHECK(answer.error.at('C') == "0A000");
+        missing.insert(answer.error.at('M'));
+    }
+    CHECK(missing == std::set<std::string>{
+                         "DISABLE is not supported yet", "ENABLE is not supported yet",
+                         "KILL_CLIENT is not supported yet", "RECONNECT is not supported yet",
+                         "SET default_pool_size is not supported yet",
+                         "SHOW ACTIVE_SOCKETS is not supported yet",
+                         "SHOW DNS_HOSTS is not supported yet", "SHOW DNS_ZONES is not supported yet",
+                         "SHOW FDS is not supported yet", "SHOW PEERS is not supported yet",
+                         "SHOW PEER_POOLS is not supported yet", "SHOW SOCKETS is not supported yet",
+                         "SUSPEND is not supported yet", "WAIT_CLOSE is not supported yet"});
+}
+
+TEST_CASE("who is admitted") {
+    Fixture f;
+    const Config& config = f.inspector.mutable_config();
+    const auto admitted = [&f, &config](std::string_view user) {
+        const VirtualDatabase::Admission admission = f.console.admit(config, user);
+        return admission.is_admin ? "admin" : admission.is_allowed ? "stats" : "no";
+    };
+    CHECK(admitted("admin") == "admin");
+    CHECK(admitted("stats") == "stats");
+    CHECK(admitted("app") == "no");
+    CHECK(admitted("") == "no");
+    f.inspector.mutable_config().global.stats_users.push_back("admin");
+    CHECK(admitted("admin") == "admin");
+    f.inspector.mutable_config().global.auth_type = AuthType::Any;
+    CHECK(admitted("stats") == "stats");
+    CHECK(admitted("app") == "no");
+    CHECK(f.console.owns("pgbouncer"));
+    CHECK(f.console.owns("weir"));
+    CHECK_FALSE(f.console.owns("app"));
+    CHECK_FALSE(f.console.owns(""));
+}
+
+}  // namespace
+}  // namespace weir

@@ -1,0 +1,124 @@
+// Goal: the console's grammar takes all of PgBouncer's and a little more, and every refusal names its place.
+// Method: texts and what they must become.
+#include "admin/console/command_parser.h"
+
+#include <doctest/doctest.h>
+
+#include <random>
+
+namespace weir {
+namespace {
+
+// "[SHOW|pools]" for each command, "[SET|x=y]" for assignments.
+std::string parsed(std::string_view query) {
+    const auto commands = parse_commands(query);
+    if (!commands) return commands.error().sqlstate + " " + commands.error().message;
+    std::string out;
+    for (const Command& command : *commands) {
+        out += "[";
+        for (size_t i = 0; i < command.words.size(); ++i) {
+            out += (i == 0 ? "" : "|") + command.words[i].text;
+        }
+        out += command.value.empty() ? "]" : "=" + command.value + "]";
+    }
+    return out;
+}
+
+TEST_CASE("a command is words, in quotes or not") {
+    CHECK(parsed("SHOW pools") == "[SHOW|pools]");
+    CHECK(parsed("  show\tPools \n;") == "[show|Pools]");
+    CHECK(parsed("pause \"my db\"") == "[pause|my db]");
+    CHECK(parsed("pause \"a \"\"b\"\"\"") == "[pause|a \"b\"]");
+    CHECK(parsed("\"show\" \"pools\"") == "[show|pools]");
+    CHECK(parsed("pause my-db.example_1$") == "[pause|my-db.example_1$]");
+    CHECK(parsed("pause gr\xC3\xBC\xC3\x9F" "e") == "[pause|gr\xC3\xBC\xC3\x9F" "e]");
+    CHECK(parsed("show\"pools\"") == "[show|pools]");
+    CHECK(parsed("KILL_CLIENT 12") == "[KILL_CLIENT|12]");
+}
+
+TEST_CASE("a query may hold no command or several") {
+    CHECK(parsed("") == "");
+    CHECK(parsed("  ;; \n ;") == "");
+    CHECK(parsed("show a; show b;;show c") == "[show|a][show|b][show|c]");
+}
+
+TEST_CASE("SET takes = or TO and a word or a string") {
+    CHECK(parsed("SET a = 5") == "[SET|a=5]");
+    CHECK(parsed("set a=5;") == "[set|a=5]");
+    CHECK(parsed("set a to 'x ''y'' z'") == "[set|a=x 'y' z]");
+    CHECK(parsed("set a='" "'") == "[set|a]");
+    CHECK(parsed("set \"a b\" TO \"c d\"") == "[set|a b=c d]");
+    CHECK(parsed("set session a = b") == "[set|a=b]");
+    CHECK(parsed("set local a = b") == "[set|a=b]");
+    CHECK(parsed("set session = b") == "[set|session=b]");
+    CHECK(parsed("set to to to") == "[set|to=to]");
+    CHECK(parsed("set datestyle to ISO, MDY") == "[set|datestyle=ISO, MDY]");
+}
+
+TEST_CASE("comments are blanks") {
+    CHECK(parsed("-- hello\nshow/* a */pools--b") == "[show|pools]");
+    CHECK(parsed("/* a /* b */ c */ show pools") == "[show|pools]");
+    CHECK(parsed("pause a--b") == "[pause|a]");
+}
+
+TEST_CASE("a syntax error names the place") {
+    CHECK(parsed("show (pools)") == "08P01 syntax error at character 6, near \"(pools)\"");
+    CHECK(parsed("\xC3\xBC\xC3\xBC +") == "08P01 syntax error at character 4, near \"+\"");
+    CHECK(parsed("set") == "08P01 syntax error at character 4: the command ends there");
+    CHECK(parsed("set a") == "08P01 syntax error at character 6: the command ends there");
+    CHECK(parsed("set a = ") == "08P01 syntax error at character 9: the command ends there");
+    CHECK(parsed("set a = ;") == "08P01 syntax error at character 9, near \";\"");
+    CHECK(parsed("set a b = c") == "08P01 syntax error at character 9, near \"=\"");
+    CHECK(parsed("set a = b c") == "08P01 syntax error at character 11, near \"c\"");
+    CHECK(parsed("set a = b,") == "08P01 syntax error at character 11: the command ends there");
+    CHECK(parsed("show a = b") == "08P01 syntax error at character 8, near \"=\"");
+    CHECK(parsed("show 'a'") == "08P01 syntax error at character 6, near \"'a'\"");
+    CHECK(parsed("pause \"a b") == "08P01 quoted name without end at character 7, near \"\"a\"");
+    CHECK(parsed("set a = 'b") == "08P01 quoted string without end at character 9, near \"'b\"");
+    CHECK(parsed("show /* pools") == "08P01 comment without end at character 6, near \"/*\"");
+    CHECK(parsed("pause \"\"") == "08P01 empty name at character 7, near \"\"\"\"");
+    CHECK(parsed("show a; ?") == "08P01 syntax error at character 9, near \"?\"");
+    CHECK(parsed("a b c d e f g h i j k l m n o p q") ==
+          "08P01 syntax error at character 33, near \"q\"");
+    CHECK(parsed("(" + std::string(100, 'x')) ==
+          "08P01 syntax error at character 1, near \"(" + std::string(19, 'x') + "\"");
+}
+
+TEST_CASE("a query has a limit") {
+    const std::string blanks(kCommandBytesMax, ' ');
+    CHECK(parsed(blanks) == "");
+    CHECK(parsed(blanks + " ") == "54000 command is longer than 65536 bytes");
+}
+
+TEST_CASE("words remember their places and commands their text") {
+    const auto commands = parse_commands("  pause app ; show  pools;");
+    REQUIRE(commands.has_value());
+    CHECK(commands->at(0).text == "pause app");
+    CHECK(commands->at(1).text == "show  pools");
+    CHECK(commands->at(1).words[0].at == 15);
+    CHECK(commands->at(1).words[1].at == 21);
+}
+
+TEST_CASE("any text is parsed or refused") {
+    std::mt19937 random(17);
+    constexpr std::string_view kPieces = "show set to = ; , ' \" -- /* */ a-b \n \xC3\xBC \xff ( )";
+    for (int i = 0; i < 50000; ++i) {
+        std::string text;
+        for (size_t length = random() % 30; length > 0; --length) {
+            text += random() % 3 == 0 ? kPieces[random() % kPieces.size()]
+                                      : "sto= ;'\"-/*"[random() % 11];
+        }
+        const auto commands = parse_commands(text);
+        if (!commands) {
+            REQUIRE(commands.error().message.find("at character ") != std::string::npos);
+            continue;
+        }
+        for (const Command& command : *commands) {
+            REQUIRE(!command.words.empty());
+            REQUIRE(text.find(command.text) != std::string::npos);
+        }
+    }
+}
+
+}  // namespace
+}  // namespace weir
