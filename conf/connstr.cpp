@@ -43,9 +43,13 @@ Result<std::vector<std::pair<std::string, std::string>>> parse_connection_string
         rest = skip_spaces(rest.substr(key_size));
         if (key.empty()) return fail("22023", "nothing stands before \"=\"; write key=value");
         if (rest.empty() || rest.front() != '=') {
-            return fail("22023", fmt::format("no \"=\" follows \"{}\"; write key=value, and put a "
-                                             "value with blanks in single quotes",
-                                             key));
+            // The word itself is not told: it may be the rest of a password with a blank in it.
+            const std::string where = settings.empty()
+                                          ? "the first word"
+                                          : "the word after \"" + settings.back().first + "\"";
+            return fail("22023", where +
+                                     " has no \"=\"; write key=value, and put a value with blanks "
+                                     "in single quotes");
         }
         rest = skip_spaces(rest.substr(1));
         std::string value;

@@ -76,10 +76,11 @@ Status set_hosts(Entry& entry, std::string_view value) {
     if (hosts.empty()) return fail("22023", "names no host; give at least one");
     for (const std::string& host : hosts) {
         const bool is_path = host.front() == '/' || host.front() == '@';
-        if (!is_path && host.find('=') != std::string::npos) {
-            return fail("22023", fmt::format("\"{}\" is not a host; settings are parted by blanks, "
-                                             "commas only part the hosts",
-                                             host));
+        const size_t equals = is_path ? std::string::npos : host.find('=');
+        if (equals != std::string::npos) {
+            return fail("22023", fmt::format("commas part hosts, blanks part settings; put a blank "
+                                             "in place of the comma before \"{}\"",
+                                             host.substr(0, equals)));
         }
     }
     entry.hosts = std::move(hosts);
@@ -242,7 +243,8 @@ void read_settings(std::span<const EntryKey<Entry>> keys, std::string_view text,
             continue;
         }
         if (Status set = key->set(parsed.entry, value); !set) {
-            const bool is_secret = name == "password";
+            // A value that swallowed another setting may hold its password.
+            const bool is_secret = name == "password" || value.find('=') != std::string::npos;
             parsed.problems.push_back(fmt::format(
                 "{}: invalid {} {}: {}", what, name,
                 is_secret ? "value" : fmt::format("\"{}\"", value), set.error().message));

@@ -28,7 +28,8 @@ using Queue = spdlog::details::thread_pool;  // a bounded queue and the thread t
 
 // Lives until the process ends, because a thread may log at any time, even while exit() runs. For
 // the same reason loggers are kept for ever; each knows its queue by a weak reference only, so a
-// line that comes when the queue is gone is refused and never written to freed memory.
+// line that comes when the queue is gone is refused (and then written at once), never put into
+// freed memory.
 struct Logging {
     std::shared_ptr<LogSink> sink = std::make_shared<LogSink>();
     std::atomic<spdlog::logger*> async_logger{nullptr};  // null: write at once
@@ -83,7 +84,6 @@ void start_queue(Logging& logging) {
     auto logger = std::make_shared<spdlog::async_logger>(
         "weir", logging.sink, logging.queue, spdlog::async_overflow_policy::overrun_oldest);
     logger->set_level(spdlog::level::trace);  // `threshold` has decided already
-    logger->set_error_handler([](const std::string&) {});
     logging.async_logger.store(logger.get(), std::memory_order_release);
     logging.loggers_ever.push_back(std::move(logger));
 }
@@ -136,10 +136,13 @@ void log::detail::write(LogLevel level, std::string_view text) {
     Logging& l = logging();
     const spdlog::string_view_t payload(text.data(), text.size());
     if (spdlog::logger* logger = l.async_logger.load(std::memory_order_acquire)) {
-        logger->log(spdlog_level(level), payload);
-    } else {
-        l.sink->log(spdlog::details::log_msg("weir", spdlog_level(level), payload));
+        try {
+            return logger->log(spdlog_level(level), payload);
+        } catch (const spdlog::spdlog_ex&) {
+            // The library's way to say that shutdown_logging was faster.
+        }
     }
+    l.sink->log(spdlog::details::log_msg("weir", spdlog_level(level), payload));
 }
 
 std::optional<uint64_t> RateLimit::admit(Instant now) {

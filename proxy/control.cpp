@@ -18,6 +18,7 @@ namespace weir {
 namespace {
 
 constexpr unsigned kTickMs = 100;
+constexpr int kSignals[] = {SIGHUP, SIGTERM, SIGINT, SIGQUIT, SIGUSR1, SIGUSR2};
 
 }  // namespace
 
@@ -40,6 +41,11 @@ Control::Control(std::string config_file, ConfigPtr config, bool is_quiet)
       wakeup_(loop_, [this] { drain_inbox(); }) {
     secure_random(shared_.mock_secret);
     pools_.configure(*config_);
+    ::signal(SIGPIPE, SIG_IGN);
+    for (const int number : kSignals) {
+        signals_.push_back(
+            std::make_unique<SignalHandle>(loop_, number, [this, number] { on_signal(number); }));
+    }
     workers_.set_control([this](ControlMessage message) { post(std::move(message)); });
 }
 
@@ -84,11 +90,6 @@ Status Control::listen() {
 }
 
 void Control::run() {
-    ::signal(SIGPIPE, SIG_IGN);
-    for (const int number : {SIGHUP, SIGTERM, SIGINT, SIGQUIT, SIGUSR1, SIGUSR2}) {
-        signals_.push_back(
-            std::make_unique<SignalHandle>(loop_, number, [this, number] { on_signal(number); }));
-    }
     workers_.create(workers_count_, shared_, config_);
     workers_.start(listeners_);
     ticker_ = std::make_unique<Ticker>(loop_, kTickMs, [this] { on_tick(); });
@@ -97,6 +98,8 @@ void Control::run() {
     workers_.stop();
     ticker_.reset();
     signals_.clear();
+    // On the way out a second signal must not turn a clean exit into a death by signal.
+    for (const int number : kSignals) ::signal(number, SIG_IGN);
     stop_listening();
 }
 

@@ -133,7 +133,8 @@ tl::unexpected<Error> unexpected_word(const Command::Word& word) {
 const CommandSpec* find_command(const Command& command) {
     const std::string& verb = command.words[0].text;
     // Tools for databases ask `SELECT version` and mean SHOW.
-    const std::string_view word = equals_ignoring_case(verb, "SELECT") ? "SHOW" : verb;
+    const bool is_select = equals_ignoring_case(verb, "SELECT");
+    const std::string_view word = is_select ? std::string_view("SHOW") : std::string_view(verb);
     const bool is_set = equals_ignoring_case(word, "SET");
     if (is_set && command.words.size() < 2) return nullptr;
     const bool is_setting = is_set && find_setting(command.words[1].text) != nullptr;

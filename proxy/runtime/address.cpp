@@ -77,4 +77,9 @@ std::string PeerAddress::host() const {
     return text;
 }
 
+std::string PeerAddress::text() const {
+    if (family == AF_INET6) return "[" + host() + "]:" + std::to_string(port);
+    return family == AF_INET ? host() + ":" + std::to_string(port) : "unix";
+}
+
 }  // namespace weir

@@ -46,6 +46,8 @@ struct PeerAddress {
 
     static PeerAddress from(const Address& address);
     [[nodiscard]] std::string host() const;
+    // `1.2.3.4:5`, `[::1]:5` or `unix`.
+    [[nodiscard]] std::string text() const;
 };
 
 }  // namespace weir

@@ -39,6 +39,7 @@ struct IoEvent {
     Watch watch;
     bool readable = false;  // bytes, end of stream or an error: a receive will tell
     bool writable = false;
+    bool broken = false;  // reset, or closed in both directions; reported whatever the interest
 };
 
 class Io {

@@ -9,10 +9,10 @@ namespace weir {
 enum class CleanupStep : uint8_t {
     Close,         // cannot be made clean
     SendCopyFail,  // it waits for COPY data that will not come
-    SendSync,      // an extended batch was left open
+    SendSync,      // an extended batch has failed: the server skips all but a Sync
     Cancel,        // a statement of the vanished client is running
     Wait,          // an answer is on its way
-    Rollback,      // the transaction of the vanished client is open
+    Rollback,      // a transaction, or an extended batch, of the vanished client is open
     Reset,         // server_reset_query is due
     Done,
 };

@@ -380,7 +380,7 @@ void ClientLogin::add_host() {
     const auto index = static_cast<size_t>(ctx_.shared.names.index_of("application_name"));
     const std::string host = session_.is_unix
                                  ? "unix(" + std::to_string(ctx_.io.peer_pid(session_.fd)) + ")"
-                                 : session_.peer.host() + ":" + std::to_string(session_.peer.port);
+                                 : session_.peer.text();
     std::string name(session_.parameters.get(index));
     if (name.empty()) name = "app";
     session_.parameters.set(index, (name + " - " + host).substr(0, 63));

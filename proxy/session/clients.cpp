@@ -63,7 +63,8 @@ void Clients::on_event(ClientSession& session, const IoEvent& event) {
     if (event.writable && session.writes) write(session);
     if (static_cast<uint16_t>(session.generation) != event.watch.generation() || session.fd < 0)
         return;
-    if (event.readable && session.reads) read(session);
+    if (event.readable && session.reads) return read(session);
+    if (event.broken) close(session, "client connection lost");
 }
 
 // ---- input ----

@@ -68,13 +68,14 @@ Relay::Step Relay::on_message(ClientSession& session, const Piece& piece) {
     if (tag == FrontendTag::Password)
         return refuse(session, Error("08P01", "unexpected password message"));
     if (session.is_discarding_to_sync) return discard(session, piece);
-    if (session.server == nullptr && !ctx_.leasing->request(session)) return Step::Stopped;
+    if (session.server == nullptr) {
+        // Half a message and silence must not hold a server.
+        if (!piece.is_complete() && piece.total_bytes() <= kHeldMessageBytesMax) return Step::NeedWhole;
+        if (!ctx_.leasing->request(session)) return Step::Stopped;
+    }
     ProtocolTracker& tracker = session.server->tracker;
     if (session.server->phase != ServerPhase::Relaying) return Step::Stopped;
-    if (tracker.pending() >= kPipelineDepthMax) {
-        session.is_depth_blocked = true;
-        return Step::Stopped;
-    }
+    if (tracker.pending() >= kPipelineDepthMax) return block(session, kPipelineDepthMax / 2);
     session.is_discarding_body = false;
     if (tracker.is_skipping_to_sync() && tag != FrontendTag::Sync) {
         session.is_discarding_body = true;  // the server would throw it away, too
@@ -102,6 +103,13 @@ Relay::Step Relay::on_message(ClientSession& session, const Piece& piece) {
     }
     ctx_.to_server.append(piece.bytes);
     return Step::Used;
+}
+
+// The client's input waits until no more than `pending` answers are owed.
+Relay::Step Relay::block(ClientSession& session, uint32_t pending) {
+    session.is_depth_blocked = true;
+    session.resume_at_pending = pending;
+    return Step::Stopped;
 }
 
 Relay::Step Relay::pass(ClientSession& session, const Piece& piece, Request request) {
@@ -357,13 +365,16 @@ bool Relay::settle(ServerConnection& server, const ServerOwner& owner) {
         ctx_.leasing->on_prologue_done(server);
         return server.load_owner() == owner;
     }
-    if (session->is_depth_blocked && server.tracker.pending() < kPipelineDepthMax / 2) {
+    if (session->is_depth_blocked && server.tracker.pending() <= session->resume_at_pending) {
         session->is_depth_blocked = false;
         ctx_.clients->schedule(*session);
     }
     const bool is_over = session->pool_mode != PoolMode::Session && server.is_clean() &&
-                         !session->parser.is_mid_message() && is_ready_seen_;
-    if (!is_over) return true;
+                         server.phase == ServerPhase::Relaying && !session->parser.is_mid_message();
+    if (!is_over) {
+        if (!server.held.empty() || server.parser.is_mid_message()) ctx_.servers->watch_stall(server);
+        return true;
+    }
     ctx_.leasing->release_from(*session);
     if (!session->held.empty()) ctx_.clients->schedule(*session);
     return server.load_owner() == owner;

@@ -36,6 +36,7 @@ class Relay {
     Step on_bind(ClientSession& session, const Piece& piece);
     Step on_target(ClientSession& session, const Piece& piece);
     Step pass(ClientSession& session, const Piece& piece, Request request);
+    Step block(ClientSession& session, uint32_t pending);
     Step discard(ClientSession& session, const Piece& piece);
     Step refuse(ClientSession& session, const Error& error);
     size_t to_console(ClientSession& session, ByteView input);
@@ -43,6 +44,8 @@ class Relay {
     [[nodiscard]] bool rewrites(const ClientSession& session) const;
     ClientStatements& statements_of(ClientSession& session);
     void ensure_unnamed(ClientSession& session);
+    [[nodiscard]] static bool may_change(const ServerConnection& server);
+    [[nodiscard]] static bool is_undecided(const ClientSession& session, std::string_view name);
     Statement* prepare_named(ClientSession& session, std::string_view name);
     void send_parse(ClientSession& session, const Statement& statement, Origin origin);
     void make_room(ServerConnection& server);
@@ -62,6 +65,8 @@ class Relay {
     // Requests in flight of one client before we stop reading it. Far above what fits in a server's
     // output buffer, so a batch without Sync cannot wait for us while we wait for it.
     static constexpr uint32_t kPipelineDepthMax = 65536;
+    // A longer first message of a transaction is passed on as it comes.
+    static constexpr size_t kHeldMessageBytesMax = 64 * 1024;
 
     WorkerContext& ctx_;
     std::string scratch_;         // a message being made; keeps its memory

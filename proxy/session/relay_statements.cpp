@@ -53,6 +53,7 @@ Relay::Step Relay::on_parse(ClientSession& session, const Piece& piece) {
         ctx_.counters(*session.pool).server_parses.add(1);
         return pass(session, piece, Request::Parse);
     }
+    if (mine.find(parse->name) != nullptr && may_change(server)) return block(session, 0);
     Statement& statement = ctx_.statements.acquire(parse->text_and_types, true);
     if (!mine.insert(parse->name, statement)) {
         return refuse(session, Error("08P01", "prepared statement name is already in use"));
@@ -108,6 +109,17 @@ void Relay::ensure_unnamed(ClientSession& session) {
     server.unnamed_of = session.client_id();
 }
 
+// Answers are on their way (their Sync has been sent) that may change which names the client has: a
+// DISCARD ALL that runs, a Close that is skipped.
+bool Relay::may_change(const ServerConnection& server) {
+    return server.tracker.pending() > 0 && !server.tracker.is_unsynced();
+}
+
+bool Relay::is_undecided(const ClientSession& session, std::string_view name) {
+    const bool is_known = session.statements != nullptr && session.statements->find(name) != nullptr;
+    return !is_known && may_change(*session.server);
+}
+
 Statement* Relay::prepare_named(ClientSession& session, std::string_view name) {
     Statement* statement = session.statements == nullptr ? nullptr : session.statements->find(name);
     if (statement == nullptr) {
@@ -132,6 +144,7 @@ Relay::Step Relay::on_bind(ClientSession& session, const Piece& piece) {
         ensure_unnamed(session);
         return pass(session, piece, Request::Bind);
     }
+    if (is_undecided(session, bind->statement)) return block(session, 0);
     const Statement* statement = prepare_named(session, bind->statement);
     if (statement == nullptr) return Step::Stopped;
     scratch_.clear();
@@ -165,6 +178,7 @@ Relay::Step Relay::on_target(ClientSession& session, const Piece& piece) {
         session.server->tracker.sent(Request::Close, Origin::Faked);
         return Step::Used;
     }
+    if (is_undecided(session, target->name)) return block(session, 0);
     const Statement* statement = prepare_named(session, target->name);
     if (statement == nullptr) return Step::Stopped;
     scratch_.clear();

@@ -238,8 +238,20 @@ void Servers::on_deadline(ServerConnection& server) {
             if (ctx_.now >= server.clean_by)
                 return close(server, "server could not be cleaned in time");
             return clean(server);
+        case ServerPhase::Relaying:
+            if (is_stalled(server)) close(server, "server stopped in the middle of a message");
+            return;
         default: return;
     }
+}
+
+// It owes nothing, yet has begun to say something.
+bool Servers::is_stalled(const ServerConnection& server) {
+    return server.tracker.is_releasable() && (!server.held.empty() || server.parser.is_mid_message());
+}
+
+void Servers::watch_stall(ServerConnection& server) {
+    if (is_stalled(server)) ctx_.deadlines.arm(server, ctx_.now + kStallMax);
 }
 
 // ---- cleaning ----
@@ -283,7 +295,7 @@ void Servers::clean(ServerConnection& server) {
             return;
         case CleanupStep::Rollback:
             start_query(server, "ROLLBACK");
-            if (server.fd >= 0) ctx_.deadlines.arm(server, server.clean_by);
+            if (server.fd >= 0) ctx_.deadlines.arm(server, grace);
             return;
         case CleanupStep::Reset:
             server.is_reset_sent = true;
@@ -346,10 +358,15 @@ void Servers::write(ServerConnection& server) {
     }
 }
 
+// With nothing to wait for, the socket is not watched at all: a broken one would be reported without end while
+// the client takes its time to read what came before.
 void Servers::set_interest(ServerConnection& server, bool read, bool write) {
     if (server.reads == read && server.writes == write) return;
+    const bool was_watched = server.reads || server.writes;
     server.reads = read;
     server.writes = write;
+    if (!read && !write) return ctx_.io.remove(server.fd);
+    if (!was_watched) return ctx_.io.add(server.fd, watch_of(server), read, write);
     ctx_.io.modify(server.fd, watch_of(server), read, write);
 }
 

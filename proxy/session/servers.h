@@ -37,6 +37,8 @@ class Servers {
     bool send(ServerConnection& server, std::string_view text);
     bool flush(ServerConnection& server);
     void set_interest(ServerConnection& server, bool read, bool write);
+    // A server that stops in the middle of a message that nobody asked for is not waited for long.
+    void watch_stall(ServerConnection& server);
     void close_all();
 
   private:
@@ -47,8 +49,10 @@ class Servers {
     bool on_login_bytes(ServerConnection& server, ByteView input);
     void on_logged_in(ServerConnection& server);
     void write(ServerConnection& server);
+    [[nodiscard]] static bool is_stalled(const ServerConnection& server);
     void start_query(ServerConnection& server, std::string_view sql);
 
+    static constexpr Duration kStallMax = std::chrono::seconds(1);
     static constexpr Duration kCancelGrace = std::chrono::milliseconds(40);
 
     WorkerContext& ctx_;

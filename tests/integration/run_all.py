@@ -10,6 +10,7 @@ import fnmatch
 import importlib
 import os
 import pathlib
+import signal
 import sys
 import time
 import traceback
@@ -113,6 +114,7 @@ def main():
         os.environ.setdefault("WEIR_SLOW", "10")
     sys.path.insert(0, str(HERE))
     from harness import case
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit("terminated"))  # clean up on the way out
     result, began = Result(args.failfast), time.monotonic()
     try:
         for module in MODULES:

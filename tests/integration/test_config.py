@@ -148,15 +148,6 @@ class Files(Case):
             self.assertEqual(run(*wrong).returncode, 1, wrong)
 
     @beyond_pgbouncer
-    def test_root_is_refused(self):
-        if os.getuid() != 0:
-            return
-        w = self.prepared()
-        done = subprocess.run([BIN, w.ini_path], capture_output=True, text=True, timeout=60)
-        self.assertEqual(done.returncode, 1)
-        self.assertIn("root", done.stderr + done.stdout)
-
-    @beyond_pgbouncer
     def test_options_without_effect_are_reported_once(self):
         self.start(sbuf_loopcnt=7, dns_zone_check_period=3, syslog_ident="me", so_reuseport=1)
         reported = re.findall(r".*accepted, not yet in effect.*", self.weir.log())

@@ -49,7 +49,9 @@ class Pgbench(Case):
 
     def bench(self, database, protocol, *more, clients=8, transactions=100):
         count = scaled(transactions, 10)
-        done = subprocess.run(["pgbench", "-n", "-M", protocol, "-c", str(clients), "-j", "2", "-t", str(count), *more, "-h", self.weir.host, "-p", str(self.weir.port),
+        # pgbench prepares with a call that blocks its whole thread: one thread for each client, or those that hold servers wait for those that want one.
+        threads = clients if protocol == "prepared" else 2
+        done = subprocess.run(["pgbench", "-n", "-M", protocol, "-c", str(clients), "-j", str(threads), "-t", str(count), *more, "-h", self.weir.host, "-p", str(self.weir.port),
                                "-U", "app", database], capture_output=True, text=True, timeout=120 * SLOW)
         self.assertEqual(done.returncode, 0, done.stderr[-2000:])
         self.assertIn(f"number of transactions actually processed: {clients * count}/{clients * count}", done.stdout)

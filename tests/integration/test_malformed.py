@@ -195,7 +195,7 @@ class Startup(Malformed):
 
     def test_odd_but_harmless(self):
         for body in (b"user\0nobody\0database\0app\0\0", b"user\0" + b"u" * 5000 + b"\0\0", b"user\0app\0database\0" + b"d" * 5000 + b"\0\0", b"user\0\xff\xfe\0database\0\xff\0\0",
-                     b"user\0app\0user\0nobody\0database\0app\0\0", b"\0user\0app\0\0", b"user\0app\0database\0app\0" + b"".join(b"p%d\0v\0" % n for n in range(1000)) + b"\0",
+                     b"\0user\0app\0\0", b"user\0app\0database\0app\0" + b"".join(b"p%d\0v\0" % n for n in range(1000)) + b"\0",
                      b"user\0app\0database\0app\0options\0" + b"-c " * 2000 + b"\0\0", b"user\0app\0database\0app\0replication\0maybe\0\0"):
             with self.subTest(body[:30]):
                 c = self.packet(body)
@@ -203,6 +203,10 @@ class Startup(Malformed):
                 reply = self.after(c)
                 self.assertNotIn("Z", reply.types)
         self.assert_serves()
+
+    def test_the_last_of_two_values_counts(self):
+        c = self.packet(b"user\0nobody\0user\0app\0database\0nosuch\0database\0app\0\0").authenticate("app", None)
+        self.assertEqual(c.one("select current_user"), "app")
 
     def test_seeded_random_startups(self):
         chance = random.Random(99)

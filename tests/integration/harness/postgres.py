@@ -8,7 +8,7 @@ import tempfile
 import threading
 
 from . import wire
-from .util import free_port, give_to_postgres, process_alive, run_as, wait_until
+from .util import free_port, give_to_postgres, process_alive, run_as, tied, wait_until
 
 SETTINGS = """
 fsync = off
@@ -76,7 +76,7 @@ class Cluster:
 
     def start(self):
         log = open(self.log_path, "ab")
-        self.proc = subprocess.Popen([f"{bindir()}/postgres", "-D", self.data], stdout=log, stderr=log, cwd=self.dir, start_new_session=True,
+        self.proc = subprocess.Popen(tied([f"{bindir()}/postgres", "-D", self.data], "QUIT"), stdout=log, stderr=log, cwd=self.dir, start_new_session=True,
                                      **run_as())
         log.close()
         self.wait_ready()

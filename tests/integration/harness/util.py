@@ -48,6 +48,11 @@ def run_as():
     return {"user": entry.pw_uid, "group": entry.pw_gid, "extra_groups": [g for g in os.getgrouplist("postgres", entry.pw_gid)]}
 
 
+def tied(command, sig="KILL"):
+    """The command, made to end with us even if we are killed."""
+    return ["setpriv", "--pdeathsig", sig, *command]
+
+
 def give_to_postgres(path):
     if os.getuid() == 0:
         entry = pwd.getpwnam("postgres")

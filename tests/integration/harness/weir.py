@@ -12,7 +12,7 @@ import tempfile
 import time
 
 from . import wire
-from .util import SLOW, cpu_seconds, free_port, give_to_postgres, rss_kb, run_as, wait_until
+from .util import SLOW, cpu_seconds, free_port, give_to_postgres, rss_kb, run_as, tied, wait_until
 
 BIN = os.environ.get("WEIR_BIN", "")
 IS_PGBOUNCER = os.path.basename(BIN) == "pgbouncer"
@@ -85,7 +85,7 @@ class Weir:
         env.setdefault("ASAN_OPTIONS", "detect_leaks=1:abort_on_error=0")
         env.setdefault("UBSAN_OPTIONS", "print_stacktrace=1")
         log = open(self.log_path, "ab")
-        self.proc = subprocess.Popen([BIN, *flags, self.ini_path], stdout=log, stderr=log, stdin=subprocess.DEVNULL, cwd=self.dir, env=env,
+        self.proc = subprocess.Popen(tied([BIN, *flags, self.ini_path]), stdout=log, stderr=log, stdin=subprocess.DEVNULL, cwd=self.dir, env=env,
                                      start_new_session=True, **run_as())
         log.close()
         return self

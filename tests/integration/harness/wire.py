@@ -165,7 +165,7 @@ class Reply:
 
     def __init__(self):
         self.messages, self.rows, self.tags, self.errors, self.notices = [], [], [], [], []
-        self.columns, self.status, self.closed, self.copied = [], "", False, b""
+        self.columns, self.status, self.closed, self.copied = [], "", False, bytearray()
 
     def add(self, kind, body):
         self.messages.append((kind, body))

@@ -1,5 +1,5 @@
-// Goal: the console's grammar takes all of PgBouncer's and a little more, and every refusal names its place.
-// Method: texts and what they must become.
+// Goal: the console's grammar takes all of PgBouncer's and a little more, and every refusal names
+// its place. Method: texts and what they must become.
 #include "admin/console/command_parser.h"
 
 #include <doctest/doctest.h>
@@ -31,7 +31,10 @@ TEST_CASE("a command is words, in quotes or not") {
     CHECK(parsed("pause \"a \"\"b\"\"\"") == "[pause|a \"b\"]");
     CHECK(parsed("\"show\" \"pools\"") == "[show|pools]");
     CHECK(parsed("pause my-db.example_1$") == "[pause|my-db.example_1$]");
-    CHECK(parsed("pause gr\xC3\xBC\xC3\x9F" "e") == "[pause|gr\xC3\xBC\xC3\x9F" "e]");
+    CHECK(parsed("pause gr\xC3\xBC\xC3\x9F"
+                 "e") ==
+          "[pause|gr\xC3\xBC\xC3\x9F"
+          "e]");
     CHECK(parsed("show\"pools\"") == "[show|pools]");
     CHECK(parsed("KILL_CLIENT 12") == "[KILL_CLIENT|12]");
 }
@@ -46,7 +49,8 @@ TEST_CASE("SET takes = or TO and a word or a string") {
     CHECK(parsed("SET a = 5") == "[SET|a=5]");
     CHECK(parsed("set a=5;") == "[set|a=5]");
     CHECK(parsed("set a to 'x ''y'' z'") == "[set|a=x 'y' z]");
-    CHECK(parsed("set a='" "'") == "[set|a]");
+    CHECK(parsed("set a='"
+                 "'") == "[set|a]");
     CHECK(parsed("set \"a b\" TO \"c d\"") == "[set|a b=c d]");
     CHECK(parsed("set session a = b") == "[set|a=b]");
     CHECK(parsed("set local a = b") == "[set|a=b]");

@@ -1,5 +1,5 @@
-// What the tests of the console share: an Inspector and an outlet that do as they are told, frontend messages,
-// and answers taken apart.
+// What the tests of the console share: an Inspector and an outlet that do as they are told,
+// frontend messages, and answers taken apart.
 #pragma once
 
 #include <algorithm>
@@ -133,23 +133,30 @@ inline std::string be32(uint32_t v) {
     store_be32(b, v);
     return std::string(as_text(b));
 }
-inline std::string cstring(std::string_view text) { return std::string(text) + '\0'; }
+inline std::string cstring(std::string_view text) {
+    return std::string(text) + '\0';
+}
 
-inline std::string query(std::string_view sql) { return message('Q', cstring(sql)); }
+inline std::string query(std::string_view sql) {
+    return message('Q', cstring(sql));
+}
 inline std::string parse(std::string_view name, std::string_view sql,
                          const std::vector<uint32_t>& types = {}) {
     std::string body = cstring(name) + cstring(sql) + be16(static_cast<uint16_t>(types.size()));
-    for (const uint32_t type : types) body += be32(type);
+    for (const uint32_t type : types)
+        body += be32(type);
     return message('P', body);
 }
-inline std::string bind(std::string_view portal, std::string_view statement,
-                        const std::vector<uint16_t>& formats = {},
-                        const std::vector<std::string>& values = {}) {
+inline std::string bind_portal(std::string_view portal, std::string_view statement,
+                               const std::vector<uint16_t>& formats = {},
+                               const std::vector<std::string>& values = {}) {
     std::string body = cstring(portal) + cstring(statement) + be16(0);
     body += be16(static_cast<uint16_t>(values.size()));
-    for (const std::string& value : values) body += be32(static_cast<uint32_t>(value.size())) + value;
+    for (const std::string& value : values)
+        body += be32(static_cast<uint32_t>(value.size())) + value;
     body += be16(static_cast<uint16_t>(formats.size()));
-    for (const uint16_t format : formats) body += be16(format);
+    for (const uint16_t format : formats)
+        body += be16(format);
     return message('B', body);
 }
 inline std::string describe(char kind, std::string_view name = {}) {
@@ -161,8 +168,12 @@ inline std::string close(char kind, std::string_view name) {
 inline std::string execute(std::string_view portal = {}, uint32_t rows_max = 0) {
     return message('E', cstring(portal) + be32(rows_max));
 }
-inline std::string sync() { return message('S'); }
-inline std::string flush() { return message('H'); }
+inline std::string sync() {
+    return message('S');
+}
+inline std::string flush() {
+    return message('H');
+}
 
 // ---- answers ----
 
@@ -190,7 +201,8 @@ struct Answer {
         std::map<std::string, std::string> out;
         for (const Texts& texts : rows) {
             if (texts.at(0) != key) continue;
-            for (size_t i = 0; i < columns.size(); ++i) out[columns[i]] = texts[i].value_or("NULL");
+            for (size_t i = 0; i < columns.size(); ++i)
+                out[columns[i]] = texts[i].value_or("NULL");
             break;
         }
         return out;
@@ -200,7 +212,8 @@ struct Answer {
 inline std::map<char, std::string> fields_of(ByteView body) {
     std::map<char, std::string> fields;
     ByteReader r(body);
-    while (const uint8_t code = r.u8()) fields[static_cast<char>(code)] = r.cstring();
+    while (const uint8_t code = r.u8())
+        fields[static_cast<char>(code)] = r.cstring();
     return fields;
 }
 

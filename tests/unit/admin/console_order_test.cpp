@@ -1,6 +1,6 @@
-// Goal: answers keep their order whatever waits for whom; PAUSE waits, and ends in each of its ways; clients
-// that leave in the middle harm nobody.
-// Method: the fake Inspector holds snapshots back and says when it is quiet.
+// Goal: answers keep their order whatever waits for whom; PAUSE waits, and ends in each of its
+// ways; clients that leave in the middle harm nobody. Method: the fake Inspector holds snapshots
+// back and says when it is quiet.
 #include <doctest/doctest.h>
 
 #include "console_fixture.h"
@@ -122,21 +122,24 @@ TEST_CASE("the pause stays when its client goes away") {
 TEST_CASE("PAUSE by the extended protocol waits, too") {
     Fixture f;
     f.inspector.quiet = false;
-    CHECK(f.exchange(parse("", "PAUSE") + bind("", "") + execute() + sync()).types == "12");
+    CHECK(f.exchange(parse("", "PAUSE") + bind_portal("", "") + execute() + sync()).types == "12");
     f.console.on_cancel(Fixture::id(1));
     CHECK(f.receive().types == "EZ");
-    CHECK(f.exchange(bind("", "") + execute() + sync()).types == "2");
+    CHECK(f.exchange(bind_portal("", "") + execute() + sync()).types == "2");
     f.inspector.quiet = true;
     f.console.on_tick(f.inspector.time);
     CHECK(f.receive().types == "CZ");
 }
 
-TEST_CASE("too much input behind a command that waits is fatal, and the answer that comes later is dropped") {
+TEST_CASE(
+    "too much input behind a command that waits is fatal, and the answer that comes later is "
+    "dropped") {
     Fixture f;
     f.inspector.snapshots_wait = true;
     f.send(query("SHOW POOLS"));
     const std::string commands = query("SHOW POOLS" + std::string(1024 * 1024, ' '));
-    for (int i = 0; i < 7; ++i) f.send(commands);
+    for (int i = 0; i < 7; ++i)
+        f.send(commands);
     CHECK_FALSE(f.is_closed());
     f.send(commands);
     CHECK(f.is_closed());

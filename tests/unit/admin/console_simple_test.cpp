@@ -1,5 +1,5 @@
-// Goal: the console answers each command by the simple protocol as psql and PgBouncer's tools expect it.
-// Method: one message in, exact messages out.
+// Goal: the console answers each command by the simple protocol as psql and PgBouncer's tools
+// expect it. Method: one message in, exact messages out.
 #include <doctest/doctest.h>
 
 #include "console_fixture.h"
@@ -41,8 +41,9 @@ TEST_CASE("commands do what they say and answer with their word") {
     CHECK(run("RELOAD") == "RELOAD");
     CHECK(run("SHUTDOWN WAIT_FOR_CLIENTS") == "SHUTDOWN");
     CHECK(run("shutdown wait_for_servers") == "SHUTDOWN");
-    CHECK(f.inspector.calls == Calls{"pause *", "resume *", "pause app", "resume app", "pause my-db",
-                                     "kill app", "kill *", "reload", "shutdown 2", "shutdown 1"});
+    CHECK(f.inspector.calls == Calls{"pause *", "resume *", "pause app", "resume app",
+                                     "pause my-db", "kill app", "kill *", "reload", "shutdown 2",
+                                     "shutdown 1"});
 }
 
 TEST_CASE("SHUTDOWN without more ends without an answer") {
@@ -57,7 +58,8 @@ TEST_CASE("an error of a command is told with its code, and the connection stays
     Fixture f;
     f.inspector.next_error = Error("08P01", "no such database: nope");
     f.send(query("PAUSE nope"));
-    CHECK(f.sent[1] == message('E', "SERROR\0VERROR\0C08P01\0Mno such database: nope\0\0"s) + message('Z', "I"));
+    CHECK(f.sent[1] ==
+          message('E', "SERROR\0VERROR\0C08P01\0Mno such database: nope\0\0"s) + message('Z', "I"));
     f.receive();
     for (const char* sql : {"RESUME", "KILL", "SHUTDOWN"}) {
         f.inspector.next_error = Error("08P01", "no");
@@ -144,8 +146,9 @@ TEST_CASE("settings that drivers ask about have fixed values, and setting them i
                             "SET SESSION timezone TO 'UTC'", "SET application_name = ''"}) {
         const Answer answer = f.run(sql);
         CHECK(answer.types == "NCZ");
-        CHECK(answer.notice == std::map<char, std::string>{
-                                   {'S', "NOTICE"}, {'V', "NOTICE"}, {'C', "00000"}, {'M', "SET ignored"}});
+        CHECK(answer.notice ==
+              std::map<char, std::string>{
+                  {'S', "NOTICE"}, {'V', "NOTICE"}, {'C', "00000"}, {'M', "SET ignored"}});
         CHECK(answer.tags == Tags{"SET"});
     }
 }
@@ -177,8 +180,9 @@ TEST_CASE("SHOW HELP is a notice that lists what there is") {
     CHECK(answer.types == "NCZ");
     CHECK(answer.tags == Tags{"SHOW"});
     const std::string text = answer.notice.at('D');
-    for (const char* part : {"\n\tSHOW HELP | VERSION", " | STATS_TOTALS", "\n\tRELOAD", "\n\tPAUSE [database]",
-                             "\n\tSHUTDOWN [WAIT_FOR_SERVERS | WAIT_FOR_CLIENTS]"}) {
+    for (const char* part :
+         {"\n\tSHOW HELP | VERSION", " | STATS_TOTALS", "\n\tRELOAD", "\n\tPAUSE [database]",
+          "\n\tSHUTDOWN [WAIT_FOR_SERVERS | WAIT_FOR_CLIENTS]"}) {
         CAPTURE(part);
         CHECK(text.find(part) != std::string::npos);
     }

@@ -1,5 +1,6 @@
-// Goal: RowDescription and DataRow are byte for byte what PostgreSQL would send, in text and in binary.
-// Method: expected bytes written out; binary numerics compared with a decoder written from the documentation.
+// Goal: RowDescription and DataRow are byte for byte what PostgreSQL would send, in text and in
+// binary. Method: expected bytes written out; binary numerics compared with a decoder written from
+// the documentation.
 #include "admin/console/result_table.h"
 
 #include <doctest/doctest.h>
@@ -20,7 +21,8 @@ using console_test::message;
 std::string row_of(ColumnType type, const Cell& cell, bool is_binary) {
     const ResultColumn columns[] = {{"c", type}};
     std::string out;
-    write_row(out, columns, {cell}, ResultFormats(is_binary ? std::vector<uint16_t>{1} : std::vector<uint16_t>{}));
+    write_row(out, columns, {cell},
+              ResultFormats(is_binary ? std::vector<uint16_t>{1} : std::vector<uint16_t>{}));
     return out;
 }
 
@@ -35,7 +37,8 @@ TEST_CASE("a RowDescription has the types PgBouncer gives its columns") {
                                         {"N", ColumnType::Numeric},
                                         {"T", ColumnType::Time}};
     const auto column = [](const char* name, uint32_t oid, uint16_t bytes, uint16_t format) {
-        return cstring(name) + be32(0) + be16(0) + be32(oid) + be16(bytes) + be32(0xffffffff) + be16(format);
+        return cstring(name) + be32(0) + be16(0) + be32(oid) + be16(bytes) + be32(0xffffffff) +
+               be16(format);
     };
     std::string out;
     write_columns(out, columns, {});
@@ -53,7 +56,8 @@ TEST_CASE("text cells") {
     CHECK(row_of(ColumnType::Text, "abc", false) == data_row("abc"));
     CHECK(row_of(ColumnType::Text, "", false) == data_row(""));
     CHECK(row_of(ColumnType::Text, {}, false) == message('D', be16(1) + be32(0xffffffff)));
-    CHECK(row_of(ColumnType::Text, std::optional<std::string>(), false) == message('D', be16(1) + be32(0xffffffff)));
+    CHECK(row_of(ColumnType::Text, std::optional<std::string>(), false) ==
+          message('D', be16(1) + be32(0xffffffff)));
     CHECK(row_of(ColumnType::Text, 17, false) == data_row("17"));
     CHECK(row_of(ColumnType::Int4, -17, false) == data_row("-17"));
     CHECK(row_of(ColumnType::Int4, true, false) == data_row("1"));
@@ -81,7 +85,8 @@ TEST_CASE("a number too big for its column becomes the nearest that fits") {
 TEST_CASE("binary numerics") {
     const auto numeric = [](std::initializer_list<uint16_t> words) {
         std::string out;
-        for (const uint16_t word : words) out += be16(word);
+        for (const uint16_t word : words)
+            out += be16(word);
         return data_row(out);
     };
     CHECK(row_of(ColumnType::Numeric, 0, true) == numeric({0, 0, 0, 0}));
@@ -102,8 +107,10 @@ TEST_CASE("what is not UTF-8 is replaced, so that strict drivers can read the re
         const std::string row = row_of(ColumnType::Text, text, false);
         return row.substr(11);
     };
-    CHECK(shown("gr\xC3\xBC\xC3\x9F e \xE2\x82\xAC \xF0\x9F\x90\x98") == "gr\xC3\xBC\xC3\x9F e \xE2\x82\xAC \xF0\x9F\x90\x98");
-    CHECK(shown("a\xFF" "b") == "a?b");
+    CHECK(shown("gr\xC3\xBC\xC3\x9F e \xE2\x82\xAC \xF0\x9F\x90\x98") ==
+          "gr\xC3\xBC\xC3\x9F e \xE2\x82\xAC \xF0\x9F\x90\x98");
+    CHECK(shown("a\xFF"
+                "b") == "a?b");
     CHECK(shown("\xC3") == "?");
     CHECK(shown("\xC0\x80") == "??");
     CHECK(shown("\xE0\x80\x80") == "???");

@@ -48,8 +48,9 @@ TEST_CASE("quoted values hold blanks and doubled quotes") {
 }
 
 TEST_CASE("broken connection strings are refused with what to write") {
-    check_refused("a", "no \"=\" follows \"a\"");
-    check_refused("a b=1", "no \"=\" follows \"a\"");
+    check_refused("a", "the first word has no \"=\"");
+    check_refused("a b=1", "the first word has no \"=\"");
+    check_refused("a=1 b", "the word after \"a\" has no \"=\"");
     check_refused("=1", "nothing stands before");
     check_refused("a=", "\"a\" has an empty value");
     check_refused("a=''", "\"a\" has an empty value");
@@ -117,8 +118,8 @@ TEST_CASE("hosts are trimmed, and a comma between settings is noticed") {
     CHECK(database("host=/run/x=y,@abs=z").hosts == std::vector<std::string>{"/run/x=y", "@abs=z"});
     check_problem(
         parse_database("db", "host=a,port=5"),
-        "database \"db\": invalid host \"a,port=5\": \"port=5\" is not a host; settings are "
-        "parted by blanks, commas only part the hosts");
+        "database \"db\": invalid host value: commas part hosts, blanks part settings; put "
+        "a blank in place of the comma before \"port\"");
     check_problem(parse_database("db", "host=,"),
                   "database \"db\": invalid host \",\": names no host; give at least one");
 }
@@ -159,6 +160,14 @@ TEST_CASE("a refused password is not quoted") {
     const std::string password(kPasswordBytesMax + 1, 's');
     const auto parsed = parse_database("db", "password=" + password);
     check_problem(parsed, "database \"db\": invalid password value: too long; at most 65530 bytes");
+    for (const char* text :
+         {"host=a,password=hidden", "pool_size=5,password=hidden", "passwort=hidden",
+          "password='hidden", "password=x 'hidden'", "password=x hidden"}) {
+        CAPTURE(text);
+        const auto slip = parse_database("db", text);
+        REQUIRE(slip.problems.size() == 1);
+        CHECK(slip.problems[0].find("hidden") == std::string::npos);
+    }
 }
 
 TEST_CASE("names of databases and users have lengths") {

@@ -1,0 +1,359 @@
+#include "tests/support/fake_client.h"
+
+#include <algorithm>
+
+#include "protocol/message/backend.h"
+#include "protocol/message/startup.h"
+#include "protocol/message/writer.h"
+#include "tests/support/fake_backend.h"
+
+namespace weir::sim {
+
+FakeClient::FakeClient(ClientPlan plan, LinkPtr its_link, Prng& random, SimTrace& trace)
+    : link(std::move(its_link)),
+      plan_(std::move(plan)),
+      random_(random),
+      trace_(trace),
+      actions_left_(plan_.actions) {
+    out_ = make_startup_message({{"user", plan_.user},
+                                 {"database", plan_.database},
+                                 {"application_name", "c" + std::to_string(plan_.number)}});
+}
+
+void FakeClient::fail(const std::string& text) {
+    trace_.fail("client " + std::to_string(plan_.number) + ": " + text);
+}
+
+std::string FakeClient::state() const {
+    return "c" + std::to_string(plan_.number) + (is_ready_ ? "" : " logging in") + " batches " +
+           std::to_string(batches_.size()) + " status " + status_;
+}
+
+uint64_t FakeClient::take_cancel() {
+    if (!wants_cancel_) return 0;
+    wants_cancel_ = false;
+    return key_;
+}
+
+bool FakeClient::step(Instant now, bool is_calm) {
+    if (is_gone_) return false;
+    bool did = link->fly(random_, is_calm);
+    if (!out_.empty()) {
+        const size_t before = out_.size();
+        link->peer_send(out_);
+        did = did || before != out_.size();
+    }
+    if (!link->to_peer.empty() && (is_calm || random_.chance(80))) {
+        read();
+        did = true;
+    }
+    if (is_gone_) return true;
+    if (link->is_over_for_peer()) {
+        if (!plan_.may_lose && !is_leaving_) fail("lost its connection");
+        disconnect();
+        return true;
+    }
+    if (!is_calm && random_.below(1000) < plan_.rude) {
+        disconnect();
+        return true;
+    }
+    if (!is_ready_ || now < think_until_ || is_leaving_) return did;
+    const bool is_quiet = batches_.empty();
+    if (!is_quiet) {
+        if (!is_calm && random_.below(1000) < plan_.cancels && cancels_sent_ < 3) {
+            ++cancels_sent_;
+            wants_cancel_ = true;
+            trace_.note("client cancels", plan_.number);
+            return true;
+        }
+        if (is_calm || status_ != 'I' || batches_.size() > 6 || !random_.chance(3)) return did;
+    }
+    if (is_calm) actions_left_ = std::min(actions_left_, 0);
+    act();
+    const uint64_t rest = random_.chance(10) ? 30'000 : 500;
+    think_until_ = now + Duration(static_cast<int64_t>(random_.below(rest)));
+    return true;
+}
+
+// ---- what it does ----
+
+std::string FakeClient::token() {
+    std::string out = "c" + std::to_string(plan_.number) + "." + std::to_string(++sequence_);
+    if (random_.chance(10)) out += " " + std::to_string(1 + random_.below(plan_.padding_max));
+    return out;
+}
+
+void FakeClient::act() {
+    const bool is_quiet = batches_.empty();
+    if (is_quiet && status_ != 'I') return act_in_transaction();
+    if (--actions_left_ < 0) {
+        if (is_quiet) leave();
+        return;
+    }
+    const uint64_t choice = random_.below(100);
+    if (choice < 30) return simple("echo");
+    if (choice < 35) return simple("fail");
+    if (choice < 40) return simple("sleep");
+    if (choice < 45 && is_quiet) {
+        const std::string name = "c" + std::to_string(plan_.number) + (random_.chance(50) ? "x" : "");
+        return control("SET application_name='" + name + "'", 'I');
+    }
+    if (choice < 60 && is_quiet && plan_.may_begin) return control("BEGIN " + token(), 'T');
+    if (choice < 63 && plan_.may_deallocate) {
+        control("DEALLOCATE ALL", 'I');
+        batches_.back().removes_all = true;
+        planned_.clear();
+        return;
+    }
+    extended(true);
+}
+
+void FakeClient::act_in_transaction() {
+    const uint64_t choice = random_.below(100);
+    if (status_ == 'E' || choice < 15) return control("ROLLBACK " + token(), 'I');
+    if (choice < 45 || actions_left_ <= 0) return control("COMMIT " + token(), 'I');
+    if (choice < 50) {
+        simple("fail");
+        batches_.back().status = 'E';
+        return;
+    }
+    if (choice < 75) {
+        simple("echo");
+    } else {
+        extended(false);
+    }
+    batches_.back().status = 'T';
+}
+
+void FakeClient::simple(std::string_view word) {
+    Batch batch;
+    std::string text(word);
+    text += " " + token();
+    if (word == "fail") {
+        batch.has_error = true;
+    } else {
+        batch.rows.push_back(answer_of(text, {}));
+    }
+    if (random_.chance(5)) text += " " + std::string(random_.below(plan_.padding_max * 10 + 1), '#');
+    batches_.push_back(std::move(batch));
+    unnamed_text_.clear();
+    write_query(out_, text);
+}
+
+void FakeClient::control(std::string_view sql, char status_after) {
+    Batch batch;
+    batch.status = status_after;
+    batches_.push_back(std::move(batch));
+    unnamed_text_.clear();
+    write_query(out_, sql);
+}
+
+void FakeClient::extended(bool may_fail) {
+    Batch batch;
+    batch.is_simple = false;
+    const uint64_t steps = 1 + random_.below(4);
+    for (uint64_t i = 0; i < steps; ++i)
+        extended_step(batch, may_fail);
+    write_empty(out_, FrontendTag::Sync);
+    batches_.push_back(std::move(batch));
+}
+
+void FakeClient::extended_step(Batch& batch, bool may_fail) {
+    static constexpr const char* kNames[] = {"s1", "s2", "s3", "s4"};
+    std::string name = random_.chance(25) ? "" : kNames[random_.below(4)];
+    if (spoilt_.contains(name)) name.clear();
+    if (may_fail && random_.chance(4)) {
+        const std::string text = "fail c" + std::to_string(plan_.number) + ".0";
+        write_parse(out_, "", as_bytes(text + std::string("\0\0\0", 3)));
+        if (!batch.has_error) ++batch.parses;
+        add_use(batch, "");
+        unnamed_text_.clear();
+        batch.has_error = true;
+        return;
+    }
+    if (name.empty()) {
+        add_parse(batch, name);
+        add_use(batch, name);
+    } else if (!planned_.contains(name)) {
+        add_parse(batch, name);
+        if (random_.chance(70) && planned_.contains(name)) add_use(batch, name);
+    } else if (random_.chance(15)) {
+        add_close(batch, name);
+    } else {
+        add_use(batch, name);
+    }
+    if (random_.chance(10)) write_empty(out_, FrontendTag::Flush);
+}
+
+void FakeClient::add_parse(Batch& batch, const std::string& name) {
+    std::string text = "prep ";
+    if (!name.empty() && random_.chance(50)) {
+        text += "shared" + std::to_string(random_.below(3));
+    } else {
+        text += "own" + std::to_string(plan_.number) + "_" + std::to_string(++sequence_);
+    }
+    write_parse(out_, name, as_bytes(text + std::string("\0\0\0", 3)));
+    if (batch.has_error) return;  // skipped
+    ++batch.parses;
+    (name.empty() ? unnamed_text_ : texts_[name]) = text;
+    if (name.empty()) return;
+    planned_.insert(name);
+    batch.added.insert(name);
+}
+
+void FakeClient::add_use(Batch& batch, const std::string& name) {
+    const std::string parameter = "p " + token();
+    if (random_.chance(20)) {
+        MessageWriter describe(out_);
+        describe.begin(FrontendTag::Describe);
+        describe.u8('S');
+        describe.cstring(name);
+        describe.end();
+    }
+    MessageWriter bind(out_);
+    bind.begin(FrontendTag::Bind);
+    bind.cstring("");
+    bind.cstring(name);
+    bind.u16(0);
+    bind.u16(1);
+    bind.u32(static_cast<uint32_t>(parameter.size()));
+    bind.text(parameter);
+    bind.u16(0);
+    bind.end();
+    MessageWriter execute(out_);
+    execute.begin(FrontendTag::Execute);
+    execute.cstring("");
+    execute.u32(0);
+    execute.end();
+    if (batch.has_error) return;
+    ++batch.binds;
+    const std::string& text = name.empty() ? unnamed_text_ : texts_[name];
+    if (!text.empty()) batch.rows.push_back(answer_of(text, parameter));
+}
+
+void FakeClient::add_close(Batch& batch, const std::string& name) {
+    MessageWriter close(out_);
+    close.begin(FrontendTag::Close);
+    close.u8('S');
+    close.cstring(name);
+    close.end();
+    if (batch.has_error) return;
+    ++batch.closes;
+    planned_.erase(name);
+    batch.removed.insert(name);
+}
+
+void FakeClient::disconnect() {
+    trace_.note("client disconnects", plan_.number);
+    is_gone_ = true;
+    if (random_.chance(50)) {
+        link->peer_reset();
+    } else {
+        link->peer_close();
+        link->to_proxy += link->to_proxy_flight;
+        link->to_proxy_flight.clear();
+    }
+    if (!link->to_peer_flight.empty()) link->is_reset = true;
+}
+
+void FakeClient::leave() {
+    is_leaving_ = true;
+    write_empty(out_, FrontendTag::Terminate);
+}
+
+// ---- what it is answered ----
+
+void FakeClient::read() {
+    in_ += link->to_peer;
+    link->to_peer.clear();
+    while (in_.size() >= 5 && !is_gone_) {
+        const size_t total = load_be32(reinterpret_cast<const uint8_t*>(in_.data()) + 1) + 1;
+        if (in_.size() < total) return;
+        const std::string message = in_.substr(0, total);
+        in_.erase(0, total);
+        on_message(message[0], std::string_view(message).substr(5));
+    }
+}
+
+void FakeClient::on_message(char tag, std::string_view body) {
+    if (tag == 'E') return on_error(body);
+    if (!is_ready_) {
+        if (tag == 'K') key_ = load_be64(reinterpret_cast<const uint8_t*>(body.data()));
+        if (tag == 'Z') is_ready_ = true;
+        return;
+    }
+    if (tag == 'S' || tag == 'N') return;
+    if (batches_.empty()) return fail(std::string("got message it did not ask for: ") + tag);
+    Batch& batch = batches_.front();
+    if (!batch.error.empty() && tag != 'Z')
+        return fail(std::string("got message behind an error: ") + tag);
+    switch (tag) {
+        case 'D': {
+            const std::string_view row = body.substr(std::min<size_t>(6, body.size()));
+            if (batch.rows_seen >= batch.rows.size()) return fail("got row " + std::string(row));
+            const std::string& wanted = batch.rows[batch.rows_seen++];
+            if (row != wanted)
+                return fail("wants row " + wanted + " but gets " + std::string(row));
+            ++answers;
+            break;
+        }
+        case '1': ++batch.parses_seen; break;
+        case '2': ++batch.binds_seen; break;
+        case '3': ++batch.closes_seen; break;
+        case 'Z': on_ready(body[0]); break;
+        default: break;
+    }
+}
+
+void FakeClient::on_error(std::string_view body) {
+    const ErrorView error = view_error(as_bytes(body));
+    const std::string text = std::string(error.severity) + " " + std::string(error.sqlstate) + " " +
+                             std::string(error.message);
+    if (error.severity == "FATAL") {
+        if (!plan_.may_lose) fail("lost its connection: " + text);
+        trace_.note("client is told to go", plan_.number);
+        return disconnect();
+    }
+    if (batches_.empty()) return fail("got an error it did not ask for: " + text);
+    Batch& batch = batches_.front();
+    batch.error = error.sqlstate;
+    const bool is_own = batch.has_error && error.sqlstate == "22012";
+    if (is_own) return;
+    has_unknown_ = true;
+    if (error.sqlstate == "57014" && cancels_sent_ > cancels_seen_) {
+        ++cancels_seen_;
+        return;
+    }
+    // Names that a cancelled batch would have made are missed by those behind it.
+    const bool is_aftermath = cancels_seen_ > 0 && (error.sqlstate == "26000" ||
+                                                    error.sqlstate == "25P02");
+    if (!is_aftermath) fail("got an error: " + text);
+}
+
+void FakeClient::on_ready(char status) {
+    const Batch batch = std::move(batches_.front());
+    batches_.pop_front();
+    const bool is_own_error = batch.has_error && batch.error == "22012";
+    const bool is_as_wanted = batch.has_error ? is_own_error : batch.error.empty();
+    status_ = status;
+    if (is_as_wanted) {
+        if (batch.rows_seen != batch.rows.size() || batch.parses_seen != batch.parses ||
+            batch.binds_seen != batch.binds || batch.closes_seen != batch.closes) {
+            fail("answers are missing before " + std::to_string(sequence_) + ": rows " +
+                 std::to_string(batch.rows_seen) + "/" + std::to_string(batch.rows.size()) +
+                 " parses " + std::to_string(batch.parses_seen) + "/" +
+                 std::to_string(batch.parses) + " binds " + std::to_string(batch.binds_seen) +
+                 "/" + std::to_string(batch.binds) + " closes " +
+                 std::to_string(batch.closes_seen) + "/" + std::to_string(batch.closes));
+        }
+        if (status != batch.status)
+            fail(std::string("wants status ") + batch.status + " but gets " + status);
+        return;
+    }
+    // Cancelled half-way: nobody can say which names it has made.
+    for (const auto* set : {&batch.added, &batch.removed})
+        spoilt_.insert(set->begin(), set->end());
+    if (batch.removes_all) spoilt_.insert({"s1", "s2", "s3", "s4"});
+}
+
+}  // namespace weir::sim
