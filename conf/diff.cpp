@@ -69,7 +69,7 @@ ConfigDelta diff(const Config& from, const Config& to) {
         std::string before = option_text(from.global, option).value_or("");
         std::string after = option_text(to.global, option).value_or("");
         if (before == after) continue;
-        delta.options.push_back({option.name, std::move(before), std::move(after)});
+        delta.options.push_back({std::string(option.name), std::move(before), std::move(after)});
     }
     delta.needs_restart = to.needs_restart;
     return delta;

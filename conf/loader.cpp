@@ -6,6 +6,7 @@
 
 #include "conf/cross_check.h"
 #include "conf/entries.h"
+#include "conf/limits.h"
 #include "conf/option_table.h"
 #include "conf/userlist.h"
 
@@ -108,6 +109,7 @@ class Loader {
     }
 
     void on_value(std::string_view key, std::string_view value, const IniPlace& at) {
+        if (errors_.size() > kConfigErrorsMax) return;  // no more are told: not a configuration
         switch (section_) {
             case Section::Pgbouncer: return on_option("pgbouncer", key, value, at);
             case Section::Weir: return on_option("weir", key, value, at);
@@ -220,7 +222,8 @@ class Loader {
             std::string running = option_text(previous_->global, option).value_or("");
             std::string wanted = option_text(config_->global, option).value_or("");
             if (running == wanted) continue;
-            config_->needs_restart.push_back({option.name, std::move(running), std::move(wanted)});
+            config_->needs_restart.push_back(
+                {std::string(option.name), std::move(running), std::move(wanted)});
             copy_option(option, previous_->global, config_->global);
         }
     }

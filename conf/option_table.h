@@ -59,7 +59,7 @@ struct Bounds {
 
 struct Option {
     OptionGroup group;
-    const char* name;
+    std::string_view name;
     OptionType type;
     const char*
         default_text;  // null: has no default, a reload without the option keeps the last value

@@ -99,7 +99,7 @@ requires std::is_enum_v<Enum> std::string print(const Option& o, Enum value) {
 Error unknown_option(std::string_view key, std::string_view where) {
     std::vector<std::string_view> names;
     for (const Option& option : option_table()) {
-        names.emplace_back(option.name);
+        names.push_back(option.name);
     }
     std::string hint = did_you_mean(key, names);
     if (hint.empty()) hint = "; check its spelling or remove it";
@@ -173,7 +173,7 @@ std::vector<ShowConfigRow> show_config(const GlobalConfig& config) {
         if (option.alias_of != nullptr) continue;
         std::optional<std::string> initial;
         if (option.default_text != nullptr) initial = option.default_text;
-        rows.push_back({option.name, option_text(config, option), std::move(initial),
+        rows.push_back({std::string(option.name), option_text(config, option), std::move(initial),
                         option.change == Change::Reload});
     }
     std::sort(rows.begin(), rows.end(),

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <charconv>
 #include <cmath>
+#include <numeric>
 
 #include "conf/limits.h"
 
@@ -135,9 +136,7 @@ std::string join_list(const std::vector<std::string>& items) {
 
 size_t edit_distance(std::string_view a, std::string_view b) {
     std::vector<size_t> row(b.size() + 1);
-    for (size_t j = 0; j <= b.size(); ++j) {
-        row[j] = j;
-    }
+    std::iota(row.begin(), row.end(), size_t{0});
     for (size_t i = 1; i <= a.size(); ++i) {
         size_t diagonal = row[0];
         row[0] = i;
@@ -158,6 +157,9 @@ std::string did_you_mean(std::string_view text, std::span<const std::string_view
     size_t best = std::max<size_t>(2, text.size() / 3) + 1;
     std::string_view nearest;
     for (const std::string_view candidate : candidates) {
+        const size_t shorter = std::min(candidate.size(), lowered.size());
+        const size_t longer = std::max(candidate.size(), lowered.size());
+        if (longer - shorter >= best) continue;  // so many edits at least
         const size_t distance = edit_distance(lowered, candidate);
         if (distance >= best) continue;
         best = distance;

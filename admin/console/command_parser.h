@@ -7,8 +7,9 @@
 //   value   = word | 'any ''text'''
 //
 // Blanks and comments (`-- to the end of the line`, `/* nested */`) separate. Letter case matters
-// only in names. This takes all that PgBouncer's grammar takes, and also `PAUSE my-db` without
-// quotes. Thread: any (pure functions).
+// only in names. This takes all that PgBouncer's grammar takes, and also `PAUSE my-db` unquoted.
+//
+// Thread: any (pure functions).
 #pragma once
 
 #include <cstddef>

@@ -55,15 +55,20 @@ CommandOutcome show(Inspector&, const ConsoleStatement&) {
     return CommandOutcome::done("SHOW");
 }
 
-// Drivers wrap what they run in transactions, and tidy up; there is nothing to do.
+// Drivers wrap what they run in transactions, and tidy up; there is little to do.
+CommandOutcome transaction(std::string_view tag, bool is_begin) {
+    CommandOutcome outcome = CommandOutcome::done(tag);
+    outcome.is_in_transaction = is_begin;
+    return outcome;
+}
 CommandOutcome begin(Inspector&, const ConsoleStatement&) {
-    return CommandOutcome::done("BEGIN");
+    return transaction("BEGIN", true);
 }
 CommandOutcome commit(Inspector&, const ConsoleStatement&) {
-    return CommandOutcome::done("COMMIT");
+    return transaction("COMMIT", false);
 }
 CommandOutcome roll_back(Inspector&, const ConsoleStatement&) {
-    return CommandOutcome::done("ROLLBACK");
+    return transaction("ROLLBACK", false);
 }
 CommandOutcome reset(Inspector&, const ConsoleStatement&) {
     return CommandOutcome::done("RESET");

@@ -1,7 +1,8 @@
 // The commands: one table says who may run each, what follows its word, and what it does. A
 // ConsoleStatement is a command found in the table that this client may run; resolve() is the only
-// way to one, so nothing runs that the table does not allow. Thread: the table is constant; run
-// functions run on the control thread.
+// way to one, so nothing runs that the table does not allow.
+//
+// Thread: the table is constant; run functions run on the control thread.
 #pragma once
 
 #include <optional>

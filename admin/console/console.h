@@ -5,21 +5,23 @@
 //   ConsoleSession  bytes <-> commands, per client
 //   commands.h      which commands there are, who may run them, what they do
 //   show.h          which tables there are
-//   Console         runs commands: at once, when the workers' snapshots are in (SHOW CLIENTS ...),
-//   or when
-//                   nothing is running any more (PAUSE)
+//   Console         runs commands: at once, or when the workers' snapshots are in (SHOW CLIENTS,
+//                   for one), or when nothing is running any more (PAUSE)
 //
 // A client's commands run one at a time, so its answers keep their order; clients do not wait for
-// each other. PAUSE that waits ends early in an error when the client cancels (the pause is then
+// each other. A PAUSE that waits ends early in an error when the client cancels (the pause is then
 // undone) or when somebody resumes. The pause stays when its client just goes away, as with
-// PgBouncer. Owner: main. It must outlive every callback that the Inspector still holds. Thread:
-// owns(), admit() and parameters() any; all else control.
+// PgBouncer.
+//
+// Owner: main. It must outlive every callback that the Inspector still holds.
+// Thread: owns(), admit() and parameters() any; all else control.
 #pragma once
 
 #include <map>
 #include <memory>
 #include <string>
 #include <string_view>
+#include <tuple>
 #include <utility>
 #include <vector>
 
@@ -48,15 +50,14 @@ class Console final : public VirtualDatabase {
     void on_tick(Instant now);
 
   private:
-    // One client. What its running command waits for; `run` tells a late answer from one to this
-    // command.
     enum class Wait : uint8_t { Nothing, Snapshot, Quiet };
+    // One client, and what its running command waits for.
     struct Entry {
         Entry(ClientId client, bool is_admin) : id(client), session(is_admin) {}
         const ClientId id;
         ConsoleSession session;
         Wait wait = Wait::Nothing;
-        uint64_t run = 0;
+        uint64_t run = 0;  // tells a late answer from one to the running command
         bool is_pumping = false;
         bool is_closing = false;  // its client has been told
         const ConsoleStatement* running = nullptr;

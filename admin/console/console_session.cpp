@@ -74,7 +74,7 @@ void ConsoleSession::on_query(ByteView body) {
     const auto query = view_query(body);
     if (!query) return fail_query(Error("08P01", "invalid Query message"));
     prepared_.erase("");
-    portals_.clear();
+    drop_portals();
     Result<std::vector<Command>> commands = parse_commands(query->sql);
     if (!commands) return fail_query(commands.error());
     if (commands->empty()) {
@@ -125,6 +125,7 @@ void ConsoleSession::complete(CommandOutcome outcome) {
             prepared_.erase(*outcome.deallocated);
         }
     }
+    is_in_transaction_ = outcome.is_in_transaction.value_or(is_in_transaction_);
     if (is_in_query_) return complete_simple(outcome);
     complete_portal(std::move(outcome));
 }

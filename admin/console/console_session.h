@@ -3,13 +3,15 @@
 // Input is worked off strictly in order. When a command is to be run, advance() gives it and the
 // session waits until complete() brings its outcome; messages behind it stay in the queue.
 //
-//        advance() finds a command
-//   Idle --------------------------> Running ---complete()---> Idle
-//     \                                 \---complete(): Ending, too much input---> Closed
+//        advance() finds a command            complete()
+//   Idle --------------------------> Running ------------> Idle
+//     \                                 \---outcome Ending, too much input---> Closed
 //      \---Terminate, a FATAL error---> Closed
 //
-// Each command is a transaction of its own: ReadyForQuery always says idle; portals live until Sync
-// or Query. Owner: Console. Thread: control.
+// Each command is a transaction of its own: ReadyForQuery always says idle. Portals live until Sync
+// or Query, but after BEGIN until its end, so that drivers can fetch in parts.
+//
+// Owner: Console. Thread: control.
 #pragma once
 
 #include <map>
@@ -34,8 +36,7 @@ class ConsoleSession {
 
     // Whole messages, as many as there are.
     void feed(std::string_view messages);
-    // Works off input up to the next command to be run: null = there is none. Not while one is
-    // running.
+    // Works off input up to the next command to be run; null = there is none. Not while one runs.
     const ConsoleStatement* advance();
     // What the command that advance() gave has come to (not UntilQuiet).
     void complete(CommandOutcome outcome);
@@ -69,16 +70,16 @@ class ConsoleSession {
     void on_execute(ByteView body);
     void on_close(ByteView body);
     void on_sync();
+    void drop_portals();
 
-    Result<Prepared> prepare(ByteView body);
     Status bind(ByteView body);
     [[nodiscard]] Result<ConsoleStatement> resolve_only(std::string_view query) const;
     void complete_simple(const CommandOutcome& outcome);
     void complete_portal(CommandOutcome outcome);
     void write_notices(const CommandOutcome& outcome);
     void send_rows(Portal& portal, int32_t rows_max);
-    // An error of the simple protocol ends its query; of the extended one, all up to Sync is
-    // skipped.
+    // An error of the simple protocol ends its query; after one of the extended protocol all is
+    // skipped up to Sync.
     void fail_query(const Error& error, std::string_view detail = {});
     void fail_batch(const Error& error, std::string_view detail = {});
     void fail_for_good(std::string_view message);
@@ -98,6 +99,7 @@ class ConsoleSession {
     int32_t portal_rows_max_ = 0;
 
     bool is_skipping_to_sync_ = false;
+    bool is_in_transaction_ = false;
     std::map<std::string, Prepared, std::less<>> prepared_;
     std::map<std::string, Portal, std::less<>> portals_;
 };

@@ -157,9 +157,15 @@ void ConsoleSession::on_close(ByteView body) {
 }
 
 void ConsoleSession::on_sync() {
+    if (is_skipping_to_sync_) portals_.clear();
     is_skipping_to_sync_ = false;
-    portals_.clear();
+    drop_portals();
     ready();
+}
+
+// The end of a Query or a train of messages, and with it of its transaction.
+void ConsoleSession::drop_portals() {
+    if (!is_in_transaction_) portals_.clear();
 }
 
 // ---- Execute ----

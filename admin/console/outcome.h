@@ -30,6 +30,8 @@ struct CommandOutcome {
     std::vector<ConsoleNotice> notices;
     std::optional<Error> error;  // Failed
     std::string detail;          // of the error
+    // BEGIN (true) and COMMIT, ROLLBACK (false): portals live until the end of a transaction.
+    std::optional<bool> is_in_transaction;
     // A prepared statement that is forgotten; "" = all of them.
     std::optional<std::string> deallocated;
 

@@ -1,7 +1,8 @@
 // SHOW: the registry of everything that can be shown. One ShowSpec says who may see it, its columns
 // (the one place where they stand: RowDescription, the golden list and SHOW's answers follow it)
-// and what fills it. To add a SHOW, see admin/README.md. Thread: the table is constant; fill
-// functions run on the control thread.
+// and what fills it. To add a SHOW, see admin/README.md.
+//
+// Thread: the table is constant; fill functions run on the control thread.
 #pragma once
 
 #include <span>

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <charconv>
 #include <ctime>
+#include <iterator>
+#include <tuple>
 #include <unordered_set>
 
 #include "admin/console/show_specs.h"

@@ -1,5 +1,4 @@
 // SHOW DATABASES: the entries of [databases], what `*` has made of names, and the console.
-#include <algorithm>
 #include <set>
 
 #include "admin/console/show_specs.h"

@@ -1,17 +1,19 @@
 // The rows of the registry in show.cpp, each defined beside its columns and its fill function, and
-// what these share. Thread: see show.h.
+// what these share.
+//
+// Thread: see show.h.
 #pragma once
 
 #include "admin/console/show.h"
 
 namespace weir {
 
-extern const ShowSpec kShowClients, kShowServers;  // show_clients.cpp
-extern const ShowSpec kShowPools;                  // show_pools.cpp
-extern const ShowSpec kShowDatabases;              // show_databases.cpp
-extern const ShowSpec kShowUsers;                  // show_users.cpp
-extern const ShowSpec kShowStats, kShowStatsTotals, kShowStatsAverages,
-    kShowTotals;                                              // show_stats.cpp
+extern const ShowSpec kShowClients, kShowServers;             // show_clients.cpp
+extern const ShowSpec kShowPools;                             // show_pools.cpp
+extern const ShowSpec kShowDatabases;                         // show_databases.cpp
+extern const ShowSpec kShowUsers;                             // show_users.cpp
+extern const ShowSpec kShowStats, kShowStatsTotals;           // show_stats.cpp
+extern const ShowSpec kShowStatsAverages, kShowTotals;        // show_stats.cpp
 extern const ShowSpec kShowLists, kShowMem;                   // show_lists.cpp
 extern const ShowSpec kShowConfig, kShowState, kShowVersion;  // show_misc.cpp
 extern const ShowSpec kShowHelp;                              // help.cpp

@@ -1,4 +1,5 @@
 // SHOW USERS: everyone known by name, and the limits of each.
+#include <algorithm>
 #include <map>
 #include <set>
 

@@ -1,5 +1,7 @@
 // StatsHistory: the counters of each database at the two last ends of a stats_period, from which
-// the averages of SHOW STATS come: those of the last full period. Owner: Console. Thread: control.
+// the averages of SHOW STATS come: those of the last full period.
+//
+// Owner: Console. Thread: control.
 #pragma once
 
 #include <functional>

@@ -5,8 +5,9 @@
 
 Sources: Python's `stringprep` module is RFC 3454's tables; `unicodedata.ucd_3_2_0` says which code
 points Unicode 3.2 assigned; `unicodedata` (14 or later) gives decompositions and combining classes.
-PostgreSQL normalises with a recent Unicode too, and Unicode's stability policy makes that the same as
-3.2 except for the five CJK ideographs of Corrigendum 4, where PostgreSQL's answer is the one we need.
+PostgreSQL normalises with a recent Unicode too, and Unicode's stability policy makes that the same
+as 3.2 except for the five CJK ideographs of Corrigendum 4, where PostgreSQL's answer is the one we
+need.
 The output does not depend on the Python version: the script asserts what it relies on.
 """
 

@@ -358,7 +358,9 @@ bool Relay::on_ready(ServerConnection& server) {
 bool Relay::settle(ServerConnection& server, const ServerOwner& owner) {
     ClientSession* session = server.client;
     if (session == nullptr) {
-        if (server.phase == ServerPhase::Cleaning && is_ready_seen_) ctx_.servers->clean(server);
+        // An error in an open batch: its answer ends here, no ReadyForQuery will come by itself.
+        const bool may_go_on = is_ready_seen_ || server.tracker.is_skipping_to_sync();
+        if (server.phase == ServerPhase::Cleaning && may_go_on) ctx_.servers->clean(server);
         return server.load_owner() == owner;
     }
     if (is_ready_seen_ && server.phase != ServerPhase::Relaying) {

@@ -114,7 +114,7 @@ def main():
         os.environ.setdefault("WEIR_SLOW", "10")
     sys.path.insert(0, str(HERE))
     from harness import case
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit("terminated"))  # clean up on the way out
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # KeyboardInterrupt: clean up on the way out
     result, began = Result(args.failfast), time.monotonic()
     try:
         for module in MODULES:

@@ -349,12 +349,14 @@ class LoggedIn(Malformed):
     def each_state(self, data, act, database="app"):
         """In each state of a session sends `data`, then calls act(connection)."""
         for state in self.STATES:
-            with self.subTest(state.__name__, data=data[:12]):
-                c = self.client(database=database)
+            c = self.client(database=database)
+            try:
                 state(self, c)
                 c.send(data)
                 act(c)
-                c.reset()
+            except Exception as e:
+                raise AssertionError(f"{state.__name__}, {data[:20]}: {e!r}") from e
+            c.reset()
 
     def told_and_closed(self, c):
         reply = self.after(c)

@@ -5,6 +5,7 @@
 
 #include "protocol/message/startup.h"
 #include "protocol/message/writer.h"
+#include "tests/support/known.h"
 
 namespace weir::sim {
 
@@ -46,7 +47,7 @@ FakeBackend::FakeBackend(FakeCluster& cluster, LinkPtr its_link, uint32_t its_pi
 
 bool FakeBackend::step(Instant now) {
     bool did = link->fly(cluster_.random, cluster_.is_calm);
-    if (!link->to_peer.empty() && in_.size() < 70000) {
+    if (!link->to_peer.empty() && in_.size() < 400'000) {
         in_ += link->to_peer;
         link->to_peer.clear();
         did = true;
@@ -70,6 +71,10 @@ bool FakeBackend::step(Instant now) {
             const std::string_view body = std::string_view(message).substr(5);
             if (is_busy(message[0], body, now)) return did;
             in_.erase(0, total);
+            if (cluster_.trace.is_verbose()) {
+                cluster_.trace.say("backend " + std::to_string(pid) + " gets " + message[0] + " " +
+                                   std::string(body.substr(0, body.find_last_not_of('\0') + 1)));
+            }
             on_message(message[0], body);
             is_cancelled_ = false;
             busy_until_ = {};
@@ -94,7 +99,8 @@ bool FakeBackend::is_busy(char tag, std::string_view body, Instant now) {
             if (portal != portals_.end()) text = portal->second.first;
         }
         Prng& random = cluster_.random;
-        int64_t us = random.chance(cluster_.slow) ? 1 + static_cast<int64_t>(random.below(3000)) : 0;
+        int64_t us =
+            random.chance(cluster_.slow) ? 1 + static_cast<int64_t>(random.below(3000)) : 0;
         if (text.starts_with("sleep")) us = 10'000 + static_cast<int64_t>(random.below(900'000));
         busy_until_ = now + Duration(us);
     }
@@ -106,7 +112,8 @@ void FakeBackend::cancel() {
 }
 
 void FakeBackend::crash(bool politely) {
-    if (politely && is_started_) {
+    const bool is_silent = link->to_proxy.empty() && link->to_proxy_flight.empty() && out_.empty();
+    if (politely && is_started_ && (is_silent || Known::kBytesBehindLogin)) {
         std::string text;
         write_error(text, {.severity = "FATAL", .sqlstate = "57P01", .message = "terminating"});
         link->to_proxy_flight += text;

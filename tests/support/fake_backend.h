@@ -81,8 +81,8 @@ class FakeBackend {
 
 class FakeCluster {
   public:
-    FakeCluster(SimNet& net, Prng& random, SimTrace& trace)
-        : net(net), random(random), trace(trace) {}
+    FakeCluster(SimNet& a_net, Prng& a_random, SimTrace& a_trace)
+        : net(a_net), random(a_random), trace(a_trace) {}
 
     // Accepts (or refuses) what has connected.
     bool accept(Instant now);

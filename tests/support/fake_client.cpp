@@ -24,6 +24,20 @@ void FakeClient::fail(const std::string& text) {
     trace_.fail("client " + std::to_string(plan_.number) + ": " + text);
 }
 
+namespace {
+
+// Frontend or backend messages as text, for reading.
+std::string readable(std::string_view bytes) {
+    std::string out;
+    for (const char c : bytes.substr(0, 400)) {
+        const bool is_plain = c >= ' ' && c <= '~';
+        if (is_plain || out.empty() || out.back() != '_') out.push_back(is_plain ? c : '_');
+    }
+    return out;
+}
+
+}  // namespace
+
 std::string FakeClient::state() const {
     return "c" + std::to_string(plan_.number) + (is_ready_ ? "" : " logging in") + " batches " +
            std::to_string(batches_.size()) + " status " + status_;
@@ -66,13 +80,33 @@ bool FakeClient::step(Instant now, bool is_calm) {
             trace_.note("client cancels", plan_.number);
             return true;
         }
-        if (is_calm || status_ != 'I' || batches_.size() > 6 || !random_.chance(3)) return did;
+        if (is_calm || !may_follow() || !random_.chance(3)) return did;
     }
     if (is_calm) actions_left_ = std::min(actions_left_, 0);
+    const size_t before = out_.size();
     act();
+    if (trace_.is_verbose()) {
+        trace_.say("client " + std::to_string(plan_.number) + " sends " +
+                   readable(std::string_view(out_).substr(before)));
+    }
     const uint64_t rest = random_.chance(10) ? 30'000 : 500;
     think_until_ = now + Duration(static_cast<int64_t>(random_.below(rest)));
     return true;
+}
+
+// May send more before it has been answered.
+bool FakeClient::may_follow() const {
+    return status_ == 'I' && batches_.back().status == 'I' && batches_.size() <= 6;
+}
+
+// ... even prepared statements.
+bool FakeClient::may_follow_with_names() const {
+    const bool is_obstacle = std::any_of(batches_.begin(), batches_.end(), [](const Batch& batch) {
+        return (batch.has_error && !Known::kGoesOnBehindFailure) ||
+               (batch.removes_all && !Known::kGoesOnBehindDeallocate);
+    });
+    const bool may_fail = plan_.cancels > 0 && !batches_.empty() && !Known::kGoesOnBehindFailure;
+    return !is_obstacle && !may_fail;
 }
 
 // ---- what it does ----
@@ -90,12 +124,14 @@ void FakeClient::act() {
         if (is_quiet) leave();
         return;
     }
+    if (!may_follow_with_names()) return simple("echo");
     const uint64_t choice = random_.below(100);
     if (choice < 30) return simple("echo");
     if (choice < 35) return simple("fail");
     if (choice < 40) return simple("sleep");
     if (choice < 45 && is_quiet) {
-        const std::string name = "c" + std::to_string(plan_.number) + (random_.chance(50) ? "x" : "");
+        const std::string name =
+            "c" + std::to_string(plan_.number) + (random_.chance(50) ? "x" : "");
         return control("SET application_name='" + name + "'", 'I');
     }
     if (choice < 60 && is_quiet && plan_.may_begin) return control("BEGIN " + token(), 'T');
@@ -105,7 +141,7 @@ void FakeClient::act() {
         planned_.clear();
         return;
     }
-    extended(true);
+    extended(plan_.may_fail);
 }
 
 void FakeClient::act_in_transaction() {
@@ -134,7 +170,8 @@ void FakeClient::simple(std::string_view word) {
     } else {
         batch.rows.push_back(answer_of(text, {}));
     }
-    if (random_.chance(5)) text += " " + std::string(random_.below(plan_.padding_max * 10 + 1), '#');
+    if (random_.chance(5))
+        text += " " + std::string(random_.below(plan_.padding_max * 10 + 1), '#');
     batches_.push_back(std::move(batch));
     unnamed_text_.clear();
     write_query(out_, text);
@@ -161,18 +198,22 @@ void FakeClient::extended(bool may_fail) {
 void FakeClient::extended_step(Batch& batch, bool may_fail) {
     static constexpr const char* kNames[] = {"s1", "s2", "s3", "s4"};
     std::string name = random_.chance(25) ? "" : kNames[random_.below(4)];
-    if (spoilt_.contains(name)) name.clear();
+    // Two Parses of a name in one batch are an error, even when the first is skipped.
+    const bool is_taken =
+        (batch.tried.contains(name) && !planned_.contains(name)) || batch.given_up.contains(name);
+    if (spoilt_.contains(name) || is_taken || !plan_.may_name) name.clear();
     if (may_fail && random_.chance(4)) {
         const std::string text = "fail c" + std::to_string(plan_.number) + ".0";
         write_parse(out_, "", as_bytes(text + std::string("\0\0\0", 3)));
         if (!batch.has_error) ++batch.parses;
+        if (!batch.has_error) unnamed_text_.clear();
         add_use(batch, "");
-        unnamed_text_.clear();
         batch.has_error = true;
         return;
     }
     if (name.empty()) {
-        add_parse(batch, name);
+        const bool may_reuse = Known::kReusesUnnamed || batch.tried.contains(name);
+        if (unnamed_text_.empty() || !may_reuse || random_.chance(60)) add_parse(batch, name);
         add_use(batch, name);
     } else if (!planned_.contains(name)) {
         add_parse(batch, name);
@@ -193,6 +234,7 @@ void FakeClient::add_parse(Batch& batch, const std::string& name) {
         text += "own" + std::to_string(plan_.number) + "_" + std::to_string(++sequence_);
     }
     write_parse(out_, name, as_bytes(text + std::string("\0\0\0", 3)));
+    batch.tried.insert(name);
     if (batch.has_error) return;  // skipped
     ++batch.parses;
     (name.empty() ? unnamed_text_ : texts_[name]) = text;
@@ -237,6 +279,7 @@ void FakeClient::add_close(Batch& batch, const std::string& name) {
     close.u8('S');
     close.cstring(name);
     close.end();
+    batch.given_up.insert(name);
     if (batch.has_error) return;
     ++batch.closes;
     planned_.erase(name);
@@ -271,6 +314,8 @@ void FakeClient::read() {
         if (in_.size() < total) return;
         const std::string message = in_.substr(0, total);
         in_.erase(0, total);
+        if (trace_.is_verbose())
+            trace_.say("client " + std::to_string(plan_.number) + " gets " + readable(message));
         on_message(message[0], std::string_view(message).substr(5));
     }
 }
@@ -292,8 +337,7 @@ void FakeClient::on_message(char tag, std::string_view body) {
             const std::string_view row = body.substr(std::min<size_t>(6, body.size()));
             if (batch.rows_seen >= batch.rows.size()) return fail("got row " + std::string(row));
             const std::string& wanted = batch.rows[batch.rows_seen++];
-            if (row != wanted)
-                return fail("wants row " + wanted + " but gets " + std::string(row));
+            if (row != wanted) return fail("wants row " + wanted + " but gets " + std::string(row));
             ++answers;
             break;
         }
@@ -310,7 +354,9 @@ void FakeClient::on_error(std::string_view body) {
     const std::string text = std::string(error.severity) + " " + std::string(error.sqlstate) + " " +
                              std::string(error.message);
     if (error.severity == "FATAL") {
-        if (!plan_.may_lose) fail("lost its connection: " + text);
+        const bool is_aftermath =
+            cancels_seen_ > 0 && error.message.starts_with("prepared statement");
+        if (!plan_.may_lose && !is_aftermath) fail("lost its connection: " + text);
         trace_.note("client is told to go", plan_.number);
         return disconnect();
     }
@@ -319,14 +365,13 @@ void FakeClient::on_error(std::string_view body) {
     batch.error = error.sqlstate;
     const bool is_own = batch.has_error && error.sqlstate == "22012";
     if (is_own) return;
-    has_unknown_ = true;
     if (error.sqlstate == "57014" && cancels_sent_ > cancels_seen_) {
         ++cancels_seen_;
         return;
     }
     // Names that a cancelled batch would have made are missed by those behind it.
-    const bool is_aftermath = cancels_seen_ > 0 && (error.sqlstate == "26000" ||
-                                                    error.sqlstate == "25P02");
+    const bool is_aftermath =
+        cancels_seen_ > 0 && (error.sqlstate == "26000" || error.sqlstate == "25P02");
     if (!is_aftermath) fail("got an error: " + text);
 }
 
@@ -342,15 +387,16 @@ void FakeClient::on_ready(char status) {
             fail("answers are missing before " + std::to_string(sequence_) + ": rows " +
                  std::to_string(batch.rows_seen) + "/" + std::to_string(batch.rows.size()) +
                  " parses " + std::to_string(batch.parses_seen) + "/" +
-                 std::to_string(batch.parses) + " binds " + std::to_string(batch.binds_seen) +
-                 "/" + std::to_string(batch.binds) + " closes " +
-                 std::to_string(batch.closes_seen) + "/" + std::to_string(batch.closes));
+                 std::to_string(batch.parses) + " binds " + std::to_string(batch.binds_seen) + "/" +
+                 std::to_string(batch.binds) + " closes " + std::to_string(batch.closes_seen) +
+                 "/" + std::to_string(batch.closes));
         }
         if (status != batch.status)
             fail(std::string("wants status ") + batch.status + " but gets " + status);
         return;
     }
     // Cancelled half-way: nobody can say which names it has made.
+    unnamed_text_.clear();
     for (const auto* set : {&batch.added, &batch.removed})
         spoilt_.insert(set->begin(), set->end());
     if (batch.removes_all) spoilt_.insert({"s1", "s2", "s3", "s4"});

@@ -1,13 +1,15 @@
-// FakeClient: a client that does what chance says and knows what must be answered: every row carries
-// the token of its question. Thread: one.
+// FakeClient: a client that does what chance says and knows what must be answered: every row
+// carries the token of its question. Thread: one.
 #pragma once
 
 #include <deque>
+#include <map>
 #include <set>
 #include <string>
 #include <string_view>
 #include <vector>
 
+#include "tests/support/known.h"
 #include "tests/support/sim_net.h"
 
 namespace weir::sim {
@@ -15,11 +17,13 @@ namespace weir::sim {
 struct ClientPlan {
     int64_t number = 0;
     std::string database, user;
-    bool may_begin = true;         // not in statement pooling
+    bool may_begin = true;  // not in statement pooling
+    bool may_name = true;   // its statements; not when they are passed as they are
+    bool may_fail = true;   // in the middle of a batch
     bool may_deallocate = false;
-    bool may_lose = false;         // its connection may end by a fault
-    unsigned rude = 0;             // per mille of steps that end in a sudden disconnect
-    unsigned cancels = 0;          // percent of waits that become impatient
+    bool may_lose = false;  // its connection may end by a fault
+    unsigned rude = 0;      // per mille of steps that end in a sudden disconnect
+    unsigned cancels = 0;   // percent of waits that become impatient
     size_t padding_max = 10;
     int actions = 10;
 };
@@ -53,6 +57,7 @@ class FakeClient {
         int parses_seen = 0, binds_seen = 0, closes_seen = 0;
         std::string error;
         std::set<std::string> added, removed;
+        std::set<std::string> tried, given_up;  // also behind the failure, where it is skipped
         bool removes_all = false;
     };
 
@@ -66,6 +71,8 @@ class FakeClient {
     void add_use(Batch& batch, const std::string& name);
     void add_close(Batch& batch, const std::string& name);
     std::string token();
+    [[nodiscard]] bool may_follow() const;
+    [[nodiscard]] bool may_follow_with_names() const;
     void disconnect();
     void leave();
     void read();
@@ -80,7 +87,6 @@ class FakeClient {
     std::string in_;
     std::string out_;
     std::deque<Batch> batches_;
-    std::set<std::string> names_;    // prepared as far as is known when all is answered
     std::set<std::string> planned_;  // ... once everything sent has been answered
     std::set<std::string> spoilt_;   // nobody can know
     std::string unnamed_text_;
@@ -95,7 +101,6 @@ class FakeClient {
     bool is_ready_ = false;
     bool is_gone_ = false;
     bool is_leaving_ = false;
-    bool has_unknown_ = false;
     char status_ = 'I';
 };
 

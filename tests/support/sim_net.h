@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "protocol/base/clock.h"
 #include "protocol/base/random.h"
 #include "proxy/runtime/io.h"
 #include "tests/support/sim_trace.h"
@@ -39,9 +40,9 @@ struct Link {
     size_t to_peer_max = 65536;
     bool has_peer_fin = false;  // behind the last byte in flight
     bool is_peer_closed = false;
-    bool is_reset = false;        // by the peer, seen by the proxy
-    bool is_error_told = false;   // a receive or send has reported the reset
-    bool has_proxy_fin = false;   // shut down or closed
+    bool is_reset = false;       // by the peer, seen by the proxy
+    bool is_error_told = false;  // a receive or send has reported the reset
+    bool has_proxy_fin = false;  // shut down or closed
     bool is_proxy_closed = false;
 
     // ---- the peer's side ----
@@ -64,9 +65,9 @@ struct Link {
 using LinkPtr = std::shared_ptr<Link>;
 
 struct Faults {
-    unsigned short_io = 0;     // percent of receives and sends cut short
-    unsigned again = 0;        // percent that answer EAGAIN
-    unsigned no_connect = 0;   // percent of connects that fail at once
+    unsigned short_io = 0;    // percent of receives and sends cut short
+    unsigned again = 0;       // percent that answer EAGAIN
+    unsigned no_connect = 0;  // percent of connects that fail at once
     size_t buffer_min = 65536, buffer_max = 65536;
     bool is_fd_reused = true;  // a closed descriptor's number is the next to be used
 };
@@ -75,8 +76,8 @@ class SimIo;
 
 class SimNet {
   public:
-    SimNet(Prng& random, SimTrace& trace, const Faults& faults)
-        : faults(faults), random(random), trace(trace) {}
+    SimNet(Prng& a_random, SimTrace& a_trace, const Faults& some_faults)
+        : faults(some_faults), random(a_random), trace(a_trace) {}
 
     LinkPtr make(bool is_outgoing, uint16_t port);
     // Null, and a failure, when it is not open.

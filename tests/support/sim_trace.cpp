@@ -18,7 +18,8 @@ void on_death(int number) {
 
 }  // namespace
 
-SimTrace::SimTrace(uint64_t seed) : seed_(seed) {
+SimTrace::SimTrace(uint64_t seed)
+    : seed_(seed), is_verbose_(std::getenv("WEIR_SIM_VERBOSE") != nullptr) {
     current = this;
     std::signal(SIGABRT, on_death);
     std::signal(SIGSEGV, on_death);
@@ -31,7 +32,15 @@ SimTrace::~SimTrace() {
 }
 
 void SimTrace::note(const char* what, int64_t a, int64_t b, int64_t c) {
+    if (is_verbose_) {
+        say(std::string(what) + " " + std::to_string(a) + " " + std::to_string(b) + " " +
+            std::to_string(c));
+    }
     entries_[count_++ % kEntries] = {what, now_us_, a, b, c};
+}
+
+void SimTrace::say(const std::string& text) const {
+    std::fprintf(stderr, "%10lld us  %s\n", static_cast<long long>(now_us_), text.c_str());
 }
 
 void SimTrace::fail(std::string text) {

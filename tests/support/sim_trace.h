@@ -18,6 +18,9 @@ class SimTrace {
 
     // `what` is a literal.
     void note(const char* what, int64_t a = 0, int64_t b = 0, int64_t c = 0);
+    // More, at once to stderr, with WEIR_SIM_VERBOSE set.
+    [[nodiscard]] bool is_verbose() const { return is_verbose_; }
+    void say(const std::string& text) const;
     // Remembers the first failure; the world stops after the step.
     void fail(std::string text);
     [[nodiscard]] bool has_failed() const { return !failure_.empty(); }
@@ -35,6 +38,7 @@ class SimTrace {
     static constexpr size_t kEntries = 200;
 
     const uint64_t seed_;
+    const bool is_verbose_;
     int64_t now_us_ = 0;
     size_t count_ = 0;
     std::array<Entry, kEntries> entries_;

@@ -9,7 +9,7 @@ namespace weir {
 namespace {
 
 using namespace console_test;
-using namespace std::string_literals;
+using std::string_literals::operator""s;
 using Tags = std::vector<std::string>;
 
 TEST_CASE("asyncpg: Parse, Describe, Flush; then Bind in binary, Execute, Sync") {
@@ -149,6 +149,26 @@ TEST_CASE("unnamed ones are replaced, and Query forgets them; portals live until
     CHECK(f.exchange(parse("", "SHOW STATE") + bind_portal("c", "") + close('P', "c") +
                      execute("c") + sync())
               .types == "123EZ");
+}
+
+TEST_CASE("after BEGIN a portal can be fetched from in parts") {
+    Fixture f;
+    f.run("BEGIN");
+    const Answer first =
+        f.exchange(parse("", "SHOW STATE") + bind_portal("c", "") + execute("c", 2) + sync());
+    CHECK(first.types == "12DDsZ");
+    CHECK(first.bodies.back() == "I");
+    f.run("SHOW VERSION");
+    CHECK(f.exchange(execute("c", 2) + sync()).types == "DCZ");
+    CHECK(f.exchange(parse("", "COMMIT") + bind_portal("", "") + execute() + sync()).types ==
+          "12CZ");
+    CHECK(f.exchange(execute("c", 2) + sync()).error.at('C') == "34000");
+    // An error ends them, too.
+    f.run("BEGIN");
+    CHECK(
+        f.exchange(parse("", "SHOW STATE") + bind_portal("c", "") + execute("d") + sync()).types ==
+        "12EZ");
+    CHECK(f.exchange(execute("c") + sync()).types == "EZ");
 }
 
 TEST_CASE("DEALLOCATE and DISCARD forget statements of the protocol") {

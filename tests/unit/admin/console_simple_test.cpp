@@ -8,7 +8,7 @@ namespace weir {
 namespace {
 
 using namespace console_test;
-using namespace std::string_literals;
+using std::string_literals::operator""s;
 using Tags = std::vector<std::string>;
 using Calls = std::vector<std::string>;
 

@@ -12,7 +12,7 @@
 namespace weir {
 namespace {
 
-using namespace std::string_literals;
+using std::string_literals::operator""s;
 using console_test::be16;
 using console_test::be32;
 using console_test::cstring;

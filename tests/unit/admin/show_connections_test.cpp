@@ -8,7 +8,8 @@ namespace weir {
 namespace {
 
 using namespace console_test;
-using namespace std::chrono_literals;
+using std::chrono_literals::operator""s;
+using std::chrono_literals::operator""ms;
 
 ClientRow client_row(uint64_t id, const char* state, const std::string& database = "app",
                      const std::string& user = "bob") {

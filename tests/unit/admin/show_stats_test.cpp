@@ -8,7 +8,7 @@ namespace weir {
 namespace {
 
 using namespace console_test;
-using namespace std::chrono_literals;
+using std::chrono_literals::operator""s;
 
 void pass(Fixture& f, Duration time) {
     f.inspector.time = f.inspector.time + time;

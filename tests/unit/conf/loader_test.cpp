@@ -11,6 +11,8 @@
 #include <fstream>
 #include <map>
 
+#include "conf/limits.h"
+
 namespace weir {
 namespace {
 
@@ -121,6 +123,16 @@ TEST_CASE("all errors of all files are told at once") {
     }
     CHECK(places == Lines{"w.ini:2", "w.ini:3", "more.ini:1", "w.ini:7", "w.ini:7", "w.ini:8",
                           "w.ini:9", "w.ini:5"});
+}
+
+TEST_CASE("a file that is no configuration ends in a bounded list of errors") {
+    std::string text = "[pgbouncer]\n";
+    for (int i = 0; i < 100'000; ++i) {
+        text += "listen_prot = 1\n";
+    }
+    const Lines errors = bad(text);
+    REQUIRE(errors.size() == kConfigErrorsMax + 1);
+    CHECK(errors.back().find("too many errors") != std::string::npos);
 }
 
 TEST_CASE("the last of two settings, databases, users or peers counts") {

@@ -27,7 +27,7 @@ TEST_CASE("the table holds the 101 options of PgBouncer and our own") {
     std::set<std::string> names;
     for (const Option& o : option_table()) {
         (o.section() == OptionSection::Weir ? weir : pgbouncer) += 1;
-        CHECK(names.insert(o.name).second);
+        CHECK(names.emplace(o.name).second);
     }
     CHECK(pgbouncer == 101);
     CHECK(weir == 2);

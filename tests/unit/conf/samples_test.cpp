@@ -81,7 +81,7 @@ TEST_CASE(
     for (const Option& option : option_table()) {
         if (option.effect == Effect::NotYet) continue;
         CAPTURE(option.name);
-        const std::optional<std::string> value = shown_value(text, option.name);
+        const std::optional<std::string> value = shown_value(text, std::string(option.name));
         REQUIRE(value);
         const bool is_comment =
             text.find("\n;" + std::string(option.name) + " =") != std::string::npos;

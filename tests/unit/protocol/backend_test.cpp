@@ -6,6 +6,7 @@
 
 #include <doctest/doctest.h>
 
+#include <algorithm>
 #include <string>
 #include <vector>
 
@@ -14,7 +15,7 @@
 namespace weir {
 namespace {
 
-using namespace std::string_literals;
+using std::string_literals::operator""s;
 
 std::vector<uint8_t> exact(std::string_view text) {
     std::vector<uint8_t> out(text.begin(), text.end());
@@ -24,7 +25,8 @@ std::vector<uint8_t> exact(std::string_view text) {
 
 TEST_CASE("an authentication request has a code and data") {
     CHECK(view_auth(as_bytes("\0\0\0\0"s))->request == 0);
-    const auto md5 = view_auth(as_bytes("\0\0\0\5salt"s));
+    const std::string body = "\0\0\0\5salt"s;
+    const auto md5 = view_auth(as_bytes(body));
     REQUIRE(md5);
     CHECK(md5->request == static_cast<int32_t>(AuthRequest::Md5Password));
     CHECK(as_text(md5->data) == "salt");
@@ -88,12 +90,13 @@ TEST_CASE("the severity that is not localised wins wherever it stands") {
 }
 
 TEST_CASE("an ErrorResponse without SQLSTATE or without anything has empty fields") {
-    const ErrorView view = view_error(as_bytes("SERROR\0Mtext\0\0"s));
+    const std::string body = "SERROR\0Mtext\0\0"s;
+    const ErrorView view = view_error(as_bytes(body));
     CHECK(view.sqlstate.empty());
     CHECK(view.sqlstate.data() != view.message.data());
     CHECK(view.message == "text");
-    for (const std::string& body : {""s, "\0"s, "\0\0Mlate\0"s}) {
-        const ErrorView empty = view_error(as_bytes(body));
+    for (const std::string& nothing : {""s, "\0"s, "\0\0Mlate\0"s}) {
+        const ErrorView empty = view_error(as_bytes(nothing));
         CHECK(empty.severity.empty());
         CHECK(empty.sqlstate.empty());
         CHECK(empty.message.empty());
@@ -119,8 +122,9 @@ TEST_CASE("random bodies never misbehave") {
         std::string text(prng.below(24), '\0');
         for (char& c : text) {
             const uint64_t pick = prng.below(4);
-            c = pick == 0 ? '\0' : pick == 1 ? "SVCMDHR"[prng.below(7)]
-                                             : static_cast<char>(prng.next());
+            c = pick == 0   ? '\0'
+                : pick == 1 ? "SVCMDHR"[prng.below(7)]
+                            : static_cast<char>(prng.next());
         }
         const std::vector<uint8_t> body = exact(text);
         const ErrorView error = view_error(body);

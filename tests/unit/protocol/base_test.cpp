@@ -5,8 +5,8 @@
 
 #include <array>
 #include <list>
-#include <vector>
 #include <string>
+#include <vector>
 
 #include "protocol/base/byte_queue.h"
 #include "protocol/base/bytes.h"

@@ -123,8 +123,10 @@ TEST_CASE("exactly the types of protocol 3.0 are known in each direction") {
     for (int tag = 0; tag < 256; ++tag) {
         const auto byte = static_cast<uint8_t>(tag);
         const char c = static_cast<char>(tag);
-        CHECK(is_known_tag(Direction::FromClient, byte) == (kClientTags.find(c) != std::string_view::npos));
-        CHECK(is_known_tag(Direction::FromServer, byte) == (kServerTags.find(c) != std::string_view::npos));
+        CHECK(is_known_tag(Direction::FromClient, byte) ==
+              (kClientTags.find(c) != std::string_view::npos));
+        CHECK(is_known_tag(Direction::FromServer, byte) ==
+              (kServerTags.find(c) != std::string_view::npos));
     }
 }
 

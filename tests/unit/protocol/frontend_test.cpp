@@ -6,17 +6,17 @@
 
 #include <doctest/doctest.h>
 
+#include <algorithm>
 #include <functional>
 #include <memory>
 #include <string>
-#include <vector>
 
 #include "protocol/base/random.h"
 
 namespace weir {
 namespace {
 
-using namespace std::string_literals;
+using std::string_literals::operator""s;
 
 // A view over a heap block that has exactly the size of `text`.
 class Exact {
@@ -44,8 +44,8 @@ TEST_CASE("a Query has its text up to the NUL at the end") {
     CHECK(view_query(as_bytes("select 1\0"s))->sql == "select 1");
     CHECK(view_query(as_bytes("\0"s))->sql.empty());
     CHECK_FALSE(view_query(as_bytes("a\0b\0"s)));
-    CHECK(refuses_other_lengths("select 1\0"s,
-                                [](ByteView b) { return view_query(b).has_value(); }));
+    CHECK(
+        refuses_other_lengths("select 1\0"s, [](ByteView b) { return view_query(b).has_value(); }));
 }
 
 TEST_CASE("a Parse has name, text and parameter types") {
@@ -80,8 +80,7 @@ TEST_CASE("Describe and Close name a statement or a portal") {
     CHECK(view_target(as_bytes("Pname\0"s))->kind == 'P');
     CHECK(view_target(as_bytes("Sname\0"s))->name == "name");
     CHECK(view_target(as_bytes("S\0"s))->name.empty());
-    CHECK(refuses_other_lengths("Sname\0"s,
-                                [](ByteView b) { return view_target(b).has_value(); }));
+    CHECK(refuses_other_lengths("Sname\0"s, [](ByteView b) { return view_target(b).has_value(); }));
     for (int kind = 0; kind < 256; ++kind) {
         const std::string body = static_cast<char>(kind) + "n\0"s;
         CHECK(view_target(as_bytes(body)).has_value() == (kind == 'S' || kind == 'P'));
@@ -112,8 +111,8 @@ TEST_CASE("a password and the reason of a CopyFail are one text") {
     for (const auto view : {view_password, view_copy_fail}) {
         CHECK(*view(as_bytes("secret\0"s)) == "secret");
         CHECK(view(as_bytes("\0"s))->empty());
-        CHECK(refuses_other_lengths("secret\0"s,
-                                    [view](ByteView b) { return view(b).has_value(); }));
+        CHECK(
+            refuses_other_lengths("secret\0"s, [view](ByteView b) { return view(b).has_value(); }));
     }
 }
 
@@ -123,8 +122,8 @@ TEST_CASE("a FunctionCall is followed through all of its arguments") {
     REQUIRE(view);
     CHECK(view->function_oid == 256);
     CHECK(view->argument_count == 2);
-    CHECK(refuses_other_lengths(body,
-                                [](ByteView b) { return view_function_call(b).has_value(); }));
+    CHECK(
+        refuses_other_lengths(body, [](ByteView b) { return view_function_call(b).has_value(); }));
     CHECK(view_function_call(as_bytes("\0\0\0\1\0\0\0\0\0\0"s))->argument_count == 0);
     CHECK_FALSE(view_function_call(as_bytes("\0\0\0\1\0\0\0\1\xff\xff\xff\xfe\0\0"s)));
     CHECK_FALSE(view_function_call(as_bytes("\0\0\0\1\0\0\xff\xff\0\0"s)));
@@ -134,7 +133,8 @@ TEST_CASE("random bodies never misbehave and views stay inside") {
     Prng prng(6);
     const auto is_inside = [](ByteView body, std::string_view text) {
         const char* from = reinterpret_cast<const char*>(body.data());
-        return text.empty() || (text.data() >= from && text.data() + text.size() < from + body.size());
+        return text.empty() ||
+               (text.data() >= from && text.data() + text.size() < from + body.size());
     };
     int wrong = 0;
     for (int round = 0; round < 200'000; ++round) {

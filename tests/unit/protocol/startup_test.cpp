@@ -15,7 +15,7 @@ namespace {
 
 using Pairs = std::vector<std::pair<std::string, std::string>>;
 using Kind = StartupPacket::Kind;
-using namespace std::string_literals;
+using std::string_literals::operator""s;
 
 constexpr std::string_view kBadLayout =
     "invalid startup packet layout: expected terminator as last byte";

@@ -12,7 +12,7 @@
 namespace weir {
 namespace {
 
-using namespace std::string_literals;
+using std::string_literals::operator""s;
 
 // The body of the one message that `bytes` is; empty (and a failed check) when it is not one.
 ByteView body_of(const std::string& bytes, Direction direction, uint8_t tag) {
@@ -51,8 +51,9 @@ TEST_CASE("integers are big-endian and texts end at their first NUL") {
     w.text("a\0b"s);
     w.cstring("c\0d"s);
     w.end();
-    CHECK(out == "\0\0\0\24\1\2\3\4\5\6\7\xff\xff\xff\xfe"
-                 "a\0bc\0"s);
+    CHECK(out ==
+          "\0\0\0\24\1\2\3\4\5\6\7\xff\xff\xff\xfe"
+          "a\0bc\0"s);
 }
 
 TEST_CASE("an error is read back with all its fields") {
@@ -104,11 +105,9 @@ TEST_CASE("results are laid out as documented") {
           "name\0\0\0\0\0\0\0\0\0\0\31\xff\xff\xff\xff\xff\xff\0\0"s);
     const std::string text = "x", empty;
     write_data_row(row, std::vector<const std::string*>{&text, nullptr, &empty});
-    CHECK(as_text(body_of(row, BackendTag::DataRow)) ==
-          "\0\3\0\0\0\1x\xff\xff\xff\xff\0\0\0\0"s);
+    CHECK(as_text(body_of(row, BackendTag::DataRow)) == "\0\3\0\0\0\1x\xff\xff\xff\xff\0\0\0\0"s);
     write_parameter_description(types, std::vector<uint32_t>{23, 25});
-    CHECK(as_text(body_of(types, BackendTag::ParameterDescription)) ==
-          "\0\2\0\0\0\27\0\0\0\31"s);
+    CHECK(as_text(body_of(types, BackendTag::ParameterDescription)) == "\0\2\0\0\0\27\0\0\0\31"s);
     write_command_complete(done, "SHOW");
     CHECK(*view_command_complete(body_of(done, BackendTag::CommandComplete)) == "SHOW");
 }

@@ -1,0 +1,487 @@
+#include "tests/support/sim_world.h"
+
+#include <algorithm>
+
+#include "conf/logging.h"
+#include "protocol/base/check.h"
+#include "protocol/message/startup.h"
+#include "tests/support/known.h"
+
+namespace weir::sim {
+
+namespace {
+
+constexpr uint16_t kFirstPort = 5000;
+constexpr Duration kTick = std::chrono::milliseconds(100);
+constexpr int64_t kCalmMaxUs = 300'000'000;
+
+int between(Prng& random, int low, int high) {
+    return low + static_cast<int>(random.below(static_cast<uint64_t>(high - low + 1)));
+}
+
+}  // namespace
+
+// ---- the plan ----
+
+WorldPlan draw_plan(Prng& random) {
+    WorldPlan out;
+    out.workers = 1 + static_cast<unsigned>(random.below(3));
+    out.databases = random.chance(30) ? 2 : 1;
+    out.pool_size = between(random, 1, 4);
+    out.reserve = random.chance(20) ? between(random, 1, 2) : 0;
+    out.size_min = random.chance(20) ? between(random, 1, out.pool_size) : 0;
+    out.user_max = out.databases > 1 && random.chance(60) ? between(random, 1, 3) : 0;
+    const uint64_t mode = random.below(10);
+    out.mode = mode < 6   ? PoolMode::Transaction
+               : mode < 8 ? PoolMode::Session
+                          : PoolMode::Statement;
+    out.clients = static_cast<unsigned>(between(random, 3, 12));
+    out.clients_total = between(random, 12, 40);
+    out.has_server_faults = random.chance(50);
+    out.pauses = random.chance(20);
+    out.rude = random.chance(50) ? static_cast<unsigned>(between(random, 1, 10)) : 0;
+    out.cancels = random.chance(40) ? static_cast<unsigned>(between(random, 1, 10)) : 0;
+    out.padding_max = random.chance(40) ? static_cast<size_t>(between(random, 100, 20000)) : 10;
+    out.max_prepared = random.chance(30) ? between(random, 1, 4) : random.chance(10) ? 0 : 200;
+    out.fault_us = between(random, 200'000, 3'000'000);
+    if (random.chance(50)) {
+        out.net.short_io = static_cast<unsigned>(between(random, 1, 40));
+        out.net.again = static_cast<unsigned>(between(random, 0, 20));
+    }
+    if (out.has_server_faults && random.chance(50)) out.net.no_connect = 5;
+    if (random.chance(50)) {
+        out.net.buffer_min = static_cast<size_t>(between(random, 64, 512));
+        out.net.buffer_max = out.net.buffer_min + random.below(4000);
+    }
+    out.net.is_fd_reused = random.chance(50);
+    return out;
+}
+
+std::string WorldPlan::text() const {
+    return "workers " + std::to_string(workers) + ", databases " + std::to_string(databases) +
+           ", size " + std::to_string(pool_size) + ", reserve " + std::to_string(reserve) +
+           ", min " + std::to_string(size_min) + ", user_max " + std::to_string(user_max) + ", " +
+           to_string(mode) + ", clients " + std::to_string(clients) + ", server faults " +
+           std::to_string(has_server_faults) + ", pauses " + std::to_string(pauses) + ", rude " +
+           std::to_string(rude) + ", cancels " + std::to_string(cancels) + ", padding " +
+           std::to_string(padding_max) + ", max_prepared " + std::to_string(max_prepared) +
+           ", short " + std::to_string(net.short_io) + ", again " + std::to_string(net.again) +
+           ", buffers " + std::to_string(net.buffer_min) + ".." + std::to_string(net.buffer_max);
+}
+
+// ---- the world ----
+
+SimWorld::SimWorld(uint64_t seed)
+    : random_(seed),
+      trace_(seed),
+      plan_(draw_plan(random_)),
+      net_(random_, trace_, plan_.net),
+      cluster_(net_, random_, trace_),
+      config_(make_config()),
+      pools_(plan_.workers),
+      names_(config_->global.track_extra_parameters),
+      shared_{
+          .pools = pools_, .exchange = *this, .hosts = hosts_, .names = names_, .clock = clock_},
+      janitor_(pools_, *this),
+      next_tick_(clock_.now() + kTick),
+      fault_end_(clock_.now() + Duration(plan_.fault_us)) {
+    log::detail::threshold.store(LogLevel::Fatal);
+    trace_.set_plan(plan_.text());
+    bugs_before_ = internal_bugs_total();
+    pools_.configure(*config_);
+    cluster_.is_session_pooling = plan_.mode == PoolMode::Session;
+    cluster_.slow = 20;
+    if (plan_.has_server_faults) cluster_.refuse_login = random_.chance(30) ? 10 : 0;
+    for (unsigned i = 0; i < plan_.workers; ++i) {
+        workers_.push_back(
+            std::make_unique<SimWorker>(static_cast<WorkerId>(i), net_, shared_, config_));
+        workers_.back()->worker.set_now(clock_.now());
+    }
+}
+
+SimWorld::~SimWorld() = default;
+
+ConfigPtr SimWorld::make_config() const {
+    auto out = std::make_shared<Config>();
+    GlobalConfig& global = out->global;
+    global.auth_type = AuthType::Trust;
+    global.default_pool_size = plan_.pool_size;
+    global.reserve_pool_size = plan_.reserve;
+    global.reserve_pool_timeout = std::chrono::milliseconds(100);
+    global.min_pool_size = plan_.size_min;
+    global.max_user_connections = plan_.user_max;
+    global.pool_mode = plan_.mode;
+    global.max_client_conn = 1000;
+    global.max_prepared_statements = plan_.max_prepared;
+    global.server_login_retry = std::chrono::milliseconds(200);
+    global.server_idle_timeout = std::chrono::seconds(2);
+    global.server_check_delay = std::chrono::milliseconds(50);
+    global.query_wait_timeout = Duration(0);
+    global.client_tls_sslmode = global.server_tls_sslmode = SslMode::Disable;
+    global.workers = static_cast<int>(plan_.workers);
+    out->secrets["u"] = "secret";
+    for (unsigned i = 0; i < plan_.databases; ++i) {
+        DatabaseConfig database;
+        database.name = database.dbname = "d" + std::to_string(i);
+        database.hosts = {"10.0.0.1"};
+        database.port = static_cast<uint16_t>(kFirstPort + i);
+        out->databases[database.name] = database;
+    }
+    return out;
+}
+
+template <typename Fn>
+void SimWorld::for_each_session(Fn&& fn) {
+    for (auto& it : workers_) {
+        Slab<ClientSession>& slab = it->worker.context().clients_slab;
+        for (uint32_t slot = 0; slot < slab.capacity(); ++slot) {
+            ClientSession& session = *slab.at(slot);
+            if (session.phase != ClientPhase::Free) fn(session);
+        }
+    }
+}
+
+void SimWorld::post(WorkerId to, WorkerMessage message) {
+    trace_.note("post: to, kind", to, static_cast<int64_t>(message.kind));
+    if (to >= workers_.size()) return trace_.fail("message for a worker that does not exist");
+    workers_[to]->messages.push_back(std::move(message));
+}
+
+void SimWorld::post_grant(const Grant& grant) {
+    trace_.note("post grant: to, ticket", grant.client.worker, static_cast<int64_t>(grant.ticket));
+    const Pool* pool = grant.server->pool;
+    for_each_session([&](const ClientSession& session) {
+        const bool queues = session.pool == pool && session.Waiter::is_linked();
+        if (queues && session.Waiter::ticket < grant.ticket)
+            trace_.fail("ticket " + std::to_string(grant.ticket) + " is served before " +
+                        std::to_string(session.Waiter::ticket));
+    });
+    workers_[grant.client.worker]->grants.push_back(grant);
+}
+
+// ---- steps ----
+
+void SimWorld::step() {
+    ++steps_;
+    trace_.set_now(clock_.now().us - 1'000'000'000);
+    const uint64_t choice = random_.below(100);
+    bool did = false;
+    if (choice < 50) {
+        did = step_worker();
+    } else if (choice < 70) {
+        did = step_client();
+    } else if (choice < 90) {
+        did = cluster_.step(clock_.now());
+    } else if (choice < 95) {
+        did = cluster_.accept(clock_.now());
+    } else {
+        did = step_control();
+    }
+    if (!is_calm_) step_faults();
+    pass_time(did);
+    check();
+}
+
+bool SimWorld::step_worker() {
+    SimWorker& it = *workers_[random_.below(workers_.size())];
+    if (!it.is_in_batch) {
+        begin_batch(it);
+        return it.is_in_batch;
+    }
+    watch_waiters(it, false);
+    step_batch(it);
+    watch_waiters(it, true);
+    WorkerContext& context = it.worker.context();
+    if (!context.to_server.empty()) trace_.fail("bytes for a server are left over");
+    if (!context.to_client.empty()) {
+        if (Known::kLeavesNoOutput) trace_.fail("bytes for a client are left over");
+        context.to_client.clear();
+    }
+    return true;
+}
+
+void SimWorld::begin_batch(SimWorker& it) {
+    it.batch.clear();
+    it.next = 0;
+    it.io.fetch(it.batch, 1 + random_.below(16));
+    if (!it.messages.empty() || !it.grants.empty()) {
+        const IoEvent inbox{{static_cast<uint64_t>(Watch::Kind::Loop)}, true, false, false};
+        const auto at = static_cast<ptrdiff_t>(random_.below(it.batch.size() + 1));
+        it.batch.insert(it.batch.begin() + at, inbox);
+    }
+    const int sleep = it.worker.sleep_ms();
+    const Instant since = it.worker.context().now;
+    const bool is_due = sleep >= 0 && since + std::chrono::milliseconds(sleep) <= clock_.now();
+    if (it.batch.empty() && !is_due) return;
+    it.worker.set_now(clock_.now());
+    it.is_in_batch = true;
+}
+
+// The next item of the batch: a grant, then a message of the inbox being drained, else an event.
+void SimWorld::step_batch(SimWorker& it) {
+    const WorkerId id = it.worker.context().id;
+    if (!it.grants_running.empty()) {
+        const Grant grant = it.grants_running.front();
+        it.grants_running.pop_front();
+        trace_.note("grant arrives: worker, ticket", id, static_cast<int64_t>(grant.ticket));
+        return it.worker.on_grant(grant);
+    }
+    if (!it.messages_running.empty()) {
+        WorkerMessage message = std::move(it.messages_running.front());
+        it.messages_running.pop_front();
+        trace_.note("message: worker, kind", id, static_cast<int64_t>(message.kind));
+        return it.worker.on_message(message);
+    }
+    if (it.next < it.batch.size()) {
+        const IoEvent event = it.batch[it.next++];
+        if (event.watch.kind() != Watch::Kind::Loop) {
+            trace_.note("event: worker, kind, rwb", id, static_cast<int64_t>(event.watch.kind()),
+                        event.readable * 100 + event.writable * 10 + event.broken);
+            return it.worker.on_event(event);
+        }
+        it.grants_running.assign(it.grants.begin(), it.grants.end());
+        it.grants.clear();
+        for (WorkerMessage& message : it.messages)
+            it.messages_running.push_back(std::move(message));
+        it.messages.clear();
+        return;
+    }
+    it.worker.on_time();
+    it.is_in_batch = false;
+}
+
+bool SimWorld::step_client() {
+    const bool may_come = last_client_ < plan_.clients_total && !is_calm_;
+    if (may_come && clients_.size() < plan_.clients && random_.chance(20)) {
+        new_client();
+        return true;
+    }
+    for (size_t i = 0; i < cancels_.size(); ++i) {
+        cancels_[i]->peer_send(cancel_bytes_[i]);
+        if (cancels_[i]->fly(random_, is_calm_)) return true;
+        if (!cancels_[i]->is_over_for_peer()) continue;
+        cancels_[i]->peer_close();
+        cancels_.erase(cancels_.begin() + static_cast<ptrdiff_t>(i));
+        cancel_bytes_.erase(cancel_bytes_.begin() + static_cast<ptrdiff_t>(i));
+        return true;
+    }
+    if (clients_.empty()) return false;
+    const size_t index = random_.below(clients_.size());
+    FakeClient& client = *clients_[index];
+    const bool did = client.step(clock_.now(), is_calm_);
+    if (const uint64_t key = client.take_cancel()) send_cancel(key);
+    if (client.is_gone()) {
+        answers_ += client.answers;
+        clients_.erase(clients_.begin() + static_cast<ptrdiff_t>(index));
+    }
+    return did;
+}
+
+void SimWorld::new_client() {
+    ClientPlan plan;
+    const bool evicts = plan_.max_prepared > 0 && plan_.max_prepared < 50;
+    plan.number = ++last_client_;
+    plan.user = "u";
+    plan.database = "d" + std::to_string(random_.below(plan_.databases));
+    plan.may_begin = plan_.mode != PoolMode::Statement;
+    plan.may_name = plan_.mode == PoolMode::Session || plan_.max_prepared > 0;
+    plan.may_fail = !evicts || Known::kEvictsInFailedBatch;
+    plan.may_deallocate = random_.chance(30);
+    plan.may_lose = plan_.has_server_faults;
+    plan.rude = plan_.rude;
+    plan.cancels = evicts && !Known::kEvictsInFailedBatch ? 0 : plan_.cancels;
+    plan.padding_max = plan_.padding_max;
+    plan.actions = between(random_, 0, 30);
+    const LinkPtr link = net_.make(false, 0);
+    trace_.note("client: number, link", plan.number, link->id);
+    clients_.push_back(std::make_unique<FakeClient>(plan, link, random_, trace_));
+    WorkerMessage message;
+    message.kind = WorkerMessage::Kind::NewClient;
+    message.fd = link->fd;
+    message.address = *Address::from_ip("10.1.1.1", static_cast<uint16_t>(plan.number));
+    post(static_cast<WorkerId>(random_.below(plan_.workers)), std::move(message));
+}
+
+void SimWorld::send_cancel(uint64_t key) {
+    const LinkPtr link = net_.make(false, 0);
+    cancels_.push_back(link);
+    cancel_bytes_.push_back(make_cancel_request(key));
+    WorkerMessage message;
+    message.kind = WorkerMessage::Kind::NewClient;
+    message.fd = link->fd;
+    message.address = *Address::from_ip("10.1.1.2", 1);
+    post(static_cast<WorkerId>(random_.below(plan_.workers)), std::move(message));
+}
+
+bool SimWorld::step_control() {
+    if (!control_.empty()) {
+        const ControlMessage message = std::move(control_.front());
+        control_.pop_front();
+        trace_.note("control: kind", static_cast<int64_t>(message.kind));
+        if (message.kind == ControlMessage::Kind::Evict) janitor_.relieve(clock_.now());
+        return true;
+    }
+    if (clock_.now() < next_tick_) return false;
+    next_tick_ = clock_.now() + kTick;
+    janitor_.tick(clock_.now());
+    if (plan_.pauses) step_pause();
+    return true;
+}
+
+void SimWorld::step_pause() {
+    const bool pauses = !is_calm_ && random_.chance(40);
+    pools_.for_each_database([&](DatabaseState& state) { state.paused.store(pauses); });
+    std::vector<Pool*> pools;
+    pools_.for_each_pool([&](Pool& pool) { pools.push_back(&pool); });
+    trace_.note("paused", pauses);
+    for (Pool* pool : pools) {
+        if (pauses) {
+            janitor_.close_idle(*pool, clock_.now());
+        } else {
+            janitor_.serve_waiters(*pool, clock_.now());
+        }
+    }
+}
+
+void SimWorld::step_faults() {
+    if (!plan_.has_server_faults) return;
+    const uint64_t choice = random_.below(20000);
+    if (choice < 6) cluster_.crash_one();
+    if (choice == 6) cluster_.is_down = true;
+    if (choice > 6 && choice < 40) cluster_.is_down = false;
+}
+
+void SimWorld::pass_time(bool did) {
+    clock_.advance(1 + static_cast<int64_t>(random_.below(20)));
+    idle_steps_ = did ? 0 : idle_steps_ + 1;
+    // Nothing seems to go on: wait for what time brings.
+    if (idle_steps_ > 60) clock_.advance(static_cast<int64_t>(random_.below(20'000)));
+}
+
+// ---- checks ----
+
+// The one who is served has the lowest ticket of all that queue.
+void SimWorld::watch_waiters(SimWorker& it, bool is_after) {
+    Slab<ClientSession>& slab = it.worker.context().clients_slab;
+    if (!is_after) waiting_before_.clear();
+    for (uint32_t slot = 0; !is_after && slot < slab.capacity(); ++slot) {
+        const ClientSession& session = *slab.at(slot);
+        if (session.Waiter::is_linked()) waiting_before_.push_back({slot, session.ticket});
+    }
+    for (size_t i = 0; is_after && i < waiting_before_.size(); ++i) {
+        const Waiting& before = waiting_before_[i];
+        const ClientSession& served = *slab.at(before.slot);
+        if (served.phase != ClientPhase::Active || served.ticket == before.ticket) continue;
+        trace_.note("served: worker, slot, ticket", it.worker.context().id, before.slot,
+                    static_cast<int64_t>(before.ticket));
+        for_each_session([&](const ClientSession& other) {
+            const bool queues = other.pool == served.pool && other.Waiter::is_linked();
+            if (queues && other.ticket < before.ticket)
+                trace_.fail("ticket " + std::to_string(before.ticket) + " is served before " +
+                            std::to_string(other.ticket));
+        });
+    }
+}
+
+void SimWorld::check() {
+    if (internal_bugs_total() != bugs_before_) trace_.fail("WEIR_BUG was reported");
+    if (steps_ % 8 == 0) check_limits();
+}
+
+void SimWorld::check_limits() {
+    size_t all = 0;
+    pools_.for_each_pool([&](Pool& pool) {
+        const Pool::Counts counts = pool.counts();
+        const size_t total = counts.idle + counts.leased + counts.opening;
+        const auto limit = static_cast<size_t>(plan_.pool_size + plan_.reserve);
+        if (total > limit) trace_.fail("the ledger holds more connections than allowed");
+        const size_t seen = cluster_.connections(pool.database().port);
+        if (seen > limit || seen > total) {
+            trace_.fail("the server has " + std::to_string(seen) + " connections, the ledger " +
+                        std::to_string(total));
+        }
+        all += seen;
+    });
+    if (plan_.user_max > 0 && all > static_cast<size_t>(plan_.user_max))
+        trace_.fail("more connections of the user than max_user_connections");
+}
+
+// ---- the run ----
+
+std::string SimWorld::describe() {
+    std::string out;
+    for (const auto& client : clients_)
+        out += "; " + client->state();
+    pools_.for_each_pool([&](const Pool& pool) {
+        const Pool::Counts counts = pool.counts();
+        out += "; pool " + pool.key().database + ": idle " + std::to_string(counts.idle) +
+               " leased " + std::to_string(counts.leased) + " opening " +
+               std::to_string(counts.opening) + " waiting " + std::to_string(counts.waiting);
+    });
+    for_each_session([&](const ClientSession& session) {
+        out += "; session " + std::to_string(session.client_id().worker) + "/" +
+               std::to_string(session.slot) + " phase " +
+               std::to_string(static_cast<int>(session.phase)) + " held " +
+               std::to_string(session.held.size()) + " unsent " +
+               std::to_string(session.outbox.size());
+        if (session.server != nullptr)
+            out += " server phase " + std::to_string(static_cast<int>(session.server->phase)) +
+                   " pending " + std::to_string(session.server->tracker.pending());
+    });
+    return out;
+}
+
+// Everybody is served and goes, in bounded time; then nothing is in use any more.
+bool SimWorld::wait_until_calm() {
+    is_calm_ = cluster_.is_calm = true;
+    cluster_.is_down = false;
+    cluster_.refuse_login = 0;
+    net_.faults.short_io = net_.faults.again = net_.faults.no_connect = 0;
+    const Instant limit = clock_.now() + Duration(kCalmMaxUs);
+    while (!trace_.has_failed()) {
+        step();
+        if (clock_.now() > limit) trace_.fail("not calm in time" + describe());
+        bool is_quiet = clients_.empty() && cancels_.empty() && control_.empty();
+        for (auto& it : workers_) {
+            is_quiet = is_quiet && !it->is_in_batch && it->messages.empty() && it->grants.empty() &&
+                       it->worker.context().clients_slab.in_use() == 0 &&
+                       it->worker.context().owned.front() == nullptr;
+        }
+        if (!is_quiet) continue;
+        pools_.for_each_pool([&](Pool& pool) {
+            const Pool::Counts counts = pool.counts();
+            is_quiet = is_quiet && counts.leased + counts.opening + counts.waiting == 0 &&
+                       pool.clients.load() == 0;
+        });
+        if (is_quiet) break;
+    }
+    return !trace_.has_failed();
+}
+
+void SimWorld::finish() {
+    for (const auto& backend : cluster_.all()) {
+        if (backend->counts() && backend->is_in_transaction())
+            trace_.fail("an idle server is in a transaction");
+    }
+    std::vector<Pool*> pools;
+    pools_.for_each_pool([&](Pool& pool) { pools.push_back(&pool); });
+    for (Pool* pool : pools)
+        janitor_.close_idle(*pool, clock_.now());
+    if (pools_.clients.used() != 0) trace_.fail("units of max_client_conn are left over");
+    for (auto& it : workers_) {
+        WorkerMessage stop;
+        it->worker.on_message(stop);
+    }
+    if (net_.open_fds() != 0)
+        trace_.fail(std::to_string(net_.open_fds()) + " descriptors are left open");
+}
+
+bool SimWorld::run() {
+    while (!trace_.has_failed() && clock_.now() < fault_end_)
+        step();
+    if (!trace_.has_failed() && wait_until_calm()) finish();
+    if (trace_.has_failed()) trace_.print();
+    return !trace_.has_failed();
+}
+
+}  // namespace weir::sim

@@ -1,0 +1,600 @@
+// Goal: the ledger of a pool hands out, queues, grants and takes back as its rules say, keeps all
+// limits, and its counts always add up.
+// Method: one thread, hand-made instants, workers played by number; then random steps with the sums
+// checked after each. (Many threads and sessions: the simulator.)
+//
+// should_fail() marks a known defect: doctest says so when it is repaired, and the mark goes.
+#include "proxy/pool/pool.h"
+
+#include <doctest/doctest.h>
+
+#include <deque>
+
+#include "protocol/base/random.h"
+
+namespace weir {
+namespace {
+
+using std::chrono::milliseconds;
+using std::chrono::seconds;
+using Kind = Pool::Released::Kind;
+
+constexpr WorkerId kMe = 0;
+constexpr WorkerId kOther = 1;
+
+struct Fixture {
+    Fixture() {
+        settings.size = 2;
+        settings.lifetime = seconds(3600);
+        settings.login_retry = seconds(15);
+        configure();
+    }
+    ~Fixture() {
+        for (Waiter& waiter : waiters)
+            pool.leave(waiter);
+    }
+    void configure() { pool.configure(settings, {}); }
+
+    Waiter& waiter(WorkerId worker = kMe) {
+        waiters.emplace_back();
+        waiters.back().client = {static_cast<uint32_t>(waiters.size()), 1, worker};
+        return waiters.back();
+    }
+    // A connection that a first client made the pool open, released as new.
+    ServerConnection& open_idle(WorkerId worker = kMe) {
+        Waiter& w = waiter(worker);
+        const auto acquired = pool.acquire(w, worker, now);
+        REQUIRE(acquired.open != nullptr);
+        CHECK(pool.leave(w));
+        acquired.open->connected_at = now;
+        CHECK(pool.release(*acquired.open, worker, now, true).kind == Kind::Idle);
+        return *acquired.open;
+    }
+    ServerConnection& lease(WorkerId worker = kMe) {
+        const auto acquired = pool.acquire(waiter(worker), worker, now);
+        REQUIRE(acquired.server != nullptr);
+        return *acquired.server;
+    }
+    void open_two_idle() {
+        open_idle();
+        ServerConnection& first = lease();
+        open_idle();
+        CHECK(pool.release(first, kMe, now, false).kind == Kind::Idle);
+    }
+    void check_counts(size_t idle, size_t leased, size_t opening, size_t waiting) {
+        const Pool::Counts c = pool.counts();
+        CHECK(c.idle == idle);
+        CHECK(c.leased == leased);
+        CHECK(c.opening == opening);
+        CHECK(c.waiting == waiting);
+        CHECK(database.servers.used() == static_cast<int>(idle + leased + opening));
+        CHECK(user.servers.used() == static_cast<int>(idle + leased + opening));
+    }
+
+    DatabaseState database;
+    UserState user;
+    PoolSettings settings;
+    Instant now{100'000'000};
+    std::deque<Waiter> waiters;
+    Pool pool{{"shop", "bob"}, {}, database, user, 2};
+};
+
+TEST_CASE_FIXTURE(Fixture, "the first client waits for a connection that is opened for it") {
+    Waiter& w = waiter();
+    const auto acquired = pool.acquire(w, kMe, now);
+    CHECK(acquired.server == nullptr);
+    CHECK(acquired.is_queued);
+    REQUIRE(acquired.open != nullptr);
+    CHECK(acquired.open->load_owner().state == LedgerState::Opening);
+    CHECK(acquired.open->load_owner().worker == kMe);
+    check_counts(0, 0, 1, 1);
+    const auto released = pool.release(*acquired.open, kMe, now, true);
+    CHECK(released.kind == Kind::Granted);
+    CHECK(released.grant.client == w.client);
+    CHECK(released.grant.ticket == w.ticket);
+    CHECK(released.grant.server == acquired.open);
+    CHECK(released.grant.waiting_since == now);
+    CHECK_FALSE(pool.leave(w));  // its grant is on the way
+    check_counts(0, 1, 0, 0);
+}
+
+TEST_CASE_FIXTURE(Fixture, "an idle connection is given at once and comes back") {
+    ServerConnection& server = open_idle();
+    check_counts(1, 0, 0, 0);
+    const auto acquired = pool.acquire(waiter(), kMe, now);
+    CHECK(acquired.server == &server);
+    CHECK(acquired.home == kMe);
+    CHECK_FALSE(acquired.is_queued);
+    CHECK(server.load_owner().state == LedgerState::Leased);
+    check_counts(0, 1, 0, 0);
+    now = now + seconds(1);
+    CHECK(pool.release(server, kMe, now, false).kind == Kind::Idle);
+    CHECK(server.idle_since == now);
+    check_counts(1, 0, 0, 0);
+}
+
+TEST_CASE_FIXTURE(Fixture, "the most recently used connection of one's own is preferred") {
+    settings.size = 4;
+    configure();
+    open_idle(kMe);
+    now = now + seconds(1);
+    ServerConnection& a = lease();
+    Waiter& w = waiter();
+    ServerConnection& b = *pool.acquire(w, kMe, now).open;
+    pool.leave(w);
+    b.connected_at = now;
+    pool.release(b, kMe, now, true);
+    now = now + seconds(1);
+    pool.release(a, kMe, now, false);
+    CHECK(pool.acquire(waiter(), kMe, now).server == &a);
+    const auto taken = pool.acquire(waiter(kOther), kOther, now);  // from another worker's
+    CHECK(taken.server == &b);
+    CHECK(taken.home == kMe);
+    CHECK(b.load_owner().worker == kOther);
+    pool.release(b, kOther, now, false);
+    CHECK(pool.acquire(waiter(kOther), kOther, now).home == kOther);
+}
+
+TEST_CASE_FIXTURE(Fixture, "round robin takes the connection that was idle longest") {
+    settings.round_robin = true;
+    configure();
+    open_idle();
+    ServerConnection& a = lease();
+    Waiter& w = waiter();
+    ServerConnection& b = *pool.acquire(w, kMe, now).open;
+    pool.leave(w);
+    b.connected_at = now;
+    pool.release(a, kMe, now, false);
+    now = now + seconds(1);
+    pool.release(b, kMe, now, true);
+    for (int round = 0; round < 4; ++round) {
+        now = now + seconds(1);
+        ServerConnection& expected = round % 2 == 0 ? a : b;
+        CHECK(&lease() == &expected);
+        pool.release(expected, kMe, now, false);
+    }
+}
+
+TEST_CASE_FIXTURE(Fixture, "waiters are served in the order of arrival, over all workers") {
+    settings.size = 1;
+    configure();
+    open_idle();
+    ServerConnection& server = lease();
+    Waiter& first = waiter(kOther);
+    Waiter& second = waiter(kMe);
+    Waiter& third = waiter(kOther);
+    for (Waiter* w : {&first, &second, &third})
+        CHECK(pool.acquire(*w, w->client.worker, now).is_queued);
+    CHECK(first.ticket < second.ticket);
+    CHECK(second.ticket < third.ticket);
+    CHECK(pool.counts().oldest_wait == now);
+    check_counts(0, 1, 0, 3);
+    CHECK(pool.leave(second));
+    CHECK_FALSE(pool.leave(second));
+    auto released = pool.release(server, kMe, now, false);
+    CHECK(released.grant.client == first.client);
+    CHECK(server.load_owner().worker == kOther);
+    released = pool.release(server, kOther, now, false);
+    CHECK(released.grant.client == third.client);
+    CHECK(pool.release(server, kOther, now, false).kind == Kind::Idle);
+}
+
+TEST_CASE_FIXTURE(Fixture, "no more connections are opened than the size and the waiters need") {
+    for (int i = 0; i < 5; ++i) {
+        const auto acquired = pool.acquire(waiter(), kMe, now);
+        CHECK((acquired.open != nullptr) == (i < 2));
+        CHECK_FALSE(acquired.is_starved);
+    }
+    check_counts(0, 0, 2, 5);
+    settings.size = 0;  // unlimited
+    configure();
+    CHECK(pool.acquire(waiter(), kMe, now).open != nullptr);
+}
+
+TEST_CASE_FIXTURE(Fixture, "only so many logins run at a time") {
+    settings.size = 10;
+    settings.login_burst = 3;
+    configure();
+    for (int i = 0; i < 6; ++i)
+        CHECK((pool.acquire(waiter(), kMe, now).open != nullptr) == (i < 3));
+    check_counts(0, 0, 3, 6);
+}
+
+TEST_CASE_FIXTURE(Fixture, "the reserve is used when somebody has waited long enough") {
+    settings.size = 1;
+    settings.reserve = 1;
+    settings.reserve_timeout = seconds(5);
+    configure();
+    open_idle();
+    ServerConnection& a = lease();
+    CHECK(pool.acquire(waiter(), kMe, now).open == nullptr);
+    now = now + seconds(5);
+    CHECK(pool.want_open(kMe, Instant{now.us - 1}) == nullptr);
+    ServerConnection* b = pool.want_open(kMe, now);
+    REQUIRE(b != nullptr);
+    CHECK(pool.acquire(waiter(), kMe, now).open == nullptr);  // the reserve is used up
+    b->connected_at = now;
+    CHECK(pool.release(*b, kMe, now, true).kind == Kind::Granted);
+    CHECK(pool.release(a, kMe, now, false).kind == Kind::Granted);
+    // Nobody waits any more: a surplus connection is closed.
+    CHECK(pool.release(*b, kMe, now, false).kind == Kind::MustClose);
+    pool.retire(*b, kMe, now, std::nullopt);
+    CHECK(pool.release(a, kMe, now, false).kind == Kind::Idle);
+    check_counts(1, 0, 0, 0);
+}
+
+TEST_CASE_FIXTURE(Fixture, "a shared limit refuses, is marked, and gives way again") {
+    settings.size = 10;
+    configure();
+    database.servers.set_limit(1);
+    ServerConnection& a = open_idle();
+    CHECK(&lease() == &a);
+    auto acquired = pool.acquire(waiter(), kMe, now);
+    CHECK(acquired.open == nullptr);
+    CHECK(acquired.is_starved);
+    CHECK(database.servers.starved.load());
+    check_counts(0, 1, 0, 1);
+    const auto retired = pool.retire(a, kMe, now, std::nullopt);
+    CHECK(retired.relieves);
+    CHECK(retired.open == nullptr);
+    check_counts(0, 0, 0, 1);
+    CHECK(pool.want_open(kMe, now) != nullptr);
+
+    database.servers.set_limit(0);
+    user.servers.set_limit(1);
+    acquired = pool.acquire(waiter(), kMe, now);
+    CHECK(acquired.is_starved);
+    CHECK(user.servers.starved.load());
+    check_counts(0, 0, 1, 2);  // the unit of the database went back
+}
+
+TEST_CASE_FIXTURE(Fixture, "a retired slot is used again with a new generation") {
+    ServerConnection& a = open_idle();
+    lease();
+    const uint32_t generation = a.generation;
+    const auto retired = pool.retire(a, kMe, now, std::nullopt);
+    CHECK(retired.open == nullptr);
+    check_counts(0, 0, 0, 0);
+    CHECK(a.load_owner().state == LedgerState::Free);
+    CHECK(pool.acquire(waiter(), kMe, now).open == &a);
+    CHECK(a.generation != generation);
+}
+
+TEST_CASE_FIXTURE(Fixture, "a closed connection is replaced for those who wait") {
+    settings.size = 1;
+    configure();
+    open_idle();
+    ServerConnection& a = lease();
+    pool.acquire(waiter(), kMe, now);
+    const auto retired = pool.retire(a, kMe, now, std::nullopt);
+    REQUIRE(retired.open != nullptr);
+    CHECK(retired.failed.empty());
+    check_counts(0, 0, 1, 1);
+}
+
+TEST_CASE_FIXTURE(Fixture, "a refused login is told to those who wait and to those who come") {
+    const Error refusal("28P01", "no");
+    Waiter& w = waiter();
+    ServerConnection* server = pool.acquire(w, kMe, now).open;
+    const auto retired = pool.retire(*server, kMe, now, refusal);
+    REQUIRE(retired.failed.size() == 1);
+    CHECK(retired.failed[0].client == w.client);
+    CHECK(retired.failed[0].server == nullptr);
+    CHECK(pool.counts().is_failing);
+    const auto next = pool.acquire(waiter(), kMe, now + milliseconds(50));
+    REQUIRE(next.refused.has_value());
+    CHECK(next.refused->message == "no");
+    CHECK_FALSE(next.is_queued);
+    check_counts(0, 0, 0, 0);
+    // After the pause one trial is made, one at a time.
+    const auto trial = pool.acquire(waiter(), kMe, now + milliseconds(100));
+    REQUIRE(trial.open != nullptr);
+    CHECK(pool.acquire(waiter(), kMe, now + milliseconds(100)).open == nullptr);
+    const auto released = pool.release(*trial.open, kMe, now + milliseconds(150), true);
+    CHECK(released.kind == Kind::Granted);
+    CHECK(released.open != nullptr);  // healthy again: the second waiter gets one
+    CHECK_FALSE(pool.counts().is_failing);
+}
+
+TEST_CASE_FIXTURE(Fixture, "those who wait go on waiting when the server is only away") {
+    for (const char* state : {"08006", "57P03"}) {
+        Waiter& w = waiter();
+        ServerConnection* server = pool.acquire(w, kMe, now).open;
+        REQUIRE(server != nullptr);
+        const auto retired = pool.retire(*server, kMe, now, Error(state, "away"));
+        CHECK(retired.failed.empty());
+        CHECK(retired.open == nullptr);  // not before the pause is over
+        CHECK(pool.counts().waiting == 1);
+        now = now + seconds(20);
+        server = pool.want_open(kMe, now);
+        REQUIRE(server != nullptr);
+        server->connected_at = now;
+        CHECK(pool.release(*server, kMe, now, true).kind == Kind::Granted);
+        pool.retire(*server, kMe, now, std::nullopt);
+    }
+}
+
+TEST_CASE_FIXTURE(Fixture, "a paused database hands nothing out and closes what comes back") {
+    ServerConnection& idle = open_idle();
+    database.paused.store(true);
+    const auto acquired = pool.acquire(waiter(), kMe, now);
+    CHECK(acquired.server == nullptr);
+    CHECK(acquired.is_queued);
+    CHECK(acquired.open == nullptr);
+    CHECK_FALSE(pool.match_waiter(now).has_value());
+    CHECK(pool.want_open(kMe, now) == nullptr);
+    database.paused.store(false);
+    const auto grant = pool.match_waiter(now);
+    REQUIRE(grant.has_value());
+    CHECK(grant->server == &idle);
+    CHECK_FALSE(pool.match_waiter(now).has_value());
+    database.paused.store(true);
+    CHECK(pool.release(idle, kMe, now, false).kind == Kind::MustClose);
+    pool.retire(idle, kMe, now, std::nullopt);
+    check_counts(0, 0, 0, 0);
+}
+
+TEST_CASE_FIXTURE(Fixture, "all waiters can be taken out at once") {
+    settings.size = 1;
+    configure();
+    Waiter& a = waiter();
+    Waiter& b = waiter();
+    pool.acquire(a, kMe, now);
+    pool.acquire(b, kMe, now);
+    const auto taken = pool.take_waiters();
+    REQUIRE(taken.size() == 2);
+    CHECK(taken[0].client == a.client);
+    CHECK(taken[1].client == b.client);
+    CHECK_FALSE(pool.leave(a));
+    check_counts(0, 0, 1, 0);
+}
+
+TEST_CASE_FIXTURE(Fixture, "a connection past its lifetime is closed when it comes back") {
+    ServerConnection& a = open_idle();
+    lease();
+    now = now + seconds(3600);
+    CHECK(pool.release(a, kMe, now, false).kind == Kind::MustClose);
+}
+
+TEST_CASE_FIXTURE(Fixture, "a lifetime of zero uses a connection once") {
+    settings.lifetime = Duration(0);
+    configure();
+    ServerConnection& a = open_idle();  // new ones are kept
+    lease();
+    CHECK(pool.release(a, kMe, now, false).kind == Kind::MustClose);
+}
+
+TEST_CASE_FIXTURE(Fixture, "idle connections are taken when they were unused for long enough") {
+    settings.idle_timeout = seconds(10);
+    configure();
+    ServerConnection& a = open_idle();
+    std::vector<ServerConnection*> taken;
+    pool.take_expired(kMe, Instant{now.us + 9'999'999}, taken);
+    CHECK(taken.empty());
+    pool.take_expired(kOther, now + seconds(10), taken);
+    REQUIRE(taken.size() == 1);
+    CHECK(taken[0] == &a);
+    CHECK(a.load_owner().worker == kOther);
+    check_counts(0, 1, 0, 0);
+}
+
+TEST_CASE_FIXTURE(Fixture, "idle connections past their lifetime are taken one after the other") {
+    open_two_idle();
+    std::vector<ServerConnection*> taken;
+    now = now + seconds(3600);
+    pool.take_expired(kMe, now, taken);
+    CHECK(taken.size() == 1);
+    pool.take_expired(kMe, now + seconds(1799), taken);  // lifetime / size later
+    CHECK(taken.size() == 1);
+    pool.take_expired(kMe, now + seconds(1800), taken);
+    CHECK(taken.size() == 2);
+}
+
+TEST_CASE_FIXTURE(Fixture, "all idle connections can be taken at once") {
+    open_two_idle();
+    std::vector<ServerConnection*> taken;
+    pool.take_all_idle(kOther, taken);
+    CHECK(taken.size() == 2);
+    check_counts(0, 2, 0, 0);
+}
+
+TEST_CASE_FIXTURE(Fixture, "a pool at its minimum keeps unused connections") {
+    settings.size_min = 2;
+    settings.idle_timeout = seconds(10);
+    configure();
+    open_two_idle();
+    std::vector<ServerConnection*> taken;
+    pool.take_expired(kMe, now + seconds(10), taken);
+    CHECK(taken.empty());
+}
+
+TEST_CASE_FIXTURE(Fixture, "unused connections are taken down to the minimum, not below it" *
+                               doctest::should_fail()) {
+    settings.size_min = 1;
+    settings.idle_timeout = seconds(10);
+    configure();
+    open_two_idle();
+    std::vector<ServerConnection*> taken;
+    pool.take_expired(kMe, now + seconds(10), taken);
+    CHECK(taken.size() == 1);
+}
+
+TEST_CASE_FIXTURE(Fixture, "a recycled pool keeps no connection of before") {
+    ServerConnection& a = open_idle();
+    Welcome welcome{{{"a", "b"}}};
+    std::shared_ptr<const Welcome> shared, again;
+    pool.set_welcome(welcome, shared);
+    pool.set_welcome(welcome, again);
+    CHECK(shared == again);
+    lease();
+    pool.recycle();
+    CHECK(pool.welcome() == nullptr);
+    CHECK(pool.release(a, kMe, now, false).kind == Kind::MustClose);
+    pool.retire(a, kMe, now, std::nullopt);
+    ServerConnection& b = open_idle();
+    CHECK(&lease() == &b);
+    CHECK(pool.release(b, kMe, now, false).kind == Kind::Idle);
+}
+
+TEST_CASE_FIXTURE(Fixture, "an idle connection is taken only by those who know its present life") {
+    ServerConnection& a = open_idle();
+    const auto generation = static_cast<uint16_t>(a.generation);
+    CHECK_FALSE(pool.take_idle(a, static_cast<uint16_t>(generation + 1), kMe));
+    CHECK_FALSE(pool.take_idle(a, generation, kOther));
+    CHECK(pool.take_idle(a, generation, kMe));
+    CHECK_FALSE(pool.take_idle(a, generation, kMe));
+    pool.release(a, kMe, now, false);
+    Instant since;
+    CHECK(pool.take_lru_idle(kNoWorker, &since) == &a);  // only a look
+    CHECK(since == now);
+    CHECK(pool.take_lru_idle(kOther, &since) == &a);
+    CHECK(pool.take_lru_idle(kOther, &since) == nullptr);
+    check_counts(0, 1, 0, 0);
+}
+
+TEST_CASE_FIXTURE(Fixture, "the minimum is opened ahead for a pool that is in use") {
+    settings.size_min = 2;
+    configure();
+    CHECK(pool.want_open(kMe, now) == nullptr);
+    pool.clients.store(1);
+    CHECK(pool.want_open(kMe, now) == nullptr);  // nobody has logged in: as whom?
+    ServerCredentials who;
+    who.user = "bob";
+    pool.set_credentials(who);
+    CHECK(pool.want_open(kMe, now) != nullptr);
+    CHECK(pool.want_open(kOther, now) != nullptr);
+    CHECK(pool.want_open(kMe, now) == nullptr);
+    check_counts(0, 0, 2, 0);
+}
+
+TEST_CASE_FIXTURE(Fixture, "the minimum does not take a shared limit from others") {
+    settings.size_min = 2;
+    settings.has_forced_user = true;
+    configure();
+    ServerCredentials who;
+    who.user = "bob";
+    pool.set_credentials(who);
+    database.servers.set_limit(1);
+    CHECK(pool.want_open(kMe, now) != nullptr);
+    CHECK(pool.want_open(kMe, now) == nullptr);
+    CHECK_FALSE(database.servers.starved.load());
+}
+
+TEST_CASE_FIXTURE(Fixture, "the same secret again keeps the keys, another one does not") {
+    ServerCredentials who;
+    who.user = "bob";
+    who.secret = SecretString("one");
+    who.derived_keys = std::make_shared<DerivedKeys>();
+    pool.set_credentials(who);
+    who.derived_keys.reset();
+    pool.set_credentials(who);
+    CHECK(pool.credentials().derived_keys != nullptr);
+    who.secret = SecretString("two");
+    pool.set_credentials(who);
+    CHECK(pool.credentials().derived_keys == nullptr);
+    CHECK(pool.credentials().secret.view() == "two");
+    CHECK(pool.next_host() == 0);
+    CHECK(pool.next_host() == 1);
+}
+
+TEST_CASE_FIXTURE(Fixture, "a slot can be handed to another worker to open") {
+    ServerConnection* a = pool.acquire(waiter(), kMe, now).open;
+    pool.hand_opening(*a, kOther);
+    CHECK(a->load_owner() == ServerOwner{LedgerState::Opening, kOther, a->generation});
+    CHECK(pool.release(*a, kOther, now, true).kind == Kind::Granted);
+}
+
+TEST_CASE_FIXTURE(Fixture, "a removed database keeps nothing") {
+    ServerConnection& a = open_idle();
+    lease();
+    database.removed.store(true);
+    CHECK(pool.release(a, kMe, now, false).kind == Kind::MustClose);
+}
+
+TEST_CASE_FIXTURE(Fixture, "random use keeps every sum, limit and the order of waiting") {
+    Prng prng(17);
+    settings.size = 4;
+    settings.login_burst = 2;
+    configure();
+    database.servers.set_limit(3);
+    std::vector<ServerConnection*> opening, leased;
+    std::vector<Waiter*> resting, queued;
+    for (int i = 0; i < 12; ++i)
+        resting.push_back(&waiter());
+    uint64_t last_granted = 0;
+    const auto take_open = [&](ServerConnection* server) {
+        if (server != nullptr) opening.push_back(server);
+    };
+    const auto close = [&](ServerConnection* server, const std::optional<Error>& failure) {
+        const auto retired = pool.retire(*server, kMe, now, failure);
+        take_open(retired.open);
+        if (!retired.failed.empty()) {
+            resting.insert(resting.end(), queued.begin(), queued.end());
+            queued.clear();
+        }
+    };
+    const auto granted = [&](const Grant& grant) {
+        if (grant.ticket <= last_granted) FAIL("out of order");
+        last_granted = grant.ticket;
+        for (size_t i = 0; i < queued.size(); ++i) {
+            if (!(queued[i]->client == grant.client)) continue;
+            resting.push_back(queued[i]);
+            queued.erase(queued.begin() + static_cast<std::ptrdiff_t>(i));
+            break;
+        }
+        leased.push_back(grant.server);
+    };
+    const auto pick = [&](auto& from) {
+        const size_t at = prng.below(from.size());
+        auto* item = from[at];
+        from.erase(from.begin() + static_cast<std::ptrdiff_t>(at));
+        return item;
+    };
+    for (int step = 0; step < 50'000; ++step) {
+        now = now + milliseconds(prng.below(50));
+        const uint64_t dice = prng.below(10);
+        if (dice < 4 && !resting.empty()) {
+            Waiter* w = pick(resting);
+            const auto acquired = pool.acquire(*w, kMe, now);
+            take_open(acquired.open);
+            if (acquired.server != nullptr) leased.push_back(acquired.server);
+            (acquired.is_queued ? queued : resting).push_back(w);
+        } else if (dice == 4 && !queued.empty()) {
+            Waiter* w = pick(queued);
+            if (!pool.leave(*w)) FAIL(step);
+            resting.push_back(w);
+        } else if (dice < 7 && !leased.empty()) {
+            ServerConnection* server = pick(leased);
+            const auto released = pool.release(*server, kMe, now, false);
+            take_open(released.open);
+            if (released.kind == Kind::Granted) granted(released.grant);
+            if (released.kind == Kind::MustClose) close(server, std::nullopt);
+        } else if (dice == 7 && !leased.empty() && prng.chance(20)) {
+            close(pick(leased), std::nullopt);
+        } else if (dice == 8 && !opening.empty()) {
+            ServerConnection* server = pick(opening);
+            if (prng.chance(20)) {
+                close(server, Error(prng.chance(50) ? "28P01" : "08006", "no"));
+            } else {
+                server->connected_at = now;
+                const auto released = pool.release(*server, kMe, now, true);
+                take_open(released.open);
+                if (released.kind == Kind::Granted) granted(released.grant);
+                if (released.kind == Kind::MustClose) close(server, std::nullopt);
+            }
+        } else if (dice == 9) {
+            take_open(pool.want_open(kMe, now));
+        }
+        const Pool::Counts c = pool.counts();
+        const size_t total = c.idle + c.leased + c.opening;
+        if (c.opening != opening.size() || c.leased != leased.size()) FAIL(step);
+        if (c.waiting != queued.size() || total > 3 || c.opening > 2) FAIL(step);
+        if (database.servers.used() != static_cast<int>(total)) FAIL(step);
+        if (user.servers.used() != static_cast<int>(total)) FAIL(step);
+        if (c.idle > 0 && c.waiting > 0) FAIL("idle while somebody waits");
+    }
+    CHECK(last_granted > 1000);
+}
+
+}  // namespace
+}  // namespace weir
