@@ -99,7 +99,8 @@ void Control::run() {
     ticker_.reset();
     signals_.clear();
     // On the way out a second signal must not turn a clean exit into a death by signal.
-    for (const int number : kSignals) ::signal(number, SIG_IGN);
+    for (const int number : kSignals)
+        ::signal(number, SIG_IGN);
     stop_listening();
 }
 

@@ -10,8 +10,8 @@
 #include <vector>
 
 #include "proxy/inspector.h"
-#include "proxy/net/listen_addresses.h"
 #include "proxy/janitor.h"
+#include "proxy/net/listen_addresses.h"
 #include "proxy/runtime/loop.h"
 #include "proxy/worker_thread.h"
 

@@ -31,7 +31,9 @@ bool ProtocolTracker::sent(Request request, Origin origin, uint32_t statement) {
     if (request == Request::CopyEnd && count_ == 0)
         return true;  // ignored by the server, answered by nothing
     push({request, origin, statement});
+    ++since_sync_;
     if (ends_with_ready(request)) {
+        since_sync_ = 0;
         ++ready_owed_;
         unsynced_ = false;
     } else if (is_extended(request)) {
@@ -107,6 +109,13 @@ ProtocolTracker::Verdict ProtocolTracker::on_ready(uint8_t status) {
     return verdict;
 }
 
+bool ProtocolTracker::is_copy_disturbed() const {
+    for (uint32_t i = 1; i < count_ && at(i).request != Request::CopyEnd; ++i) {
+        if (at(i).request != Request::Sync) return true;
+    }
+    return false;
+}
+
 void ProtocolTracker::finish_copy_in(bool failed, DroppedRequests& dropped) {
     copy_ = CopyState::None;
     // The server read (and ignored) every Sync up to the CopyDone that ended the COPY; when it
@@ -131,7 +140,12 @@ void ProtocolTracker::finish_copy_in(bool failed, DroppedRequests& dropped) {
 ProtocolTracker::Verdict ProtocolTracker::on_error(DroppedRequests& dropped) {
     // With nothing owed it is the farewell of a server that closes (57P01 and its like).
     if (count_ == 0) return Verdict::Forward;
-    if (copy_ == CopyState::In || copy_ == CopyState::Both) finish_copy_in(true, dropped);
+    if (copy_ == CopyState::In || copy_ == CopyState::Both) {
+        // A request among the COPY data is an error to the server, which eats that message: nobody
+        // can tell from here which of those behind it will be answered.
+        if (is_copy_disturbed()) return Verdict::Doubt;
+        finish_copy_in(true, dropped);
+    }
     copy_ = CopyState::None;
     const Origin origin = head().origin;
     if (!is_extended(head().request)) {
@@ -203,7 +217,7 @@ ProtocolTracker::Verdict ProtocolTracker::on_backend(BackendTag tag, uint8_t sta
 }
 
 void ProtocolTracker::reset() {
-    head_ = count_ = ready_owed_ = 0;
+    head_ = count_ = ready_owed_ = since_sync_ = 0;
     status_ = TransactionStatus::Idle;
     copy_ = CopyState::None;
     skipping_ = unsynced_ = false;

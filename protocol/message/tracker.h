@@ -100,6 +100,10 @@ class ProtocolTracker {
     [[nodiscard]] bool is_skipping_to_sync() const { return skipping_; }
     // Requests whose answers are owed, of any origin.
     [[nodiscard]] uint32_t pending() const { return count_; }
+    // Of these, the ones sent since the last request that ends with ReadyForQuery.
+    [[nodiscard]] uint32_t open_batch() const {
+        return since_sync_ < count_ ? since_sync_ : count_;
+    }
     [[nodiscard]] uint32_t ready_owed() const { return ready_owed_; }
     // Something was sent since the last ReadyForQuery that a Sync has yet to close.
     [[nodiscard]] bool is_unsynced() const { return unsynced_; }
@@ -130,6 +134,7 @@ class ProtocolTracker {
     Verdict on_ready(uint8_t status);
     Verdict on_complete(DroppedRequests& dropped);
     Verdict on_copy_start(CopyState state);
+    [[nodiscard]] bool is_copy_disturbed() const;
     void finish_copy_in(bool failed, DroppedRequests& dropped);
 
     static constexpr uint32_t kFirstCapacity = 16;
@@ -138,6 +143,7 @@ class ProtocolTracker {
     uint32_t head_ = 0;
     uint32_t count_ = 0;
     uint32_t ready_owed_ = 0;
+    uint32_t since_sync_ = 0;
     TransactionStatus status_ = TransactionStatus::Idle;
     CopyState copy_ = CopyState::None;
     bool skipping_ = false;

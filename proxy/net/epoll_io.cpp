@@ -29,7 +29,8 @@ IoEvent EpollIo::at(int index) const {
     const bool is_broken = (event.events & (EPOLLHUP | EPOLLERR)) != 0;
     return {{event.data.u64},
             (event.events & EPOLLIN) != 0 || is_broken,
-            (event.events & EPOLLOUT) != 0 || is_broken, is_broken};
+            (event.events & EPOLLOUT) != 0 || is_broken,
+            is_broken};
 }
 
 void EpollIo::control(int operation, int fd, Watch watch, uint32_t events) {

@@ -264,7 +264,7 @@ void Pool::take_expired(WorkerId me, Instant now, std::vector<ServerConnection*>
                                  now - last_lifetime_close_ >= settings_.lifetime / settings_.size);
             const bool is_unused = settings_.idle_timeout.count() > 0 &&
                                    now - server->idle_since >= settings_.idle_timeout &&
-                                   total() > static_cast<size_t>(settings_.size_min);
+                                   total() - out.size() > static_cast<size_t>(settings_.size_min);
             if (!is_old && !is_unused) continue;
             if (is_old) last_lifetime_close_ = now;
             lease_idle(*server, server->load_owner().worker, me);

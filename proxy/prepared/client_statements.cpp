@@ -36,7 +36,7 @@ void ClientStatements::expect_close(std::string_view name) {
     Change change{std::string(name), nullptr, false};
     const auto found = by_name_.find(name);
     if (found != by_name_.end()) {
-        change.closed = found->second;
+        change.before = found->second;
         by_name_.erase(found);
     }
     unconfirmed_.push_back(std::move(change));
@@ -44,19 +44,27 @@ void ClientStatements::expect_close(std::string_view name) {
 
 void ClientStatements::confirm_oldest() {
     if (unconfirmed_.empty()) return;
-    if (unconfirmed_.front().closed != nullptr) cache_.release(*unconfirmed_.front().closed);
+    if (unconfirmed_.front().before != nullptr) cache_.release(*unconfirmed_.front().before);
     unconfirmed_.erase(unconfirmed_.begin());
 }
 
+// The name's history from here on: later changes of the same name in the batch were made on top of
+// this one, and are undone after it. So a change is taken back where it will be looked at next: in
+// the first later change that remembers what the name meant before, else in the table.
 void ClientStatements::undo_oldest() {
     if (unconfirmed_.empty()) return;
     const Change change = std::move(unconfirmed_.front());
     unconfirmed_.erase(unconfirmed_.begin());
-    if (change.is_parse) {
-        erase(change.name);
-    } else if (change.closed != nullptr) {
-        insert(change.name, *change.closed);
+    const auto is_same = [&](const Change& later) { return later.name == change.name; };
+    const auto later = std::find_if(unconfirmed_.begin(), unconfirmed_.end(), is_same);
+    if (later != unconfirmed_.end()) {
+        // Before the later change the name meant what it meant before this one.
+        if (later->before != nullptr) cache_.release(*later->before);
+        later->before = change.before;
+        return;
     }
+    erase(change.name);
+    if (change.before != nullptr) by_name_.emplace(change.name, change.before);
 }
 
 void ClientStatements::forget_confirmed() {
@@ -71,12 +79,17 @@ void ClientStatements::forget_confirmed() {
         cache_.release(*entry->second);
         entry = by_name_.erase(entry);
     }
+    // What they would bring back is gone, too.
+    for (Change& change : unconfirmed_) {
+        if (change.before != nullptr) cache_.release(*change.before);
+        change.before = nullptr;
+    }
 }
 
 void ClientStatements::clear() {
     forget_unnamed();
     for (const Change& change : unconfirmed_) {
-        if (change.closed != nullptr) cache_.release(*change.closed);
+        if (change.before != nullptr) cache_.release(*change.before);
     }
     unconfirmed_.clear();
     for (const auto& entry : by_name_)

@@ -53,8 +53,7 @@ class ClientStatements {
     };
     struct Change {
         std::string name;
-        Statement* closed =
-            nullptr;  // keeps its reference; null for a Parse (or a Close of nothing)
+        Statement* before = nullptr;  // what the name meant before; null = nothing
         bool is_parse = false;
     };
     StatementCache& cache_;

@@ -28,12 +28,14 @@ ServerStatements::Handle ServerStatements::insert(const StatementId& id) {
     entries_[handle].id = id;
     entries_[handle].state = Entry::State::Live;
     entries_[handle].is_parse_pending = true;
+    entries_[handle].is_discarded = false;
     link_newest(handle);
     return handle;
 }
 
 void ServerStatements::on_parse_dropped(Handle handle) {
     Entry& entry = entries_[handle];
+    if (entry.state == Entry::State::Superseded) return free_entry(handle);
     if (entry.state == Entry::State::Closing) entry.state = Entry::State::ClosingUnparsed;
     if (entry.state != Entry::State::Live) return;
     by_id_.erase(entry.id);
@@ -55,13 +57,18 @@ void ServerStatements::on_close_complete(Handle handle) {
 
 void ServerStatements::on_close_dropped(Handle handle) {
     Entry& entry = entries_[handle];
-    if (entry.state == Entry::State::Closing && !contains(entry.id)) {
-        by_id_.emplace(entry.id, handle);
-        entry.state = Entry::State::Live;
-        link_newest(handle);
-        return;
+    if (entry.state != Entry::State::Closing || entry.is_discarded) return free_entry(handle);
+    // A Parse for the same statement may stand behind the Close in the same failed batch: it is
+    // dropped next and finds its entry gone.
+    if (const auto later = by_id_.find(entry.id); later != by_id_.end()) {
+        const Handle parsed_again = later->second;
+        by_id_.erase(later);
+        unlink(parsed_again);
+        entries_[parsed_again].state = Entry::State::Superseded;
     }
-    free_entry(handle);
+    by_id_.emplace(entry.id, handle);
+    entry.state = Entry::State::Live;
+    link_newest(handle);
 }
 
 void ServerStatements::free_entry(Handle handle) {
@@ -72,6 +79,8 @@ void ServerStatements::free_entry(Handle handle) {
 void ServerStatements::forget_parsed() {
     for (Handle handle = 0; handle < entries_.size(); ++handle) {
         Entry& entry = entries_[handle];
+        if (entry.state == Entry::State::Closing && !entry.is_parse_pending)
+            entry.is_discarded = true;
         if (entry.state != Entry::State::Live || entry.is_parse_pending) continue;
         by_id_.erase(entry.id);
         unlink(handle);

@@ -19,6 +19,11 @@ class ServerStatements {
 
     // The entry of `id`, now the most recently used; kNone when the server does not have it.
     Handle use(const StatementId& id);
+    // Its Parse has been sent and not been answered yet.
+    [[nodiscard]] bool is_parse_pending(const StatementId& id) const {
+        const auto found = by_id_.find(id);
+        return found != by_id_.end() && entries_[found->second].is_parse_pending;
+    }
     // Adds `id`, which must not be there: a Parse for it goes out.
     Handle insert(const StatementId& id);
     void on_parse_complete(Handle handle) { entries_[handle].is_parse_pending = false; }
@@ -41,8 +46,15 @@ class ServerStatements {
         StatementId id;
         Handle newer = kNone;
         Handle older = kNone;
-        enum class State : uint8_t { Free, Live, Closing, ClosingUnparsed } state = State::Free;
+        enum class State : uint8_t {
+            Free,
+            Live,
+            Closing,
+            ClosingUnparsed,  // its Parse was skipped, so its Close will be, too
+            Superseded,       // its Parse is about to be reported as skipped
+        } state = State::Free;
         bool is_parse_pending = false;
+        bool is_discarded = false;  // Closing: the server has dropped it meanwhile (DISCARD ALL)
     };
     void free_entry(Handle handle);
     void link_newest(Handle handle);

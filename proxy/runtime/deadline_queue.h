@@ -29,6 +29,8 @@ class DeadlineQueue {
             if (entry.due <= due) return;
             disarm(entry);
         }
+        // A time that has passed already is due at the next tick, not a turn of the wheel later.
+        if (due.us < last_tick_ * kTickUs) due.us = last_tick_ * kTickUs;
         entry.due = due;
         slot(due).push_back(entry);
         ++armed_;

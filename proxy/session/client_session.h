@@ -76,7 +76,7 @@ struct alignas(64) ClientSession : Waiter, ReadyHook, Deadline {
     int fd = -1;
     uint32_t cancel_secret = 0;
     uint32_t resume_at_pending = 0;  // while is_depth_blocked
-    uint32_t whole_bytes = 0;  // a message that must be whole needs this many bytes in `held`
+    uint32_t whole_bytes = 0;        // a message that must be whole needs this many bytes in `held`
     SessionTimeouts timeouts;
     FrameParser parser{Direction::FromClient};
     ByteQueue held;    // received, not used yet

@@ -113,6 +113,7 @@ bool Leasing::send_prologue(ClientSession& session, ServerConnection& server) {
         server.idle_since = {};
         std::string check;
         write_query(check, global.server_check_query == "<empty>" ? "" : global.server_check_query);
+        server.unnamed_of = {};  // a simple query drops it
         server.tracker.sent(Request::Query, Origin::Proxy);
         ctx_.servers->send(server, check);
         return false;
@@ -125,6 +126,7 @@ bool Leasing::send_prologue(ClientSession& session, ServerConnection& server) {
             server.is_own_query_failed = false;
             std::string query;
             write_query(query, set);
+            server.unnamed_of = {};
             server.tracker.sent(Request::Query, Origin::Proxy);
             ctx_.servers->send(server, query);
             return false;

@@ -62,6 +62,7 @@ Relay::Step Relay::on_message(ClientSession& session, const Piece& piece) {
     if (tag == FrontendTag::Terminate) {
         if (session.server != nullptr) ctx_.servers->flush(*session.server);
         ctx_.to_server.clear();
+        ctx_.to_client.clear();
         ctx_.clients->close(session, "client close request");
         return Step::Stopped;
     }
@@ -70,12 +71,23 @@ Relay::Step Relay::on_message(ClientSession& session, const Piece& piece) {
     if (session.is_discarding_to_sync) return discard(session, piece);
     if (session.server == nullptr) {
         // Half a message and silence must not hold a server.
-        if (!piece.is_complete() && piece.total_bytes() <= kHeldMessageBytesMax) return Step::NeedWhole;
+        if (!piece.is_complete() && piece.total_bytes() <= kHeldMessageBytesMax)
+            return Step::NeedWhole;
+        // What was gathered for this client goes out first: the session may end here.
+        const uint32_t life = session.generation;
+        ctx_.clients->flush(session);
+        if (session.generation != life) return Step::Stopped;
         if (!ctx_.leasing->request(session)) return Step::Stopped;
     }
     ProtocolTracker& tracker = session.server->tracker;
     if (session.server->phase != ServerPhase::Relaying) return Step::Stopped;
     if (tracker.pending() >= kPipelineDepthMax) return block(session, kPipelineDepthMax / 2);
+    const bool is_copy_message = tag == FrontendTag::CopyData || tag == FrontendTag::CopyDone ||
+                                 tag == FrontendTag::CopyFail || tag == FrontendTag::Flush ||
+                                 tag == FrontendTag::Sync;
+    if (tracker.copy_state() == CopyState::In && !is_copy_message) {
+        return refuse(session, Error("08P01", "unexpected message type during COPY from stdin"));
+    }
     session.is_discarding_body = false;
     if (tracker.is_skipping_to_sync() && tag != FrontendTag::Sync) {
         session.is_discarding_body = true;  // the server would throw it away, too
@@ -268,6 +280,7 @@ bool Relay::must_be_whole(const Piece& piece) {
     switch (static_cast<BackendTag>(piece.tag)) {
         case BackendTag::ReadyForQuery:
         case BackendTag::CommandComplete:
+        case BackendTag::ErrorResponse:
         case BackendTag::ParameterStatus: return piece.length <= kAuthMessageBytesMax;
         default: return false;
     }
@@ -316,6 +329,9 @@ void Relay::on_error(ServerConnection& server, const Piece& piece) {
     // "cached plan must not change result type": the statements of this server are stale. It is
     // replaced when it comes back, so that the client's next try prepares anew.
     if (error.sqlstate == "0A000" && error.routine == "RevalidateCachedQuery") server.epoch = 0;
+    // We and the server disagree about what is prepared there: it is replaced, too.
+    const bool is_ours = error.message.find("\"weir_") != std::string_view::npos;
+    if (is_ours && (error.sqlstate == "26000" || error.sqlstate == "42P05")) server.epoch = 0;
 }
 
 void Relay::on_parameter_status(ServerConnection& server, const Piece& piece) {
@@ -374,7 +390,8 @@ bool Relay::settle(ServerConnection& server, const ServerOwner& owner) {
     const bool is_over = session->pool_mode != PoolMode::Session && server.is_clean() &&
                          server.phase == ServerPhase::Relaying && !session->parser.is_mid_message();
     if (!is_over) {
-        if (!server.held.empty() || server.parser.is_mid_message()) ctx_.servers->watch_stall(server);
+        if (!server.held.empty() || server.parser.is_mid_message())
+            ctx_.servers->watch_stall(server);
         return true;
     }
     ctx_.leasing->release_from(*session);

@@ -37,6 +37,7 @@ class Relay {
     Step on_target(ClientSession& session, const Piece& piece);
     Step pass(ClientSession& session, const Piece& piece, Request request);
     Step block(ClientSession& session, uint32_t pending);
+    Step block_for_answers(ClientSession& session);
     Step discard(ClientSession& session, const Piece& piece);
     Step refuse(ClientSession& session, const Error& error);
     size_t to_console(ClientSession& session, ByteView input);

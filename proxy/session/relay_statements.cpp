@@ -53,8 +53,12 @@ Relay::Step Relay::on_parse(ClientSession& session, const Piece& piece) {
         ctx_.counters(*session.pool).server_parses.add(1);
         return pass(session, piece, Request::Parse);
     }
-    if (mine.find(parse->name) != nullptr && may_change(server)) return block(session, 0);
+    if (mine.find(parse->name) != nullptr && may_change(server)) return block_for_answers(session);
     Statement& statement = ctx_.statements.acquire(parse->text_and_types, true);
+    if (may_change(server) && server.statements.is_parse_pending(statement.id)) {
+        ctx_.statements.release(statement);
+        return block_for_answers(session);
+    }
     if (!mine.insert(parse->name, statement)) {
         return refuse(session, Error("08P01", "prepared statement name is already in use"));
     }
@@ -109,14 +113,19 @@ void Relay::ensure_unnamed(ClientSession& session) {
     server.unnamed_of = session.client_id();
 }
 
-// Answers are on their way (their Sync has been sent) that may change which names the client has: a
-// DISCARD ALL that runs, a Close that is skipped.
+// Answers of earlier batches are on their way (their Sync has been sent) that may change which
+// names the client has: a DISCARD ALL that runs, a Close that is skipped.
 bool Relay::may_change(const ServerConnection& server) {
-    return server.tracker.pending() > 0 && !server.tracker.is_unsynced();
+    return server.tracker.pending() > server.tracker.open_batch();
+}
+
+Relay::Step Relay::block_for_answers(ClientSession& session) {
+    return block(session, session.server->tracker.open_batch());
 }
 
 bool Relay::is_undecided(const ClientSession& session, std::string_view name) {
-    const bool is_known = session.statements != nullptr && session.statements->find(name) != nullptr;
+    const bool is_known =
+        session.statements != nullptr && session.statements->find(name) != nullptr;
     return !is_known && may_change(*session.server);
 }
 
@@ -139,12 +148,13 @@ Relay::Step Relay::on_bind(ClientSession& session, const Piece& piece) {
         if (!piece.is_complete()) return Step::NeedMore;
         return refuse(session, Error("08P01", "invalid Bind message"));
     }
-    ctx_.counters(*session.pool).binds.add(1);
     if (bind->statement.empty()) {
+        ctx_.counters(*session.pool).binds.add(1);
         ensure_unnamed(session);
         return pass(session, piece, Request::Bind);
     }
-    if (is_undecided(session, bind->statement)) return block(session, 0);
+    if (is_undecided(session, bind->statement)) return block_for_answers(session);
+    ctx_.counters(*session.pool).binds.add(1);
     const Statement* statement = prepare_named(session, bind->statement);
     if (statement == nullptr) return Step::Stopped;
     scratch_.clear();
@@ -178,7 +188,7 @@ Relay::Step Relay::on_target(ClientSession& session, const Piece& piece) {
         session.server->tracker.sent(Request::Close, Origin::Faked);
         return Step::Used;
     }
-    if (is_undecided(session, target->name)) return block(session, 0);
+    if (is_undecided(session, target->name)) return block_for_answers(session);
     const Statement* statement = prepare_named(session, target->name);
     if (statement == nullptr) return Step::Stopped;
     scratch_.clear();

@@ -185,7 +185,11 @@ bool Servers::on_login_bytes(ServerConnection& server, ByteView input) {
             return false;
         }
         if (*done) {
-            server.held.append(input.subspan(used));
+            if (used < input.size()) {  // a farewell (57P01), say
+                close(server, "server said more than it was asked for",
+                      Error("08006", "server said more than it was asked for"));
+                return false;
+            }
             on_logged_in(server);
             return false;  // it may be anybody's now
         }
@@ -247,7 +251,8 @@ void Servers::on_deadline(ServerConnection& server) {
 
 // It owes nothing, yet has begun to say something.
 bool Servers::is_stalled(const ServerConnection& server) {
-    return server.tracker.is_releasable() && (!server.held.empty() || server.parser.is_mid_message());
+    return server.tracker.is_releasable() &&
+           (!server.held.empty() || server.parser.is_mid_message());
 }
 
 void Servers::watch_stall(ServerConnection& server) {
@@ -259,6 +264,7 @@ void Servers::watch_stall(ServerConnection& server) {
 void Servers::start_query(ServerConnection& server, std::string_view sql) {
     std::string query;
     write_query(query, sql);
+    server.unnamed_of = {};  // a simple query drops it
     server.tracker.sent(Request::Query, Origin::Proxy);
     send(server, query);
 }
@@ -358,8 +364,8 @@ void Servers::write(ServerConnection& server) {
     }
 }
 
-// With nothing to wait for, the socket is not watched at all: a broken one would be reported without end while
-// the client takes its time to read what came before.
+// With nothing to wait for, the socket is not watched at all: a broken one would be reported
+// without end while the client takes its time to read what came before.
 void Servers::set_interest(ServerConnection& server, bool read, bool write) {
     if (server.reads == read && server.writes == write) return;
     const bool was_watched = server.reads || server.writes;

@@ -112,8 +112,10 @@ void FakeBackend::cancel() {
 }
 
 void FakeBackend::crash(bool politely) {
-    const bool is_silent = link->to_proxy.empty() && link->to_proxy_flight.empty() && out_.empty();
-    if (politely && is_started_ && (is_silent || Known::kBytesBehindLogin)) {
+    // Its last word must not stand in the middle of a message.
+    const bool is_silent = link->to_proxy.empty() && link->to_proxy_flight.empty();
+    const bool may_speak = is_started_ && out_.empty() && (is_silent || Known::kBytesBehindLogin);
+    if (politely && may_speak) {
         std::string text;
         write_error(text, {.severity = "FATAL", .sqlstate = "57P01", .message = "terminating"});
         link->to_proxy_flight += text;

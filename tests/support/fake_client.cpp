@@ -212,7 +212,8 @@ void FakeClient::extended_step(Batch& batch, bool may_fail) {
         return;
     }
     if (name.empty()) {
-        const bool may_reuse = Known::kReusesUnnamed || batch.tried.contains(name);
+        const bool may_reuse =
+            (Known::kReusesUnnamed && plan_.may_name) || batch.tried.contains(name);
         if (unnamed_text_.empty() || !may_reuse || random_.chance(60)) add_parse(batch, name);
         add_use(batch, name);
     } else if (!planned_.contains(name)) {

@@ -3,7 +3,6 @@
 // Method: by hand, confirming and undoing in the order of the answers; the references are counted
 // through the cache.
 //
-// should_fail() marks a known defect: doctest says so when it is repaired, and the mark goes.
 #include "proxy/prepared/client_statements.h"
 
 #include <doctest/doctest.h>
@@ -118,8 +117,7 @@ TEST_CASE_FIXTURE(Fixture, "a name closed and parsed anew has the new text when 
     CHECK(one.references == 0);
 }
 
-TEST_CASE_FIXTURE(Fixture, "a name closed and parsed anew has the old text when both are skipped" *
-                               doctest::should_fail()) {
+TEST_CASE_FIXTURE(Fixture, "a name closed and parsed anew has the old text when both are skipped") {
     parse("a", "one");
     mine.confirm_oldest();
     mine.expect_close("a");
@@ -129,8 +127,7 @@ TEST_CASE_FIXTURE(Fixture, "a name closed and parsed anew has the old text when 
     CHECK(text_of("a") == "one");
 }
 
-TEST_CASE_FIXTURE(Fixture, "a name parsed and closed in one batch is free when both are skipped" *
-                               doctest::should_fail()) {
+TEST_CASE_FIXTURE(Fixture, "a name parsed and closed in one batch is free when both are skipped") {
     Statement& a = parse("a", "text");
     mine.expect_close("a");
     mine.undo_oldest();
@@ -162,8 +159,8 @@ TEST_CASE_FIXTURE(Fixture, "DISCARD ALL forgets names, but not those on their wa
     CHECK(mine.size() == 0);
 }
 
-TEST_CASE_FIXTURE(Fixture, "a Close on its way during DISCARD ALL and skipped brings nothing back" *
-                               doctest::should_fail()) {
+TEST_CASE_FIXTURE(Fixture,
+                  "a Close on its way during DISCARD ALL and skipped brings nothing back") {
     parse("a", "one");
     mine.confirm_oldest();
     mine.expect_close("a");   // sent behind a DISCARD ALL that is still running

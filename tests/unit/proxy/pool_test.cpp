@@ -3,7 +3,6 @@
 // Method: one thread, hand-made instants, workers played by number; then random steps with the sums
 // checked after each. (Many threads and sessions: the simulator.)
 //
-// should_fail() marks a known defect: doctest says so when it is repaired, and the mark goes.
 #include "proxy/pool/pool.h"
 
 #include <doctest/doctest.h>
@@ -408,8 +407,7 @@ TEST_CASE_FIXTURE(Fixture, "a pool at its minimum keeps unused connections") {
     CHECK(taken.empty());
 }
 
-TEST_CASE_FIXTURE(Fixture, "unused connections are taken down to the minimum, not below it" *
-                               doctest::should_fail()) {
+TEST_CASE_FIXTURE(Fixture, "unused connections are taken down to the minimum, not below it") {
     settings.size_min = 1;
     settings.idle_timeout = seconds(10);
     configure();

@@ -2,7 +2,6 @@
 // sent. Method: by hand, the order of answers as the tracker would give it; then random use beside
 // a list.
 //
-// should_fail() marks a known defect: doctest says so when it is repaired, and the mark goes.
 #include "proxy/prepared/server_statements.h"
 
 #include <doctest/doctest.h>
@@ -121,8 +120,7 @@ TEST_CASE("a statement closed and parsed again in one batch is there when both a
     CHECK(s.size() == 1);
 }
 
-TEST_CASE("a statement closed and parsed again is there when the server skipped both" *
-          doctest::should_fail()) {
+TEST_CASE("a statement closed and parsed again is there when the server skipped both") {
     ServerStatements s;
     const auto a = s.insert(id_of(1));
     s.on_parse_complete(a);
@@ -148,8 +146,7 @@ TEST_CASE("DISCARD ALL forgets what was parsed, not what is on its way") {
     CHECK(s.oldest() == kNone);
 }
 
-TEST_CASE("a Close that was on its way during DISCARD ALL and is skipped brings nothing back" *
-          doctest::should_fail()) {
+TEST_CASE("a Close that was on its way during DISCARD ALL and is skipped brings nothing back") {
     ServerStatements s;
     const auto a = s.insert(id_of(1));
     s.on_parse_complete(a);
