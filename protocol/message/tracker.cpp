@@ -111,7 +111,7 @@ ProtocolTracker::Verdict ProtocolTracker::on_ready(uint8_t status) {
 
 bool ProtocolTracker::is_copy_disturbed() const {
     for (uint32_t i = 1; i < count_ && at(i).request != Request::CopyEnd; ++i) {
-        if (at(i).request != Request::Sync) return true;
+        if (at(i).request != Request::Sync && at(i).origin != Origin::Faked) return true;
     }
     return false;
 }

@@ -161,7 +161,10 @@ void Leasing::tell_new_welcome(ClientSession& session, const ServerConnection& s
             if (std::find(told.begin(), told.end(), parameter) != told.end()) continue;
             write_parameter_status(text, name, value);
         }
-        session.outbox.append(as_bytes(text));  // leaves in front of the first reply
+        session.outbox.append(as_bytes(text));
+        // Sent when the socket says it is writable, in front of the first reply: nothing is read
+        // from the server while something waits for the client.
+        if (!text.empty()) ctx_.clients->set_interest(session, session.reads, true);
     }
     session.welcome = server.welcome;
 }

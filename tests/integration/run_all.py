@@ -111,7 +111,7 @@ def main():
     if args.workers:
         os.environ["WEIR_WORKERS"] = str(args.workers)
     if args.subset != "full":
-        os.environ.setdefault("WEIR_SLOW", "10")
+        os.environ.setdefault("WEIR_SLOW", "5")
     sys.path.insert(0, str(HERE))
     from harness import case
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # KeyboardInterrupt: clean up on the way out

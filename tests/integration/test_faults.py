@@ -6,7 +6,6 @@ import time
 from harness import wire
 from harness.case import Case, beyond_pgbouncer, subset, wait_until
 from harness.fake_backend import FakeBackend, columns, error, notice, parameter, ready, result, row
-from harness.util import SLOW
 from harness.wire import bind, cstr, execute, flush, msg, one, parse, query, sync
 
 LOST = "08...|57P0[123]"  # connection exceptions, or PostgreSQL's own words about its end
@@ -165,7 +164,7 @@ class Misbehaved(Case):
         return f
 
     def check_refused(self, script, pattern=".*", code=f"{LOST}|28...|XX000|53...", **options):
-        fake = self.fake(script, **{"server_connect_timeout": 3, "client_login_timeout": int(4 * SLOW), "query_wait_timeout": int(4 * SLOW), **options})
+        fake = self.fake(script, **{"server_connect_timeout": 3, "client_login_timeout": 4, "query_wait_timeout": 4, **options})
         e = self.refused()
         self.assertEqual(e.severity, "FATAL")
         self.assertRegex(e.message, pattern)

@@ -6,7 +6,7 @@ import time
 from harness import wire
 from harness.case import Case, background, beyond_pgbouncer, subset, wait_until
 from harness.fake_backend import FakeBackend, error
-from harness.util import SLOW, scaled
+from harness.util import scaled
 from harness.weir import IS_PGBOUNCER, WORKERS, Weir
 
 
@@ -393,7 +393,7 @@ class Timeouts(Case):
     def test_nobody_listening(self):
         with FakeBackend(lambda peer: None) as fake:
             port = fake.port
-        self.start(databases={"app": f"host=127.0.0.1 port={port} dbname=app", "good": "{pg}"}, query_wait_timeout=int(4 * SLOW), client_login_timeout=int(4 * SLOW))
+        self.start(databases={"app": f"host=127.0.0.1 port={port} dbname=app", "good": "{pg}"}, query_wait_timeout=4, client_login_timeout=4)
         e = self.refused()
         self.assertEqual(e.severity, "FATAL")
         self.assertRegex(e.code, "^(08|57)")
@@ -405,7 +405,7 @@ class Timeouts(Case):
             peer.startup()
             peer.recv_exact(1)
         with FakeBackend(silent) as fake:
-            self.start(databases={"app": fake.connstr, "good": "{pg}"}, server_connect_timeout=1, client_login_timeout=int(5 * SLOW), query_wait_timeout=int(5 * SLOW))
+            self.start(databases={"app": fake.connstr, "good": "{pg}"}, server_connect_timeout=1, client_login_timeout=5, query_wait_timeout=5)
             raws = [self.raw() for _ in range(5)]
             for r in raws:
                 r.send(wire.startup_packet({"user": "app", "database": "app"}))
@@ -618,7 +618,7 @@ class Addresses(Case):
         self.assertEqual([int(c.collect().value) for c in clients], list(range(40)))
 
     def test_a_host_name_that_does_not_resolve(self):
-        self.start(databases={"app": "host=no.such.host.invalid dbname=x", "good": "{pg}"}, query_wait_timeout=int(3 * SLOW), client_login_timeout=int(3 * SLOW))
+        self.start(databases={"app": "host=no.such.host.invalid dbname=x", "good": "{pg}"}, query_wait_timeout=3, client_login_timeout=3)
         e = self.refused()
         self.assertEqual(e.severity, "FATAL")
         self.assert_serves(database="good")

@@ -33,11 +33,13 @@ class Storms(Case):
         while not stop.is_set():
             try:
                 c = c or self.pg.connect()
-                rows = c.sql(f"select count(*), count(*) filter (where usename = 'app') from pg_stat_activity where datname = '{self.weir.dbname}' and usename <> 'postgres'")
+                count, who = c.sql("select count(*), string_agg(format('%s %s %s %s %s', pid, usename, state, wait_event, left(query, 30)), ' | ' order by backend_start) "
+                                   f"from pg_stat_activity where datname = '{self.weir.dbname}' and usename <> 'postgres'")[0]
                 seen["samples"] = seen.get("samples", 0) + 1
-                seen["most"] = max(seen.get("most", 0), int(rows[0][0]))
-                if seen["most"] > limit:
-                    seen.setdefault("evidence", [(self.pg.backends(self.weir.dbname), self.weir.pool())])
+                seen["most"] = max(seen.get("most", 0), int(count))
+                if int(count) > limit:
+                    seen["over"] = seen.get("over", 0) + 1
+                    seen.setdefault("evidence", who)
             except (OSError, wire.Closed, wire.PgError):
                 c = None  # PostgreSQL is being restarted
                 time.sleep(0.05)

@@ -153,7 +153,17 @@ class TrackerModel {
         if (ready_owed() == 0 && is_batch(queue.front().request)) unsynced = true;
     }
 
+    // A request in the midst of COPY data: nobody can tell what the server will answer.
+    [[nodiscard]] bool is_disturbed() const {
+        if (copy != CopyState::In && copy != CopyState::Both) return false;
+        for (size_t i = 1; i < queue.size() && queue[i].request != Request::CopyEnd; ++i) {
+            if (queue[i].request != Request::Sync && queue[i].origin != Origin::Faked) return true;
+        }
+        return false;
+    }
+
     Verdict error() {
+        if (is_disturbed()) return Verdict::Doubt;
         end_copy(true);
         const PendingReply head = queue.front();
         if (!is_batch(head.request))
