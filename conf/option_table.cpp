@@ -51,7 +51,7 @@ constexpr Option kOptions[] = {
     {Generic, "peer_id", T::Int, "0", kReload, kNotYet, &G::peer_id,
      "Number of this process among its peers, put into cancel keys; 0 means it has no peers.",
      within(0, 16383)},
-    {Generic, "pidfile", T::String, "", kRestart, kNotYet, &G::pidfile,
+    {Generic, "pidfile", T::String, "", kRestart, kInEffect, &G::pidfile,
      "File that receives the process id."},
     {Generic, "service_name", T::String, kUnset, kRestart, kNotYet, &G::job_name,
      "Older spelling of `job_name`.", kNone, kNoWords, kNoCheck, "job_name"},

@@ -6,6 +6,9 @@
 
 #include <algorithm>
 #include <atomic>
+#include <cerrno>
+#include <cstdio>
+#include <cstring>
 #include <thread>
 
 #include "conf/diff.h"
@@ -77,15 +80,29 @@ Status Control::listen() {
         listeners_.push_back(*fd);
         if (!entry.socket_file.empty()) {
             chmod(entry.socket_file.c_str(), static_cast<mode_t>(global.unix_socket_mode));
-            socket_files_.push_back(entry.socket_file);
+            files_.push_back(entry.socket_file);
         }
         log::info("listening on {}", entry.name);
     }
+    if (Status written = write_pidfile(); !written) return written;
     if (listeners_.empty()) {
         return fail("58000", failures.empty()
                                  ? "nowhere to listen on: set listen_addr or unix_socket_dir"
                                  : failures);
     }
+    return {};
+}
+
+Status Control::write_pidfile() {
+    const std::string& path = config_->global.pidfile;
+    if (path.empty()) return {};
+    std::FILE* file = std::fopen(path.c_str(), "w");
+    const bool is_written =
+        file != nullptr && std::fprintf(file, "%d\n", static_cast<int>(getpid())) > 0;
+    if (file == nullptr || std::fclose(file) != 0 || !is_written) {
+        return fail("58000", "cannot write pidfile " + path + ": " + std::strerror(errno));
+    }
+    files_.push_back(path);  // removed at the end like the socket files
     return {};
 }
 
@@ -111,9 +128,9 @@ void Control::stop_listening() {
     for (const int fd : listeners_)
         ::close(fd);
     listeners_.clear();
-    for (const std::string& file : socket_files_)
+    for (const std::string& file : files_)
         ::unlink(file.c_str());
-    socket_files_.clear();
+    files_.clear();
 }
 
 void Control::on_signal(int number) {

@@ -64,6 +64,7 @@ class Control final : public Inspector, public ConsoleOutlet {
     void recycle(const std::string& database, Instant now);
     void kill_clients(const std::string& database);
     void resolve_host(const std::string& host);
+    Status write_pidfile();
     void stop_listening();
     [[nodiscard]] bool can_stop();
     Status for_databases(const std::optional<std::string>& name,
@@ -84,7 +85,7 @@ class Control final : public Inspector, public ConsoleOutlet {
     Janitor janitor_;
     std::function<void(Instant)> on_tick_;
     std::vector<int> listeners_;
-    std::vector<std::string> socket_files_;
+    std::vector<std::string> files_;  // Unix sockets and pidfile, removed at the end
     std::vector<std::unique_ptr<SignalHandle>> signals_;
     std::optional<ShutdownMode> shutdown_;
     bool is_paused_ = false;

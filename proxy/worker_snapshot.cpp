@@ -80,7 +80,11 @@ WorkerSnapshot Worker::snapshot() {
         const ClientSession& session = *ctx_.clients_slab.at(slot);
         out.buffered_bytes += session.held.capacity() + session.outbox.capacity();
         if (session.phase == ClientPhase::Free || session.phase == ClientPhase::Closing) continue;
-        out.clients.push_back(row_of(session, ctx_.shared.names));
+        ClientRow row = row_of(session, ctx_.shared.names);
+        const Address local = ctx_.io.local_address(session.fd);
+        row.local_addr = local.host();
+        row.local_port = local.port();
+        out.clients.push_back(std::move(row));
     }
     for (ServerConnection* server = ctx_.owned.front(); server != nullptr;
          server = ctx_.owned.next(*server)) {

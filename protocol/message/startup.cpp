@@ -5,11 +5,13 @@
 
 namespace weir {
 
+// The last one counts, as in PostgreSQL.
 std::string_view StartupPacket::find(std::string_view name) const {
+    std::string_view found;
     for (const auto& [key, value] : parameters) {
-        if (key == name) return value;
+        if (key == name) found = value;
     }
-    return {};
+    return found;
 }
 
 bool StartupPacket::has(std::string_view name) const {

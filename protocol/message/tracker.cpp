@@ -138,8 +138,12 @@ void ProtocolTracker::finish_copy_in(bool failed, DroppedRequests& dropped) {
 }
 
 ProtocolTracker::Verdict ProtocolTracker::on_error(DroppedRequests& dropped) {
-    // With nothing owed it is the farewell of a server that closes (57P01 and its like).
-    if (count_ == 0) return Verdict::Forward;
+    // With nothing owed it is the farewell of a server that closes (57P01 and its like), or a Flush
+    // that the server could not read, after which it skips to Sync.
+    if (count_ == 0) {
+        skipping_ = unsynced_ = true;
+        return Verdict::Forward;
+    }
     if (copy_ == CopyState::In || copy_ == CopyState::Both) {
         // A request among the COPY data is an error to the server, which eats that message: nobody
         // can tell from here which of those behind it will be answered.

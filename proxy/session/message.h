@@ -20,9 +20,9 @@ namespace weir {
 // objects are touched. Instants are of the process's clock.
 struct ClientRow {
     uint64_t id = 0;
-    std::string user, database, addr, application_name;
+    std::string user, database, addr, local_addr, application_name;
     const char* state = "idle";  // active, idle, waiting, active_cancel_req, waiting_cancel_req
-    uint16_t port = 0;
+    uint16_t port = 0, local_port = 0;
     Instant connected_at, requested_at;
     Instant waiting_since;  // never = not waiting
     uint64_t link = 0;      // id of the linked server, 0 = none

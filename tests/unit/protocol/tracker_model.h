@@ -48,7 +48,10 @@ class TrackerModel {
             case BackendTag::NoticeResponse:
             case BackendTag::ParameterStatus:
             case BackendTag::NotificationResponse: return Verdict::Forward;
-            case BackendTag::ErrorResponse: return queue.empty() ? Verdict::Forward : error();
+            case BackendTag::ErrorResponse:
+                if (!queue.empty()) return error();
+                skipping = unsynced = true;
+                return Verdict::Forward;
             default: break;
         }
         if (queue.empty()) return Verdict::Doubt;
