@@ -55,9 +55,9 @@ TEST_CASE("a start-up message gives its version and parameters in order") {
     CHECK(parsed->find("options").empty());
 }
 
-TEST_CASE("the first of two equal parameters counts") {
+TEST_CASE("the last of two equal parameters counts") {
     const std::string bytes = packet(kProtocol30, "user\0a\0user\0b\0\0"s);
-    CHECK(parse(bytes)->find("user") == "a");
+    CHECK(parse(bytes)->find("user") == "b");
 }
 
 TEST_CASE("a start-up message without parameters is well formed") {

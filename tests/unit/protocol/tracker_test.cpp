@@ -163,8 +163,9 @@ TEST_CASE("an error in a batch drops it up to its Sync") {
     });
 }
 
-TEST_CASE("a farewell with nothing owed goes to the client") {
-    check_all({"<E =free", ">Q <C <ZI <E =free", ">P <1 <E =busy"});
+TEST_CASE(
+    "an error with nothing owed goes to the client, and the server is not used again as it is") {
+    check_all({"<E =skip =busy", ">Q <C <ZI <E =skip =busy", ">P <1 <E =skip =busy >S <ZI =free"});
 }
 
 TEST_CASE("a function call is answered like a query") {
