@@ -323,6 +323,9 @@ void Servers::clean(ServerConnection& server) {
 
 void Servers::on_cancel_done(ServerConnection& server) {
     if (server.phase == ServerPhase::BeingCancelled && server.cancels_in_flight == 0) {
+        // It may have said farewell (57P01) while it was withheld.
+        if (!server.is_clean())
+            return close(server, "server sent something unexpected while withheld");
         ctx_.leasing->give_back(server, false);
     }
 }

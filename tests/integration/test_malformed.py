@@ -446,6 +446,21 @@ class LoggedIn(Malformed):
         self.assert_idle(60)
 
     @subset("asan")
+    def test_no_server_is_left_skipping_to_a_sync(self):
+        """After an error in an extended message PostgreSQL ignores everything up to a Sync: the next client must not run into that."""
+        self.start(default_pool_size=1)
+        for kind in "PBDECHcdfFS":
+            for body in (b"\0" * 9, b"x"):
+                for leave in (wire.Wire.reset, wire.Wire.close):
+                    c = self.client()
+                    c.send(msg(kind, body))
+                    leave(c)
+                    try:
+                        self.assert_serves()
+                    except Exception as e:
+                        raise AssertionError(f"after {kind} with {body}: {e!r}") from e
+
+    @subset("asan")
     def test_mutated_conversations(self):
         """Good conversations with a few bytes changed, in pieces: whatever happens, others get what they ask for."""
         chance = random.Random(31337)

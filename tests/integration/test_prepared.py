@@ -168,7 +168,7 @@ class Statements(Case):
         a, b = self.clients(2)
         a.send(P("s", "select pg_backend_pid(), 'a' || $1"), S).collect().check()
         b.send(P("s", "select pg_backend_pid(), 'b' || $1"), S).collect().check()
-        pids = set()
+        pids = {c.send(B("", "s", [0]), E(), S).collect().check().rows[0][0] for c in (a, b)}
         for holder, user, token in ((a, b, "b"), (b, a, "a")) * 3:
             holder.sql("begin")
             row = user.send(B("", "s", [1]), E(), S).collect().check().rows[0]

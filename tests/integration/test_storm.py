@@ -23,6 +23,9 @@ SEED = int(os.environ.get("STORM_SEED", str(random.randrange(1 << 30))))
 
 
 class Storms(Case):
+    COUNT = ("select count(*), string_agg(format('%s %s %s %s %s', pid, usename, state, wait_event, left(query, 30)), ' | ' order by backend_start) "
+             "from pg_stat_activity where datname = '{}' and usename <> 'postgres'")
+
     def process(self, users, clients, seconds, first):
         return subprocess.Popen([sys.executable, "-m", "harness.storm", self.weir.host, str(self.weir.port), "app", users, str(clients), str(seconds), str(SEED), str(first)],
                                 cwd=HERE, stdout=subprocess.PIPE, text=True)
@@ -33,8 +36,12 @@ class Storms(Case):
         while not stop.is_set():
             try:
                 c = c or self.pg.connect()
-                count, who = c.sql("select count(*), string_agg(format('%s %s %s %s %s', pid, usename, state, wait_event, left(query, 30)), ' | ' order by backend_start) "
-                                   f"from pg_stat_activity where datname = '{self.weir.dbname}' and usename <> 'postgres'")[0]
+                count, who = c.sql(self.COUNT.format(self.weir.dbname))[0]
+                if int(count) > limit:
+                    # A server that was told to leave is gone for the pooler before PostgreSQL has ended its process: an excess counts
+                    # when it lasts.
+                    time.sleep(0.1)
+                    count, who = c.sql(self.COUNT.format(self.weir.dbname))[0]
                 seen["samples"] = seen.get("samples", 0) + 1
                 seen["most"] = max(seen.get("most", 0), int(count))
                 if int(count) > limit:
