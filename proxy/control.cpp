@@ -320,9 +320,8 @@ Status Control::reload() {
             recycled.push_back(state.name);
     });
     pools_.configure(*config_);
-    const Instant now = clock_.now();
     for (const std::string& name : recycled)
-        recycle(name, now);
+        recycle(name);
     WorkerMessage message;
     message.kind = WorkerMessage::Kind::ConfigChanged;
     message.config = config_;
@@ -337,11 +336,11 @@ Status Control::reload() {
 }
 
 // Connections of the database lead elsewhere now: idle ones are closed, others when they come back.
-void Control::recycle(const std::string& database, Instant now) {
+void Control::recycle(const std::string& database) {
     pools_.for_each_pool([&](Pool& pool) {
         if (pool.key().database != database) return;
         pool.recycle();
-        janitor_.close_idle(pool, now);
+        janitor_.close_idle(pool, "database configuration changed");
     });
 }
 
@@ -380,9 +379,8 @@ Status Control::pause(const std::optional<std::string>& database) {
     });
     if (!paused) return paused;
     if (!database) is_paused_ = true;
-    const Instant now = clock_.now();
     pools_.for_each_pool([&](Pool& pool) {
-        if (pool.database_state().paused.load()) janitor_.close_idle(pool, now);
+        if (pool.database_state().paused.load()) janitor_.close_idle(pool, "pooler paused");
     });
     return {};
 }
@@ -423,9 +421,8 @@ Status Control::kill(const std::optional<std::string>& database) {
     });
     if (!marked) return marked;
     kill_clients(database.value_or(""));
-    const Instant now = clock_.now();
     pools_.for_each_pool([&](Pool& pool) {
-        if (pool.database_state().paused.load()) janitor_.close_idle(pool, now);
+        if (pool.database_state().paused.load()) janitor_.close_idle(pool, "database killed");
     });
     return {};
 }

@@ -61,7 +61,7 @@ class Control final : public Inspector, public ConsoleOutlet {
     void on_message(ControlMessage& message);
     void on_tick();
     void on_signal(int number);
-    void recycle(const std::string& database, Instant now);
+    void recycle(const std::string& database);
     void kill_clients(const std::string& database);
     void resolve_host(const std::string& host);
     Status write_pidfile();

@@ -2,8 +2,6 @@
 
 #include <algorithm>
 
-#include "protocol/message/writer.h"
-
 namespace weir {
 
 WorkerId Janitor::next_opener() {
@@ -11,14 +9,14 @@ WorkerId Janitor::next_opener() {
 }
 
 void Janitor::tick(Instant now) {
-    std::vector<ServerConnection*> expired;
+    std::vector<Pool::Expired> expired;
     bool is_somebody_starved = false;
     std::vector<Pool*> pools;
     pools_.for_each_pool([&](Pool& pool) { pools.push_back(&pool); });
     for (Pool* pool : pools) {
         pool->take_expired(kControlWorker, now, expired);
-        for (ServerConnection* server : expired)
-            close(*pool, *server, now);
+        for (const Pool::Expired& it : expired)
+            close(*pool, *it.server, it.reason);
         expired.clear();
         open_wanted(*pool, now);
         is_somebody_starved = is_somebody_starved ||
@@ -45,25 +43,24 @@ void Janitor::open_elsewhere(ServerConnection* server) {
     exchange_.post(server->load_owner().worker, std::move(message));
 }
 
-void Janitor::close(Pool& pool, ServerConnection& server, Instant now) {
-    Io& io = exchange_.io(server.registered_with);
-    io.remove(server.fd);
-    std::string terminate;
-    write_empty(terminate, FrontendTag::Terminate);
-    const iovec piece{terminate.data(), terminate.size()};
-    (void)io.send(server.fd, {&piece, 1});  // a courtesy; the close says the same
-    io.close(server.fd);
-    const Pool::Retired retired = pool.retire(server, kControlWorker, now, std::nullopt);
-    if (retired.open == nullptr) return;
-    pool.hand_opening(*retired.open, next_opener());
-    open_elsewhere(retired.open);
+// The worker whose loop watches the socket says farewell to it.
+void Janitor::close(Pool& pool, ServerConnection& server, std::string_view reason) {
+    pool.announce_leaving(server);
+    WorkerMessage message;
+    message.kind = WorkerMessage::Kind::CloseServer;
+    message.server = &server;
+    message.server_id = server.id;
+    message.text = reason;
+    const WorkerId home = server.registered_with;
+    pool.hand_over(server, home);
+    exchange_.post(home, std::move(message));
 }
 
-void Janitor::close_idle(Pool& pool, Instant now) {
+void Janitor::close_idle(Pool& pool, std::string_view reason) {
     std::vector<ServerConnection*> idle;
     pool.take_all_idle(kControlWorker, idle);
     for (ServerConnection* server : idle)
-        close(pool, *server, now);
+        close(pool, *server, reason);
 }
 
 void Janitor::serve_waiters(Pool& pool, Instant now) {
@@ -84,22 +81,32 @@ void Janitor::relieve(Instant now) {
     });
     std::sort(needy.begin(), needy.end(),
               [](const auto& a, const auto& b) { return a.first < b.first; });
+    size_t demand = 0;
     for (const auto& [since, pool] : needy) {
-        ServerConnection* server = pool->want_open(next_opener(), now);
-        if (server == nullptr && evict_for(*pool, now))
-            server = pool->want_open(next_opener(), now);
-        if (server != nullptr) open_elsewhere(server);
+        if (ServerConnection* server = pool->want_open(next_opener(), now)) {
+            open_elsewhere(server);
+            continue;
+        }
+        const Pool::Counts counts = pool->counts();
+        demand += counts.waiting - std::min(counts.waiting, counts.opening);
+        evict_for(*pool, demand);
     }
 }
 
-// Closes the least recently used idle connection that stands in the way of `needy`.
-bool Janitor::evict_for(Pool& needy, Instant now) {
+// Closes the least recently used idle connection that stands in the way of `needy`, unless enough
+// for `demand` are leaving already; the unit that it frees is dealt when it is gone.
+void Janitor::evict_for(Pool& needy, size_t demand) {
     const auto is_full = [](const Cap& cap) {
         return cap.limit() > 0 && cap.used() >= cap.limit();
     };
-    const bool db_full = is_full(needy.database_state().servers);
-    const bool user_full = is_full(needy.user_state().servers);
-    if (!db_full && !user_full) return false;
+    const Cap& db_cap = needy.database_state().servers;
+    const Cap& user_cap = needy.user_state().servers;
+    const bool db_full = is_full(db_cap);
+    const bool user_full = is_full(user_cap);
+    if (!db_full && !user_full) return;
+    const int leaving =
+        std::max(db_full ? db_cap.leaving() : 0, user_full ? user_cap.leaving() : 0);
+    if (static_cast<size_t>(std::max(leaving, 0)) >= demand) return;
     Pool* victim = nullptr;
     Instant oldest;
     pools_.for_each_pool([&](Pool& pool) {
@@ -113,12 +120,10 @@ bool Janitor::evict_for(Pool& needy, Instant now) {
             oldest = idle_since;
         }
     });
-    if (victim == nullptr) return false;
+    if (victim == nullptr) return;
     Instant idle_since;
     ServerConnection* server = victim->take_lru_idle(kControlWorker, &idle_since);
-    if (server == nullptr) return false;
-    close(*victim, *server, now);
-    return true;
+    if (server != nullptr) close(*victim, *server, "evicted");
 }
 
 }  // namespace weir

@@ -3,7 +3,7 @@
 // whoever waits longest. Owner: Control. Thread: control.
 #pragma once
 
-#include <functional>
+#include <string_view>
 #include <vector>
 
 #include "proxy/pool/pool_set.h"
@@ -25,15 +25,15 @@ class Janitor {
     // longest.
     void relieve(Instant now);
     // Closes the idle connections of a pool (PAUSE, RELOAD, KILL).
-    void close_idle(Pool& pool, Instant now);
+    void close_idle(Pool& pool, std::string_view reason);
     // RESUME, or a new limit: idle connections and new ones for those who wait.
     void serve_waiters(Pool& pool, Instant now);
 
   private:
-    void close(Pool& pool, ServerConnection& server, Instant now);
+    void close(Pool& pool, ServerConnection& server, std::string_view reason);
     void open_elsewhere(ServerConnection* server);
     void open_wanted(Pool& pool, Instant now);
-    bool evict_for(Pool& needy, Instant now);
+    void evict_for(Pool& needy, size_t demand);
     WorkerId next_opener();
 
     PoolSet& pools_;

@@ -69,6 +69,9 @@ void Worker::on_message(WorkerMessage& message) {
             leasing_.on_wait_failed(message.grant, Error(message.sqlstate, message.text));
             break;
         case WorkerMessage::Kind::OpenServer: servers_.open(*message.server); break;
+        case WorkerMessage::Kind::CloseServer:
+            servers_.on_close_request(*message.server, message.server_id, message.text);
+            break;
         case WorkerMessage::Kind::Cancel:
             cancels_.carry_out(message.client.slot, message.secret, message.requester);
             break;

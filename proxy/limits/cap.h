@@ -31,11 +31,17 @@ class Cap {
     }
     [[nodiscard]] bool is_over() const { return limit() > 0 && used() > limit(); }
 
+    // Units in use whose holder has been told to go: they come free by themselves.
+    void leave() { leaving_.fetch_add(1, std::memory_order_relaxed); }
+    void left() { leaving_.fetch_sub(1, std::memory_order_relaxed); }
+    [[nodiscard]] int leaving() const { return leaving_.load(std::memory_order_relaxed); }
+
     std::atomic<bool> starved{false};
 
   private:
     std::atomic<int> limit_{0};
     std::atomic<int> used_{0};
+    std::atomic<int> leaving_{0};
 };
 
 }  // namespace weir

@@ -163,7 +163,7 @@ Pool::Released Pool::release(ServerConnection& server, WorkerId me, Instant now,
         last_failure_.reset();
     }
     const bool is_over =
-        settings_.size > 0 && total() > static_cast<size_t>(settings_.size + settings_.reserve);
+        settings_.size > 0 && staying() > static_cast<size_t>(settings_.size + settings_.reserve);
     const bool is_single_use = settings_.lifetime.count() == 0 && !is_new;
     if (server.epoch != epoch_ || is_over || is_single_use || database_state_.removed.load() ||
         database_state_.servers.is_over() || user_state_.servers.is_over()) {
@@ -181,7 +181,7 @@ Pool::Released Pool::release(ServerConnection& server, WorkerId me, Instant now,
     }
     const bool others_starve = database_state_.servers.starved.load(std::memory_order_acquire) ||
                                user_state_.servers.starved.load(std::memory_order_acquire);
-    const bool is_surplus = settings_.size > 0 && total() > static_cast<size_t>(settings_.size);
+    const bool is_surplus = settings_.size > 0 && staying() > static_cast<size_t>(settings_.size);
     if (is_paused() || is_surplus || (others_starve && !is_new) ||
         (is_expired(server, now) && !is_new)) {
         out.kind = Released::Kind::MustClose;
@@ -205,11 +205,17 @@ Pool::Retired Pool::retire(ServerConnection& server, WorkerId me, Instant now,
     size_t& count = owner.state == LedgerState::Opening ? opening_ : leased_;
     WEIR_CHECK(count > 0);
     --count;
+    const bool is_leaving = server.is_leaving;
     server.reset();
     set_owner(server, LedgerState::Free, kNoWorker);
     free_slots_.push_back(server.slot);
     database_state_.servers.release();
     user_state_.servers.release();
+    if (is_leaving) {
+        --leaving_;
+        database_state_.servers.left();
+        user_state_.servers.left();
+    }
     if (failure && owner.state == LedgerState::Opening) {
         backoff_.on_failure(now, settings_.login_retry);
         last_failure_ = failure;
@@ -252,7 +258,7 @@ ServerConnection* Pool::take_lru_idle(WorkerId me, Instant* idle_since) {
     return oldest;
 }
 
-void Pool::take_expired(WorkerId me, Instant now, std::vector<ServerConnection*>& out) {
+void Pool::take_expired(WorkerId me, Instant now, std::vector<Expired>& out) {
     const std::lock_guard lock(mutex_);
     for (IdleList& list : idle_) {
         ServerConnection* next = nullptr;
@@ -264,11 +270,11 @@ void Pool::take_expired(WorkerId me, Instant now, std::vector<ServerConnection*>
                                  now - last_lifetime_close_ >= settings_.lifetime / settings_.size);
             const bool is_unused = settings_.idle_timeout.count() > 0 &&
                                    now - server->idle_since >= settings_.idle_timeout &&
-                                   total() - out.size() > static_cast<size_t>(settings_.size_min);
+                                   staying() - out.size() > static_cast<size_t>(settings_.size_min);
             if (!is_old && !is_unused) continue;
             if (is_old) last_lifetime_close_ = now;
             lease_idle(*server, server->load_owner().worker, me);
-            out.push_back(server);
+            out.push_back({server, is_old ? "server lifetime over" : "server idle timeout"});
         }
     }
 }
@@ -288,7 +294,7 @@ ServerConnection* Pool::want_open(WorkerId opener, Instant now) {
     bool is_starved = false;
     if (ServerConnection* server = open_for_waiters(opener, now, &is_starved)) return server;
     const bool keeps_min = clients.load(std::memory_order_relaxed) > 0 || settings_.has_forced_user;
-    const bool is_below_min = total() < static_cast<size_t>(std::max(settings_.size_min, 0));
+    const bool is_below_min = staying() < static_cast<size_t>(std::max(settings_.size_min, 0));
     if (!keeps_min || !is_below_min || is_paused() || database_state_.removed.load())
         return nullptr;
     if (credentials_.user.empty() || !backoff_.may_try(now) || !has_room(now)) return nullptr;
@@ -301,10 +307,20 @@ ServerConnection* Pool::want_open(WorkerId opener, Instant now) {
     return reserve_slot(opener, &is_starved);
 }
 
-void Pool::hand_opening(ServerConnection& server, WorkerId opener) {
+void Pool::hand_over(ServerConnection& server, WorkerId to) {
     const std::lock_guard lock(mutex_);
-    WEIR_CHECK(server.load_owner().state == LedgerState::Opening);
-    set_owner(server, LedgerState::Opening, opener);
+    const LedgerState state = server.load_owner().state;
+    WEIR_CHECK(state == LedgerState::Opening || state == LedgerState::Leased);
+    set_owner(server, state, to);
+}
+
+void Pool::announce_leaving(ServerConnection& server) {
+    const std::lock_guard lock(mutex_);
+    if (server.is_leaving) return;
+    server.is_leaving = true;
+    ++leaving_;
+    database_state_.servers.leave();
+    user_state_.servers.leave();
 }
 
 // ---- PAUSE, RESUME, RELOAD ----

@@ -7,7 +7,8 @@
 //   - Every method is short, does no I/O, and allocates only to make a new slot. It returns a
 //   verdict that
 //     the caller carries out after unlocking.
-//   - Counts: idle + leased + opening <= limit, checked at every reservation.
+//   - Counts: idle + leased + opening <= limit, checked at every reservation. A connection that is
+//     told to go stays leased until its process has ended.
 //   - Waiting is first come first served over all workers: nobody takes an idle connection past a
 //   waiter.
 //
@@ -120,15 +121,21 @@ class Pool {
     // Takes the least recently used idle connection (for eviction), leased to `me`; null when there
     // is none.
     ServerConnection* take_lru_idle(WorkerId me, Instant* idle_since);
-    // Idle connections past their time, leased to `me` for closing.
-    void take_expired(WorkerId me, Instant now, std::vector<ServerConnection*>& out);
+    // Idle connections past their time, leased to `me` for closing, and why.
+    struct Expired {
+        ServerConnection* server = nullptr;
+        const char* reason = "";
+    };
+    void take_expired(WorkerId me, Instant now, std::vector<Expired>& out);
     void take_all_idle(WorkerId me, std::vector<ServerConnection*>& out);
     // A slot to open for min_pool_size or for those who wait, reserved for worker `opener`; null =
     // none.
     ServerConnection* want_open(WorkerId opener, Instant now);
 
-    // A slot reserved by one thread is to be opened by another.
-    void hand_opening(ServerConnection& server, WorkerId opener);
+    // The caller's connection, or slot to be opened, is for worker `to` to go on with.
+    void hand_over(ServerConnection& server, WorkerId to);
+    // The caller's connection is about to be closed: its units of shared limits will come free.
+    void announce_leaving(ServerConnection& server);
 
     // RESUME: an idle connection for the first waiter, if both are there.
     std::optional<Grant> match_waiter(Instant now);
@@ -175,6 +182,7 @@ class Pool {
     using IdleList = IntrusiveList<ServerConnection, IdleHook>;
 
     [[nodiscard]] size_t total() const { return idle_count_ + leased_ + opening_; }
+    [[nodiscard]] size_t staying() const { return total() - leaving_; }
     [[nodiscard]] bool is_paused() const {
         return database_state_.paused.load(std::memory_order_relaxed);
     }
@@ -205,6 +213,7 @@ class Pool {
     size_t idle_count_ = 0;
     size_t leased_ = 0;
     size_t opening_ = 0;
+    size_t leaving_ = 0;  // of leased_ and opening_: on their way out
     uint64_t last_ticket_ = 0;
     uint64_t epoch_ = 1;
     size_t host_cursor_ = 0;

@@ -12,7 +12,7 @@
 // of Idle under the mutex before it reads from it; any other worker may take it over likewise.
 //
 // Phases (the owner's alone): Connecting -> LoggingIn -> Ready <-> Relaying / Cleaning / Checking,
-// BeingCancelled = clean, but a cancel request for it is in flight.
+// BeingCancelled = clean, but a cancel request for it is in flight; Closing = see Farewell.
 #pragma once
 
 #include <atomic>
@@ -64,6 +64,7 @@ enum class ServerPhase : uint8_t {
     Checking,        // linked; server_check_query in flight
     Cleaning,        // no client: cancel, ROLLBACK, server_reset_query as needed
     BeingCancelled,  // clean, withheld until the cancel request has ended
+    Closing,         // told to go: its slot is free when its process has ended
 };
 
 struct IdleHook : ListHook {};
@@ -93,6 +94,8 @@ struct alignas(64) ServerConnection : IdleHook, OwnedHook, Deadline {
     bool is_new = false;               // its connect_query runs: not in the ledger as working yet
     bool is_own_query_failed = false;  // a query of ours (settings, check, reset) was refused
     bool is_stream_forwarded = false;  // the message whose body is passing belongs to the client
+    bool is_stream_over = false;       // the server has ended the connection
+    bool is_leaving = false;           // counted as leaving in the shared limits, see Pool
     uint16_t cancels_in_flight = 0;
     FrameParser parser{Direction::FromServer};
     ProtocolTracker tracker;

@@ -67,6 +67,7 @@ struct WorkerMessage {
         NewClient,      // fd, address, local: a connection dealt to this worker
         WaitFailed,     // grant.client, grant.ticket, text, sqlstate: it will not get one
         OpenServer,     // server: reserved for this worker, start to connect
+        CloseServer,    // server, server_id: leased to this worker to be closed; text = why
         Cancel,         // client, secret, requester: a cancel request for one of its sessions
         CancelDone,     // requester: the connection that brought it may be closed
         ConfigChanged,  // config
@@ -87,6 +88,7 @@ struct WorkerMessage {
     ClientId requester;
     Grant grant;
     ServerConnection* server = nullptr;
+    uint64_t server_id = 0;
     Address address;
     std::string text;
     std::string text2;

@@ -68,6 +68,11 @@ Relay::Step Relay::on_message(ClientSession& session, const Piece& piece) {
     }
     if (tag == FrontendTag::Password)
         return refuse(session, Error("08P01", "unexpected password message"));
+    // The server would answer it with an error that the tracker cannot expect: nothing is owed for
+    // a Flush, and a Sync that fails is followed by no ReadyForQuery.
+    const bool has_no_body = tag == FrontendTag::Sync || tag == FrontendTag::Flush;
+    if (has_no_body && piece.length != 4)
+        return refuse(session, Error("08P01", "invalid message format"));
     if (session.is_discarding_to_sync) return discard(session, piece);
     if (session.server == nullptr) {
         // Half a message and silence must not hold a server.

@@ -125,6 +125,7 @@ void Servers::on_event(ServerConnection& server, const IoEvent& event) {
         if (server.fd >= 0 && (event.writable || event.readable)) on_connected(server);
         return;
     }
+    if (server.phase == ServerPhase::Closing) return farewell_.on_readable(server);
     if (event.writable && server.writes) write(server);
     if (server.load_owner() != owner || server.fd < 0) return;
     if (event.readable && server.reads) read(server);
@@ -146,6 +147,7 @@ void Servers::read(ServerConnection& server) {
             const std::string text =
                 n == 0 ? "server conn crashed?" : std::strerror(static_cast<int>(-n));
             const bool is_login = server.phase == ServerPhase::LoggingIn;
+            server.is_stream_over = true;
             return close(server, text,
                          is_login ? std::optional<Error>(Error("08006", text)) : std::nullopt);
         }
@@ -245,6 +247,7 @@ void Servers::on_deadline(ServerConnection& server) {
         case ServerPhase::Relaying:
             if (is_stalled(server)) close(server, "server stopped in the middle of a message");
             return;
+        case ServerPhase::Closing: return farewell_.finish(server);
         default: return;
     }
 }
@@ -321,6 +324,15 @@ void Servers::clean(ServerConnection& server) {
     }
 }
 
+void Servers::on_close_request(ServerConnection& server, uint64_t id, std::string_view reason) {
+    // It may have ended by itself in the meantime, and the slot be another's.
+    const ServerOwner owner = server.load_owner();
+    if (server.id != id || owner.worker != ctx_.id || owner.state != LedgerState::Leased) return;
+    if (server.phase != ServerPhase::Ready) return;
+    ctx_.owned.push_back(server);
+    close(server, reason);
+}
+
 void Servers::on_cancel_done(ServerConnection& server) {
     if (server.phase == ServerPhase::BeingCancelled && server.cancels_in_flight == 0) {
         // It may have said farewell (57P01) while it was withheld.
@@ -381,6 +393,7 @@ void Servers::set_interest(ServerConnection& server, bool read, bool write) {
 
 void Servers::close(ServerConnection& server, std::string_view reason,
                     const std::optional<Error>& failure) {
+    if (server.phase == ServerPhase::Closing) return farewell_.finish(server);
     if (ctx_.config->global.log_disconnections && server.id != 0) {
         log::info("S-{:#x}: {}/{}@{}:{} closing because: {} (age={}s)", server.id,
                   server.pool->key().database, server.pool->key().user,
@@ -388,7 +401,6 @@ void Servers::close(ServerConnection& server, std::string_view reason,
                   server.address.is_set() ? server.address.port() : 0, reason,
                   (ctx_.now - server.connected_at).count() / 1'000'000);
     }
-    ctx_.cancels->forget(server);
     if (ClientSession* session = server.client) {
         const bool was_told = server.is_error_forwarded ||
                               (server.parser.is_mid_message() && server.is_stream_forwarded);
@@ -406,39 +418,15 @@ void Servers::close(ServerConnection& server, std::string_view reason,
         }
     }
     std::erase(unresolved_, &server);
-    ctx_.deadlines.disarm(server);
-    if (server.OwnedHook::is_linked()) ctx_.owned.remove(server);
-    if (server.fd >= 0) {
-        std::string terminate;
-        write_empty(terminate, FrontendTag::Terminate);
-        const iovec piece{terminate.data(), terminate.size()};
-        if (server.is_clean()) (void)ctx_.io.send(server.fd, {&piece, 1});  // a courtesy
-        if (server.registered_with != kNoWorker && server.registered_with != ctx_.id) {
-            ctx_.shared.exchange.io(server.registered_with).remove(server.fd);
-        }
-        ctx_.io.close(server.fd);
-    }
-    Pool& pool = *server.pool;
-    const Pool::Retired retired = pool.retire(server, ctx_.id, ctx_.now, failure);
-    for (const Grant& waiter : retired.failed) {
-        WorkerMessage message;
-        message.kind = WorkerMessage::Kind::WaitFailed;
-        message.grant = waiter;
-        message.sqlstate = failure->sqlstate;
-        message.text = failure->message;
-        ctx_.shared.exchange.post(waiter.client.worker, std::move(message));
-    }
-    if (retired.relieves) {
-        ControlMessage message;
-        message.kind = ControlMessage::Kind::Evict;
-        ctx_.shared.exchange.post_control(std::move(message));
-    }
-    if (retired.open != nullptr) open(*retired.open);
+    farewell_.begin(server, failure);
 }
 
+// The process ends: nobody waits for theirs.
 void Servers::close_all() {
-    while (ServerConnection* server = ctx_.owned.front())
+    while (ServerConnection* server = ctx_.owned.front()) {
         close(*server, "shutting down");
+        if (server->phase == ServerPhase::Closing) farewell_.finish(*server);
+    }
 }
 
 }  // namespace weir

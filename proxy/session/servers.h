@@ -5,6 +5,7 @@
 #include <optional>
 
 #include "proxy/session/context.h"
+#include "proxy/session/farewell.h"
 
 namespace weir {
 
@@ -22,10 +23,14 @@ class Servers {
     static Watch watch_of(const ServerConnection& server);
     void on_deadline(ServerConnection& server);
 
-    // Closes the socket and frees the slot. Its client, if any, is told (unless the server did) and
+    // Ends the connection, see Farewell. Its client, if any, is told (unless the server did) and
     // closed. `failure`: why it never came up.
     void close(ServerConnection& server, std::string_view reason,
                const std::optional<Error>& failure = std::nullopt);
+
+    // The control thread has taken it out of idle, to be closed; `id` is that of the connection
+    // meant.
+    void on_close_request(ServerConnection& server, uint64_t id, std::string_view reason);
 
     // Goes on with the clean-up of a connection without a client, as far as it can without waiting.
     void clean(ServerConnection& server);
@@ -56,6 +61,7 @@ class Servers {
     static constexpr Duration kCancelGrace = std::chrono::milliseconds(40);
 
     WorkerContext& ctx_;
+    Farewell farewell_{ctx_};
     std::vector<ServerConnection*> unresolved_;  // wait for the address of their host
 };
 

@@ -186,7 +186,7 @@ class PoolModel {
         WorkerId opener = worker;
         if (worker == kControl) {
             opener = static_cast<WorkerId>(random_.below(kWorkers));
-            pool_->hand_opening(*out.open, opener);
+            pool_->hand_over(*out.open, opener);
         }
         add_opening(out.open, opener);
     }
@@ -221,7 +221,12 @@ class PoolModel {
     void look_after() {
         std::vector<ServerConnection*> taken;
         const uint64_t choice = random_.below(6);
-        if (choice == 0) pool_->take_expired(kControl, now_, taken);
+        if (choice == 0) {
+            std::vector<Pool::Expired> expired;
+            pool_->take_expired(kControl, now_, expired);
+            for (const Pool::Expired& it : expired)
+                taken.push_back(it.server);
+        }
         if (choice == 1 && random_.chance(10)) pool_->recycle();
         if (choice == 2) {
             Instant since;

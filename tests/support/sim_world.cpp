@@ -336,7 +336,7 @@ void SimWorld::step_pause() {
     trace_.note("paused", pauses);
     for (Pool* pool : pools) {
         if (pauses) {
-            janitor_.close_idle(*pool, clock_.now());
+            janitor_.close_idle(*pool, "test");
         } else {
             janitor_.serve_waiters(*pool, clock_.now());
         }
@@ -466,7 +466,8 @@ void SimWorld::finish() {
     std::vector<Pool*> pools;
     pools_.for_each_pool([&](Pool& pool) { pools.push_back(&pool); });
     for (Pool* pool : pools)
-        janitor_.close_idle(*pool, clock_.now());
+        janitor_.close_idle(*pool, "test");
+    if (!wait_until_calm()) return;
     if (pools_.clients.used() != 0) trace_.fail("units of max_client_conn are left over");
     for (auto& it : workers_) {
         WorkerMessage stop;

@@ -367,19 +367,20 @@ TEST_CASE_FIXTURE(Fixture, "idle connections are taken when they were unused for
     settings.idle_timeout = seconds(10);
     configure();
     ServerConnection& a = open_idle();
-    std::vector<ServerConnection*> taken;
+    std::vector<Pool::Expired> taken;
     pool.take_expired(kMe, Instant{now.us + 9'999'999}, taken);
     CHECK(taken.empty());
     pool.take_expired(kOther, now + seconds(10), taken);
     REQUIRE(taken.size() == 1);
-    CHECK(taken[0] == &a);
+    CHECK(taken[0].server == &a);
+    CHECK(taken[0].reason == std::string_view("server idle timeout"));
     CHECK(a.load_owner().worker == kOther);
     check_counts(0, 1, 0, 0);
 }
 
 TEST_CASE_FIXTURE(Fixture, "idle connections past their lifetime are taken one after the other") {
     open_two_idle();
-    std::vector<ServerConnection*> taken;
+    std::vector<Pool::Expired> taken;
     now = now + seconds(3600);
     pool.take_expired(kMe, now, taken);
     CHECK(taken.size() == 1);
@@ -402,7 +403,7 @@ TEST_CASE_FIXTURE(Fixture, "a pool at its minimum keeps unused connections") {
     settings.idle_timeout = seconds(10);
     configure();
     open_two_idle();
-    std::vector<ServerConnection*> taken;
+    std::vector<Pool::Expired> taken;
     pool.take_expired(kMe, now + seconds(10), taken);
     CHECK(taken.empty());
 }
@@ -412,7 +413,7 @@ TEST_CASE_FIXTURE(Fixture, "unused connections are taken down to the minimum, no
     settings.idle_timeout = seconds(10);
     configure();
     open_two_idle();
-    std::vector<ServerConnection*> taken;
+    std::vector<Pool::Expired> taken;
     pool.take_expired(kMe, now + seconds(10), taken);
     CHECK(taken.size() == 1);
 }
@@ -497,7 +498,7 @@ TEST_CASE_FIXTURE(Fixture, "the same secret again keeps the keys, another one do
 
 TEST_CASE_FIXTURE(Fixture, "a slot can be handed to another worker to open") {
     ServerConnection* a = pool.acquire(waiter(), kMe, now).open;
-    pool.hand_opening(*a, kOther);
+    pool.hand_over(*a, kOther);
     CHECK(a->load_owner() == ServerOwner{LedgerState::Opening, kOther, a->generation});
     CHECK(pool.release(*a, kOther, now, true).kind == Kind::Granted);
 }
