@@ -287,6 +287,12 @@ constexpr Option kOptions[] = {
      "leaves it to the kernel.",
      kCount},
 
+    {Weir, "fifo_slack_us", T::Int, "500", kReload, kInEffect, &G::fifo_slack_us,
+     "Microseconds by which a client may be served before one that has waited longer, when it is "
+     "on "
+     "the worker that has the free server: moving a server to another worker costs CPU. 0 is "
+     "strictly first come, first served.",
+     within(0, 1'000'000)},
     {Weir, "login_burst", T::Int, "32", kReload, kInEffect, &G::login_burst,
      "Server logins that one pool may have under way at the same time.", within(1, 10'000)},
     {Weir, "workers", T::Int, "0", kRestart, kInEffect, &G::workers,

@@ -133,7 +133,7 @@ void Worker::kill(const WorkerMessage& message) {
     std::vector<ServerConnection*> mine;
     for (ServerConnection* server = ctx_.owned.front(); server != nullptr;
          server = ctx_.owned.next(*server)) {
-        if (is_meant(server->pool)) mine.push_back(server);
+        if (server->phase != ServerPhase::Closing && is_meant(server->pool)) mine.push_back(server);
     }
     for (ServerConnection* server : mine) {
         if (server->OwnedHook::is_linked()) servers_.close(*server, message.text2);

@@ -1,6 +1,7 @@
 #include "proxy/net/output.h"
 
 #include <cerrno>
+#include <cstring>
 
 namespace weir {
 
@@ -8,6 +9,7 @@ ssize_t Output::flush(Io& io, int fd, ByteQueue& backlog) {
     size_t total = overflow_.size();
     for (size_t i = 0; i < count_; ++i)
         total += pieces_[i].iov_len;
+    if (count_ > 1 && total <= kJoinBytes && overflow_.empty()) join(total);
     size_t sent = 0;
     if (backlog.empty() && count_ > 0) {
         const ssize_t n = io.send(fd, {pieces_.data(), count_});
@@ -36,6 +38,16 @@ ssize_t Output::flush(Io& io, int fd, ByteQueue& backlog) {
     }
     clear();
     return static_cast<ssize_t>(total);
+}
+
+void Output::join(size_t total) {
+    uint8_t* at = joined_.get();
+    for (size_t i = 0; i < count_; ++i) {
+        std::memcpy(at, pieces_[i].iov_base, pieces_[i].iov_len);
+        at += pieces_[i].iov_len;
+    }
+    pieces_[0] = {joined_.get(), total};
+    count_ = 1;
 }
 
 int flush_backlog(Io& io, int fd, ByteQueue& backlog) {

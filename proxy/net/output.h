@@ -69,10 +69,16 @@ class Output {
     static constexpr size_t kPieces = 64;
     static constexpr size_t kScratchBytes = 64 * 1024;
 
+    // Few bytes in many pieces cost more to gather in the kernel than to copy here.
+    static constexpr size_t kJoinBytes = 4 * 1024;
+
+    void join(size_t total);
+
     std::array<iovec, kPieces> pieces_;
     size_t count_ = 0;
     std::unique_ptr<uint8_t[]> scratch_ = std::make_unique<uint8_t[]>(kScratchBytes);
     size_t scratch_used_ = 0;
+    std::unique_ptr<uint8_t[]> joined_ = std::make_unique<uint8_t[]>(kJoinBytes);
     ByteQueue overflow_;  // only when a batch has more pieces than fit
 };
 

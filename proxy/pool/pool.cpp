@@ -140,9 +140,24 @@ bool Pool::leave(Waiter& waiter) {
 
 // ---- release ----
 
-Grant Pool::grant_front(ServerConnection& server) {
-    Waiter* waiter = waiters_.pop_front();
-    return {waiter->client, waiter->ticket, &server, waiter->since};
+Grant Pool::grant_to(Waiter& waiter, ServerConnection& server) {
+    waiters_.remove(waiter);
+    return {waiter.client, waiter.ticket, &server, waiter.since};
+}
+
+// The first of the queue; or, since moving the connection's socket to another worker costs two
+// system calls and maybe a wake-up, one of `me` that came at most fifo_slack later. There must be
+// somebody.
+Waiter& Pool::next_waiter(WorkerId me) {
+    Waiter& first = *waiters_.front();
+    if (settings_.fifo_slack.count() == 0) return first;
+    const Instant latest = first.since + settings_.fifo_slack;
+    Waiter* candidate = &first;
+    for (int i = 0; i < kLookAhead && candidate != nullptr && candidate->since <= latest; ++i) {
+        if (candidate->client.worker == me) return *candidate;
+        candidate = waiters_.next(*candidate);
+    }
+    return first;
 }
 
 bool Pool::is_expired(const ServerConnection& server, Instant now) const {
@@ -172,7 +187,7 @@ Pool::Released Pool::release(ServerConnection& server, WorkerId me, Instant now,
     }
     if (!waiters_.empty() && !is_paused()) {
         out.kind = Released::Kind::Granted;
-        out.grant = grant_front(server);
+        out.grant = grant_to(next_waiter(me), server);
         server.idle_since = {};
         set_owner(server, LedgerState::Leased, out.grant.client.worker);
         bool is_starved = false;
@@ -332,7 +347,7 @@ std::optional<Grant> Pool::match_waiter(Instant) {
     ServerConnection* server = pop_idle(to);
     const WorkerId home = server->load_owner().worker;
     lease_idle(*server, home, to);
-    return grant_front(*server);
+    return grant_to(*waiters_.front(), *server);
 }
 
 std::vector<Grant> Pool::take_waiters() {

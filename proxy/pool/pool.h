@@ -9,8 +9,8 @@
 //     the caller carries out after unlocking.
 //   - Counts: idle + leased + opening <= limit, checked at every reservation. A connection that is
 //     told to go stays leased until its process has ended.
-//   - Waiting is first come first served over all workers: nobody takes an idle connection past a
-//   waiter.
+//   - Waiting is first come first served over all workers, but for fifo_slack: nobody takes an idle
+//     connection past a waiter.
 //
 // Thread: any.
 #pragma once
@@ -57,6 +57,8 @@ struct PoolSettings {
     Duration idle_timeout = Duration(0);
     Duration login_retry = Duration(0);
     int login_burst = 32;
+    Duration fifo_slack =
+        Duration(0);  // how much later than the first a local waiter may have come
     bool round_robin = false;
     bool has_forced_user = false;
 };
@@ -180,6 +182,7 @@ class Pool {
 
   private:
     using IdleList = IntrusiveList<ServerConnection, IdleHook>;
+    static constexpr int kLookAhead = 16;  // of waiters, under the mutex
 
     [[nodiscard]] size_t total() const { return idle_count_ + leased_ + opening_; }
     [[nodiscard]] size_t staying() const { return total() - leaving_; }
@@ -193,7 +196,8 @@ class Pool {
     void lease_idle(ServerConnection& server, WorkerId home, WorkerId me);
     ServerConnection* reserve_slot(WorkerId opener, bool* is_starved);
     ServerConnection* open_for_waiters(WorkerId opener, Instant now, bool* is_starved);
-    Grant grant_front(ServerConnection& server);
+    Grant grant_to(Waiter& waiter, ServerConnection& server);
+    Waiter& next_waiter(WorkerId me);
     [[nodiscard]] bool is_expired(const ServerConnection& server, Instant now) const;
 
     const PoolKey key_;

@@ -12,6 +12,7 @@ PoolSettings PoolSet::settings_of(const Config& config, const DatabaseConfig& da
     out.lifetime = effective_server_lifetime(config, database);
     out.idle_timeout = config.global.server_idle_timeout;
     out.login_retry = config.global.server_login_retry;
+    out.fifo_slack = std::chrono::microseconds(config.global.fifo_slack_us);
     out.login_burst = config.global.login_burst;
     out.round_robin = config.global.server_round_robin;
     out.has_forced_user = database.user.has_value();

@@ -40,6 +40,7 @@ class PoolModel {
         settings_.login_retry = std::chrono::milliseconds(1);
         settings_.login_burst = 1 + static_cast<int>(random_.below(4));
         settings_.round_robin = random_.chance(30);
+        if (random_.chance(50)) settings_.fifo_slack = Duration(random_.below(2000));
         database_.servers.set_limit(random_.chance(30) ? settings_.size : 0);
         pool_ =
             std::make_unique<Pool>(PoolKey{"d", "u"}, DatabaseConfig(), database_, user_, kWorkers);
@@ -126,21 +127,26 @@ class PoolModel {
     }
 
     void give_back(ServerConnection& server, WorkerId worker, bool is_new) {
-        const uint64_t first = lowest_ticket();
+        const Instant first = first_arrival();
         const Pool::Released out = pool_->release(server, worker, now_, is_new);
         switch (out.kind) {
             case Pool::Released::Kind::Idle:
-                if (first != 0) fail("went idle while somebody waits");
+                if (!first.is_never()) fail("went idle while somebody waits");
                 idle_.insert(&server);
                 break;
-            case Pool::Released::Kind::Granted: granted(out.grant, first); break;
+            case Pool::Released::Kind::Granted:
+                granted(out.grant, first, settings_.fifo_slack);
+                break;
             case Pool::Released::Kind::MustClose: retire(server, worker, std::nullopt); break;
         }
         add_opening(out.open, worker);
     }
 
-    void granted(const Grant& grant, uint64_t first) {
-        if (grant.ticket != first) fail("not the first of the queue was served");
+    // Within the slack, but then on the worker of the connection; else the very first.
+    void granted(const Grant& grant, Instant first, Duration slack) {
+        if (grant.waiting_since > first + slack) fail("not the first of the queue was served");
+        if (slack.count() == 0 && lowest_ticket() != 0 && lowest_ticket() < grant.ticket)
+            fail("not the first of the queue was served");
         grants_.push_back(grant);
     }
 
@@ -247,16 +253,26 @@ class PoolModel {
     }
 
     void serve_waiters() {
-        for (uint64_t first = lowest_ticket();; first = lowest_ticket()) {
+        for (Instant first = first_arrival();; first = first_arrival()) {
             const auto grant = pool_->match_waiter(now_);
             if (!grant) return;
             if (!idle_.erase(grant->server)) fail("granted a connection that was not idle");
-            granted(*grant, first);
+            granted(*grant, first, Duration(0));
         }
     }
 
     void add_opening(ServerConnection* server, WorkerId worker) {
         if (server != nullptr) opening_.push_back({server, worker});
+    }
+
+    // Never when nobody waits.
+    [[nodiscard]] Instant first_arrival() const {
+        Instant out;
+        for (const auto& waiter : waiters_) {
+            const bool is_earlier = out.is_never() || waiter->since < out;
+            if (waiter->is_linked() && is_earlier) out = waiter->since;
+        }
+        return out;
     }
 
     [[nodiscard]] uint64_t lowest_ticket() const {

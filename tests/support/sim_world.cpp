@@ -105,6 +105,7 @@ ConfigPtr SimWorld::make_config() const {
     auto out = std::make_shared<Config>();
     GlobalConfig& global = out->global;
     global.auth_type = AuthType::Trust;
+    global.fifo_slack_us = 0;  // so that the order can be checked
     global.default_pool_size = plan_.pool_size;
     global.reserve_pool_size = plan_.reserve;
     global.reserve_pool_timeout = std::chrono::milliseconds(100);

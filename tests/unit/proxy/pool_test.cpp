@@ -154,6 +154,28 @@ TEST_CASE_FIXTURE(Fixture, "round robin takes the connection that was idle longe
     }
 }
 
+TEST_CASE_FIXTURE(Fixture, "a local waiter goes before one that came hardly earlier elsewhere") {
+    settings.size = 1;
+    settings.fifo_slack = Duration(500);
+    configure();
+    open_idle();
+    ServerConnection& server = lease();
+    Waiter& first = waiter(kOther);
+    Waiter& local = waiter(kMe);
+    Waiter& late = waiter(kMe);
+    CHECK(pool.acquire(first, kOther, now).is_queued);
+    now = now + Duration(500);
+    CHECK(pool.acquire(local, kMe, now).is_queued);
+    now = now + Duration(1);
+    CHECK(pool.acquire(late, kMe, now).is_queued);
+    auto released = pool.release(server, kMe, now, false);
+    CHECK(released.grant.client == local.client);
+    released = pool.release(server, kMe, now, false);  // 501 us are too late
+    CHECK(released.grant.client == first.client);
+    released = pool.release(server, kOther, now, false);
+    CHECK(released.grant.client == late.client);
+}
+
 TEST_CASE_FIXTURE(Fixture, "waiters are served in the order of arrival, over all workers") {
     settings.size = 1;
     configure();
