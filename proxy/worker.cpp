@@ -120,16 +120,9 @@ void Worker::kill(const WorkerMessage& message) {
         ClientSession& session = *ctx_.clients_slab.at(slot);
         if (session.phase == ClientPhase::Free || session.phase == ClientPhase::Closing) continue;
         if (!is_meant(session.pool)) continue;
-        ServerConnection* server = session.server;
-        if (server != nullptr) {
-            // The server goes, too, whatever it was doing.
-            session.server = nullptr;
-            server->client = nullptr;
-            session.phase = ClientPhase::Idle;
-            servers_.close(*server, message.text2);
-        }
         clients_.fail(session, Error("08P01", message.text2));
     }
+    // The servers go, too, whatever they were doing.
     std::vector<ServerConnection*> mine;
     for (ServerConnection* server = ctx_.owned.front(); server != nullptr;
          server = ctx_.owned.next(*server)) {

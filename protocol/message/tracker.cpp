@@ -35,6 +35,7 @@ bool ProtocolTracker::sent(Request request, Origin origin, uint32_t statement) {
     if (ends_with_ready(request)) {
         since_sync_ = 0;
         ++ready_owed_;
+        ++batch_;
         unsynced_ = false;
     } else if (is_extended(request)) {
         unsynced_ = unsynced_ || origin != Origin::Faked;
@@ -114,6 +115,14 @@ bool ProtocolTracker::is_copy_disturbed() const {
         if (at(i).request != Request::Sync && at(i).origin != Origin::Faked) return true;
     }
     return false;
+}
+
+bool ProtocolTracker::wants_copy_data() const {
+    if (copy_ != CopyState::In && copy_ != CopyState::Both) return false;
+    for (uint32_t i = 1; i < count_; ++i) {
+        if (at(i).request == Request::CopyEnd) return false;
+    }
+    return true;
 }
 
 void ProtocolTracker::finish_copy_in(bool failed, DroppedRequests& dropped) {
@@ -222,6 +231,7 @@ ProtocolTracker::Verdict ProtocolTracker::on_backend(BackendTag tag, uint8_t sta
 
 void ProtocolTracker::reset() {
     head_ = count_ = ready_owed_ = since_sync_ = 0;
+    batch_ = 0;
     status_ = TransactionStatus::Idle;
     copy_ = CopyState::None;
     skipping_ = unsynced_ = false;

@@ -105,6 +105,11 @@ class ProtocolTracker {
         return since_sync_ < count_ ? since_sync_ : count_;
     }
     [[nodiscard]] uint32_t ready_owed() const { return ready_owed_; }
+    // Batches are numbered: one ends with each request that ends with ReadyForQuery. The one that
+    // the next request belongs to, and the one that is answered next (the same, when no other is
+    // owed an answer). What was sent in a batch before answering_batch() is settled.
+    [[nodiscard]] uint64_t batch() const { return batch_; }
+    [[nodiscard]] uint64_t answering_batch() const { return batch_ - ready_owed_; }
     // Something was sent since the last ReadyForQuery that a Sync has yet to close.
     [[nodiscard]] bool is_unsynced() const { return unsynced_; }
     // Nothing owed, nothing open: the next client may have it.
@@ -112,6 +117,8 @@ class ProtocolTracker {
         return count_ == 0 && !unsynced_ && !skipping_ && copy_ == CopyState::None &&
                status_ == TransactionStatus::Idle;
     }
+    // The server waits for COPY data, and its end has not been sent yet.
+    [[nodiscard]] bool wants_copy_data() const;
     // The head of the queue; only when pending() > 0.
     [[nodiscard]] const PendingReply& head() const { return ring_[head_ & mask_]; }
 
@@ -144,6 +151,7 @@ class ProtocolTracker {
     uint32_t count_ = 0;
     uint32_t ready_owed_ = 0;
     uint32_t since_sync_ = 0;
+    uint64_t batch_ = 0;
     TransactionStatus status_ = TransactionStatus::Idle;
     CopyState copy_ = CopyState::None;
     bool skipping_ = false;

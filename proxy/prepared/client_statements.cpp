@@ -28,12 +28,18 @@ void ClientStatements::forget_unnamed() {
     unnamed_ = nullptr;
 }
 
-void ClientStatements::expect_parse(std::string_view name) {
-    unconfirmed_.push_back({std::string(name), nullptr, true});
+void ClientStatements::expect_parse(std::string_view name, uint64_t batch) {
+    unconfirmed_.push_back({std::string(name), batch, nullptr, true});
 }
 
-void ClientStatements::expect_close(std::string_view name) {
-    Change change{std::string(name), nullptr, false};
+bool ClientStatements::has_earlier_change(std::string_view name, uint64_t batch) const {
+    return std::any_of(unconfirmed_.begin(), unconfirmed_.end(), [&](const Change& change) {
+        return change.batch != batch && change.name == name;
+    });
+}
+
+void ClientStatements::expect_close(std::string_view name, uint64_t batch) {
+    Change change{std::string(name), batch, nullptr, false};
     const auto found = by_name_.find(name);
     if (found != by_name_.end()) {
         change.before = found->second;

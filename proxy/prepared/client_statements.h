@@ -37,12 +37,23 @@ class ClientStatements {
     [[nodiscard]] size_t size() const { return by_name_.size(); }
 
     // A Parse or Close of a named statement takes effect here at once, but is answered later, in
-    // order; a server that skips it (an error earlier in the batch) undoes it.
-    void expect_parse(std::string_view name);
+    // order; a server that skips it (an error earlier in the batch) undoes it. `batch` is the
+    // tracker's number of the batch it was sent in.
+    void expect_parse(std::string_view name, uint64_t batch);
     // Takes `name` out as erase() does, but so that it can come back.
-    void expect_close(std::string_view name);
+    void expect_close(std::string_view name, uint64_t batch);
     void confirm_oldest();
     void undo_oldest();
+    // What `name` will mean in `batch`, the one being sent, depends on an answer that an earlier
+    // batch is owed.
+    [[nodiscard]] bool is_undecided(std::string_view name, uint64_t batch) const {
+        return !unconfirmed_.empty() && has_earlier_change(name, batch);
+    }
+    // So many answers are outstanding that no more should be: each costs memory, and time to look
+    // through.
+    [[nodiscard]] bool has_many_unconfirmed() const {
+        return unconfirmed_.size() >= kUnconfirmedMax;
+    }
 
   private:
     struct Hash {
@@ -51,13 +62,18 @@ class ClientStatements {
             return std::hash<std::string_view>()(text);
         }
     };
+    static constexpr size_t kUnconfirmedMax = 1024;
+
     struct Change {
         std::string name;
+        uint64_t batch = 0;
         Statement* before = nullptr;  // what the name meant before; null = nothing
         bool is_parse = false;
     };
+    [[nodiscard]] bool has_earlier_change(std::string_view name, uint64_t batch) const;
+
     StatementCache& cache_;
-    std::vector<Change> unconfirmed_;  // oldest first; short
+    std::vector<Change> unconfirmed_;  // oldest first; short, see kUnconfirmedMax
     Statement* unnamed_ = nullptr;
     std::unordered_map<std::string, Statement*, Hash, std::equal_to<>> by_name_;
 };

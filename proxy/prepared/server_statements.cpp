@@ -1,5 +1,7 @@
 #include "proxy/prepared/server_statements.h"
 
+#include <algorithm>
+
 #include "protocol/base/check.h"
 
 namespace weir {
@@ -14,7 +16,7 @@ ServerStatements::Handle ServerStatements::use(const StatementId& id) {
     return found->second;
 }
 
-ServerStatements::Handle ServerStatements::insert(const StatementId& id) {
+ServerStatements::Handle ServerStatements::insert(const StatementId& id, uint64_t batch) {
     Handle handle;
     if (free_.empty()) {
         handle = static_cast<Handle>(entries_.size());
@@ -26,6 +28,7 @@ ServerStatements::Handle ServerStatements::insert(const StatementId& id) {
     const bool is_new = by_id_.emplace(id, handle).second;
     WEIR_CHECK(is_new);
     entries_[handle].id = id;
+    entries_[handle].batch = batch;
     entries_[handle].state = Entry::State::Live;
     entries_[handle].is_parse_pending = true;
     entries_[handle].is_discarded = false;
@@ -43,19 +46,32 @@ void ServerStatements::on_parse_dropped(Handle handle) {
     free_entry(handle);
 }
 
-void ServerStatements::begin_close(Handle handle) {
+void ServerStatements::begin_close(Handle handle, uint64_t batch) {
     Entry& entry = entries_[handle];
     WEIR_CHECK(entry.state == Entry::State::Live);
     by_id_.erase(entry.id);
     unlink(handle);
     entry.state = Entry::State::Closing;  // the handle is kept: the answer will name it
+    entry.batch = batch;
+    ++closing_;
+}
+
+// Cold: the few that are being evicted, and only for a statement that the server seems not to have.
+bool ServerStatements::is_close_undecided(const StatementId& id, uint64_t batch) const {
+    return std::any_of(entries_.begin(), entries_.end(), [&](const Entry& entry) {
+        const bool is_closing =
+            entry.state == Entry::State::Closing || entry.state == Entry::State::ClosingUnparsed;
+        return is_closing && entry.id == id && entry.batch != batch;
+    });
 }
 
 void ServerStatements::on_close_complete(Handle handle) {
+    --closing_;
     free_entry(handle);
 }
 
 void ServerStatements::on_close_dropped(Handle handle) {
+    --closing_;
     Entry& entry = entries_[handle];
     if (entry.state != Entry::State::Closing || entry.is_discarded) return free_entry(handle);
     // A Parse for the same statement may stand behind the Close in the same failed batch: it is
@@ -93,6 +109,7 @@ void ServerStatements::clear() {
     entries_.clear();
     free_.clear();
     head_ = tail_ = kNone;
+    closing_ = 0;
 }
 
 void ServerStatements::link_newest(Handle handle) {

@@ -1,7 +1,12 @@
 // What one server connection has prepared under our names, least recently used first to go.
 // An entry's handle stays valid until the entry is forgotten; the tracker carries it so that a
-// Parse that the server skipped can be taken back. Owner: the server connection. Thread: that of
-// its lease.
+// Parse that the server skipped can be taken back.
+//
+// A Parse or Close that has been sent takes effect here at once. Until it is answered, that holds
+// for its own batch only: a failure before it makes the server skip both it and what builds upon
+// it, but a later batch is carried out. So whoever is in a later batch must wait for the answer:
+// is_undecided(). Batches are numbered by the tracker.
+// Owner: the server connection. Thread: that of its lease.
 #pragma once
 
 #include <cstdint>
@@ -19,18 +24,19 @@ class ServerStatements {
 
     // The entry of `id`, now the most recently used; kNone when the server does not have it.
     Handle use(const StatementId& id);
-    // Its Parse has been sent and not been answered yet.
-    [[nodiscard]] bool is_parse_pending(const StatementId& id) const {
-        const auto found = by_id_.find(id);
-        return found != by_id_.end() && entries_[found->second].is_parse_pending;
+    // Whether the server has `id` when it gets to `batch`, the one being sent, depends on an
+    // answer that an earlier batch is owed. `handle` is what use(id) gave.
+    [[nodiscard]] bool is_undecided(const StatementId& id, Handle handle, uint64_t batch) const {
+        if (handle == kNone) return closing_ > 0 && is_close_undecided(id, batch);
+        return entries_[handle].is_parse_pending && entries_[handle].batch != batch;
     }
-    // Adds `id`, which must not be there: a Parse for it goes out.
-    Handle insert(const StatementId& id);
+    // Adds `id`, which must not be there: a Parse for it goes out in `batch`.
+    Handle insert(const StatementId& id, uint64_t batch);
     void on_parse_complete(Handle handle) { entries_[handle].is_parse_pending = false; }
     // The server skipped the Parse of this entry.
     void on_parse_dropped(Handle handle);
-    // A Close for this entry goes out: it is gone, unless the server skips the Close.
-    void begin_close(Handle handle);
+    // A Close for this entry goes out in `batch`: it is gone, unless the server skips the Close.
+    void begin_close(Handle handle, uint64_t batch);
     void on_close_complete(Handle handle);
     void on_close_dropped(Handle handle);
     [[nodiscard]] Handle oldest() const { return tail_; }
@@ -44,6 +50,7 @@ class ServerStatements {
   private:
     struct Entry {
         StatementId id;
+        uint64_t batch = 0;  // of its latest Parse or Close
         Handle newer = kNone;
         Handle older = kNone;
         enum class State : uint8_t {
@@ -56,6 +63,7 @@ class ServerStatements {
         bool is_parse_pending = false;
         bool is_discarded = false;  // Closing: the server has dropped it meanwhile (DISCARD ALL)
     };
+    [[nodiscard]] bool is_close_undecided(const StatementId& id, uint64_t batch) const;
     void free_entry(Handle handle);
     void link_newest(Handle handle);
     void unlink(Handle handle);
@@ -63,8 +71,9 @@ class ServerStatements {
     std::unordered_map<StatementId, Handle, StatementIdHash> by_id_;
     std::vector<Entry> entries_;
     std::vector<Handle> free_;
-    Handle head_ = kNone;  // newest
-    Handle tail_ = kNone;  // oldest
+    uint32_t closing_ = 0;  // entries whose Close is on its way
+    Handle head_ = kNone;   // newest
+    Handle tail_ = kNone;   // oldest
 };
 
 }  // namespace weir

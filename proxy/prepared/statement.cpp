@@ -3,6 +3,7 @@
 #include <openssl/evp.h>
 
 #include "protocol/base/check.h"
+#include "proxy/prepared/forgetting.h"
 
 namespace weir {
 
@@ -40,6 +41,7 @@ Statement& StatementCache::acquire(ByteView text_and_types, bool needs_name) {
         statement = new Statement();
         statement->text_and_types = as_text(text_and_types);
         statement->references = 1;
+        statement->may_forget = may_forget_statements(statement->sql());
         bytes_ += text_and_types.size();
         by_text_.emplace(statement->text_and_types, statement);
     }

@@ -40,9 +40,11 @@ struct Statement : StatementHook {
     StatementId id;     // valid once is_named
     ServerName name{};  // valid once is_named
     bool is_named = false;
+    bool may_forget = false;  // to run it may make the server forget its statements
     uint32_t references = 0;
 
     [[nodiscard]] std::string_view name_view() const { return {name.data(), name.size()}; }
+    [[nodiscard]] std::string_view sql() const { return text_and_types.c_str(); }
 };
 
 // The worker's intern table. Unreferenced statements stay for a while (a client that comes back

@@ -27,7 +27,9 @@ void ServerConnection::reset() {
     outbox.clear();
     login.reset();
     statements.clear();
+    may_forget = false;
     unnamed_of = {};
+    unnamed_version = unnamed_batch = 0;
     parameters = {};
     welcome.reset();
     backend_key = 0;

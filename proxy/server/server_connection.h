@@ -104,7 +104,12 @@ struct alignas(64) ServerConnection : IdleHook, OwnedHook, Deadline {
     ClientSession* client = nullptr;
     std::unique_ptr<ServerLogin> login;  // while logging in
     ServerStatements statements;
-    ClientId unnamed_of;  // who parsed the unnamed statement that the server has
+    // A DEALLOCATE ALL or DISCARD ALL of the client's may be on its way to be run: nothing that was
+    // prepared can be counted on. Taken back when all has been answered outside a transaction.
+    bool may_forget = false;
+    ClientId unnamed_of;           // who parsed the unnamed statement that the server has
+    uint64_t unnamed_version = 0;  // which of that client's it is
+    uint64_t unnamed_batch = 0;    // the tracker's number of the batch that it was sent in
     TrackedParameters parameters;
     std::shared_ptr<const Welcome> welcome;
     uint64_t backend_key = 0;

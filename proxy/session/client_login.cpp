@@ -307,7 +307,7 @@ void ClientLogin::on_authenticated() {
     if (!is_database_known_) return fail(Error("08P01", "no such database: " + session_.database));
     if (Status entered = enter_pool(); !entered) return fail(entered.error());
     ctx_.clients->refresh_timeouts(session_);
-    if (session_.pool->welcome() != nullptr) return welcome();
+    if (auto known = session_.pool->welcome()) return welcome(std::move(known));
     ctx_.leasing->request(session_);  // its server will tell; LoginWait until then
 }
 
@@ -350,9 +350,7 @@ void ClientLogin::welcome_console() {
     finish(text, ClientPhase::Console);
 }
 
-void ClientLogin::welcome() {
-    const std::shared_ptr<const Welcome> welcome = session_.pool->welcome();
-    if (welcome == nullptr) return fail(Error("08P01", "server connection was reset during login"));
+void ClientLogin::welcome(std::shared_ptr<const Welcome> welcome) {
     session_.welcome = welcome;
     const ParameterNames& names = ctx_.shared.names;
     for (const auto& [name, value] : welcome->parameters) {

@@ -21,8 +21,8 @@ class ClientLogin {
     // closed, or have left the login phases, afterwards.
     size_t on_bytes(ByteView input);
 
-    // The pool knows its server's parameters: sends the welcome and ends the login.
-    void welcome();
+    // What a server of the pool says of itself is known: sends the welcome and ends the login.
+    void welcome(std::shared_ptr<const Welcome> welcome);
 
   private:
     size_t on_startup(ByteView input);

@@ -21,6 +21,7 @@ void ClientSession::reset() {
     pool_mode = PoolMode::Session;
     fd = -1;
     cancel_secret = whole_bytes = 0;
+    unnamed_version = 0;
     timeouts = {};
     parser = FrameParser(Direction::FromClient);
     held.clear();

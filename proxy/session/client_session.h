@@ -77,6 +77,8 @@ struct alignas(64) ClientSession : Waiter, ReadyHook, Deadline {
     uint32_t cancel_secret = 0;
     uint32_t resume_at_pending = 0;  // while is_depth_blocked
     uint32_t whole_bytes = 0;        // a message that must be whole needs this many bytes in `held`
+    // Counts what happens to its unnamed statement: servers may still have an older one of it.
+    uint64_t unnamed_version = 0;
     SessionTimeouts timeouts;
     FrameParser parser{Direction::FromClient};
     ByteQueue held;    // received, not used yet

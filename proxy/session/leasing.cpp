@@ -60,7 +60,7 @@ void Leasing::on_grant(const Grant& grant) {
 void Leasing::finish_login(ClientSession& session, ServerConnection& server) {
     session.Waiter::ticket = 0;
     session.phase = ClientPhase::Authenticating;
-    session.login->welcome();
+    session.login->welcome(server.welcome);
     give_back(server, false);
 }
 
@@ -91,6 +91,7 @@ bool Leasing::link(ClientSession& session, ServerConnection& server, Instant wai
     session.server = &server;
     session.transaction_from = session.query_from = ctx_.now;
     server.client = &session;
+    server.may_forget = false;
     server.requested_at = ctx_.now;
     PoolCounters& counters = ctx_.counters(*session.pool);
     counters.server_assignments.add(1);

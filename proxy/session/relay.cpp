@@ -42,9 +42,22 @@ size_t Relay::from_client(ClientSession& session, ByteView input) {
         if (ctx_.servers->flush(*server) && !server->outbox.empty()) session.is_read_paused = true;
     }
     if (session.generation != life || session.phase == ClientPhase::Closing) return input.size();
-    if (is_flush_seen_ && session.server != nullptr) emit_faked(*session.server);
+    if (is_flush_seen_ && session.server != nullptr) {
+        emit_faked(*session.server);
+        resume(*session.server);
+    }
+    if (scratch_.capacity() > kScratchBytesMax) std::string().swap(scratch_);
     ctx_.clients->flush(session);
+    // A server that became clean while half a message was under way is not told of its end.
+    if (session.server != nullptr && is_over(*session.server)) ctx_.leasing->release_from(session);
     return used;
+}
+
+// The server has nothing more to do for its client, which is not in the middle of a message.
+bool Relay::is_over(const ServerConnection& server) {
+    const ClientSession& session = *server.client;
+    return server.is_clean() && session.pool_mode != PoolMode::Session &&
+           server.phase == ServerPhase::Relaying && !session.parser.is_mid_message();
 }
 
 // Ends the session with `error`, after what it sent before has gone out: the tracker counts on
@@ -55,6 +68,12 @@ Relay::Step Relay::refuse(ClientSession& session, const Error& error) {
     ctx_.clients->flush(session);
     ctx_.clients->fail(session, error);
     return Step::Stopped;
+}
+
+// A server that has nothing to do ignores it.
+bool Relay::is_idle_message(FrontendTag tag) {
+    return tag == FrontendTag::CopyData || tag == FrontendTag::CopyDone ||
+           tag == FrontendTag::CopyFail || tag == FrontendTag::Flush;
 }
 
 Relay::Step Relay::on_message(ClientSession& session, const Piece& piece) {
@@ -75,6 +94,10 @@ Relay::Step Relay::on_message(ClientSession& session, const Piece& piece) {
         return refuse(session, Error("08P01", "invalid message format"));
     if (session.is_discarding_to_sync) return discard(session, piece);
     if (session.server == nullptr) {
+        // What is left of a COPY that has failed, or a Flush of nothing: no server is needed to
+        // ignore it.
+        session.is_discarding_body = is_idle_message(tag);
+        if (session.is_discarding_body) return Step::Used;
         // Half a message and silence must not hold a server.
         if (!piece.is_complete() && piece.total_bytes() <= kHeldMessageBytesMax)
             return Step::NeedWhole;
@@ -87,10 +110,8 @@ Relay::Step Relay::on_message(ClientSession& session, const Piece& piece) {
     ProtocolTracker& tracker = session.server->tracker;
     if (session.server->phase != ServerPhase::Relaying) return Step::Stopped;
     if (tracker.pending() >= kPipelineDepthMax) return block(session, kPipelineDepthMax / 2);
-    const bool is_copy_message = tag == FrontendTag::CopyData || tag == FrontendTag::CopyDone ||
-                                 tag == FrontendTag::CopyFail || tag == FrontendTag::Flush ||
-                                 tag == FrontendTag::Sync;
-    if (tracker.copy_state() == CopyState::In && !is_copy_message) {
+    const bool is_copy_message = is_idle_message(tag) || tag == FrontendTag::Sync;
+    if (tracker.copy_state() == CopyState::In && !is_copy_message && tracker.wants_copy_data()) {
         return refuse(session, Error("08P01", "unexpected message type during COPY from stdin"));
     }
     session.is_discarding_body = false;
@@ -103,8 +124,7 @@ Relay::Step Relay::on_message(ClientSession& session, const Piece& piece) {
         case FrontendTag::Query:
             if (ctx_.config->global.disable_pqexec)
                 return refuse(session, Error("08P01", "PQexec disallowed"));
-            if (session.statements != nullptr) session.statements->forget_unnamed();
-            session.server->unnamed_of = {};
+            note_query(session, piece);
             return pass(session, piece, Request::Query);
         case FrontendTag::Sync: return pass(session, piece, Request::Sync);
         case FrontendTag::Execute: return pass(session, piece, Request::Execute);
@@ -127,6 +147,16 @@ Relay::Step Relay::block(ClientSession& session, uint32_t pending) {
     session.is_depth_blocked = true;
     session.resume_at_pending = pending;
     return Step::Stopped;
+}
+
+// A blocked client goes on when it may, or when the server waits for what it sends (COPY).
+void Relay::resume(const ServerConnection& server) {
+    ClientSession& session = *server.client;
+    if (!session.is_depth_blocked) return;
+    const ProtocolTracker& tracker = server.tracker;
+    if (tracker.pending() > session.resume_at_pending && !tracker.wants_copy_data()) return;
+    session.is_depth_blocked = false;
+    ctx_.clients->schedule(session);
 }
 
 Relay::Step Relay::pass(ClientSession& session, const Piece& piece, Request request) {
@@ -217,9 +247,7 @@ class Relay::Undo final : public DroppedRequests {
         if (dropped.request == Request::Parse && has_handle) {
             server_.statements.on_parse_dropped(dropped.statement);
         }
-        if (dropped.request == Request::Parse && !has_handle && dropped.origin != Origin::Faked) {
-            server_.unnamed_of = {};
-        }
+        if (!has_handle) on_unnamed_dropped(dropped);
         if (dropped.request == Request::Close && has_handle) {
             server_.statements.on_close_dropped(dropped.statement);
         }
@@ -231,6 +259,19 @@ class Relay::Undo final : public DroppedRequests {
     }
 
   private:
+    // The server still has the unnamed statement that it had before. Unless a later batch has
+    // replaced it, nobody knows whose: not even the client's own is, when the client had sent
+    // another behind it.
+    void on_unnamed_dropped(const PendingReply& dropped) {
+        const bool is_parse = dropped.request == Request::Parse && dropped.origin != Origin::Faked;
+        const bool is_close = dropped.request == Request::Close && dropped.origin == Origin::Proxy;
+        if (!is_parse && !is_close) return;
+        if (server_.unnamed_batch != server_.tracker.answering_batch()) return;
+        server_.unnamed_of = {};
+        const bool is_clients_own = is_parse && dropped.origin == Origin::Client;
+        if (is_clients_own && server_.client != nullptr) forget_unnamed(*server_.client);
+    }
+
     ServerConnection& server_;
 };
 
@@ -388,13 +429,8 @@ bool Relay::settle(ServerConnection& server, const ServerOwner& owner) {
         ctx_.leasing->on_prologue_done(server);
         return server.load_owner() == owner;
     }
-    if (session->is_depth_blocked && server.tracker.pending() <= session->resume_at_pending) {
-        session->is_depth_blocked = false;
-        ctx_.clients->schedule(*session);
-    }
-    const bool is_over = session->pool_mode != PoolMode::Session && server.is_clean() &&
-                         server.phase == ServerPhase::Relaying && !session->parser.is_mid_message();
-    if (!is_over) {
+    resume(server);
+    if (!is_over(server)) {
         if (!server.held.empty() || server.parser.is_mid_message())
             ctx_.servers->watch_stall(server);
         return true;

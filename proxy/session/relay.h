@@ -37,20 +37,28 @@ class Relay {
     Step on_target(ClientSession& session, const Piece& piece);
     Step pass(ClientSession& session, const Piece& piece, Request request);
     Step block(ClientSession& session, uint32_t pending);
-    Step block_for_answers(ClientSession& session);
+    Step wait_for_earlier(ClientSession& session);
+    Step wait_for_all(ClientSession& session);
+    void resume(const ServerConnection& server);
     Step discard(ClientSession& session, const Piece& piece);
     Step refuse(ClientSession& session, const Error& error);
     size_t to_console(ClientSession& session, ByteView input);
 
     [[nodiscard]] bool rewrites(const ClientSession& session) const;
     ClientStatements& statements_of(ClientSession& session);
-    void ensure_unnamed(ClientSession& session);
-    [[nodiscard]] static bool may_change(const ServerConnection& server);
-    [[nodiscard]] static bool is_undecided(const ClientSession& session, std::string_view name);
-    Statement* prepare_named(ClientSession& session, std::string_view name);
+    static void note_query(ClientSession& session, const Piece& piece);
+    Step on_parse_unnamed(ClientSession& session, const Piece& piece);
+    Step on_unnamed(ClientSession& session, const Piece& piece, Request request);
+    Step ensure_unnamed(ClientSession& session);
+    static void own_unnamed(ClientSession& session);
+    static void forget_unnamed(ClientSession& session);
+    [[nodiscard]] static bool is_forgetting(ServerConnection& server);
+    Step prepare_named(ClientSession& session, std::string_view name, const Statement*& out);
     void send_parse(ClientSession& session, const Statement& statement, Origin origin);
-    void make_room(ServerConnection& server);
+    [[nodiscard]] bool make_room(ServerConnection& server);
 
+    [[nodiscard]] static bool is_idle_message(FrontendTag tag);
+    [[nodiscard]] static bool is_over(const ServerConnection& server);
     static bool must_be_whole(const Piece& piece);
     bool on_server_message(ServerConnection& server, const Piece& piece);
     void on_error(ServerConnection& server, const Piece& piece);
@@ -68,9 +76,11 @@ class Relay {
     static constexpr uint32_t kPipelineDepthMax = 65536;
     // A longer first message of a transaction is passed on as it comes.
     static constexpr size_t kHeldMessageBytesMax = 64 * 1024;
+    // What `scratch_` may keep when it is not in use.
+    static constexpr size_t kScratchBytesMax = 64 * 1024;
 
     WorkerContext& ctx_;
-    std::string scratch_;         // a message being made; keeps its memory
+    std::string scratch_;         // a message being made; keeps some memory
     bool is_flush_seen_ = false;  // in the input at hand
     bool is_ready_seen_ = false;  // in the input at hand
 };

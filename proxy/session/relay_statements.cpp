@@ -3,6 +3,7 @@
 // and what a server has already is answered by us, in its place in the stream of replies.
 #include "protocol/message/frontend.h"
 #include "protocol/message/writer.h"
+#include "proxy/prepared/forgetting.h"
 #include "proxy/session/leasing.h"
 #include "proxy/session/relay.h"
 
@@ -29,52 +30,79 @@ ClientStatements& Relay::statements_of(ClientSession& session) {
     return *session.statements;
 }
 
+// A simple query drops the unnamed statement, and may do more.
+void Relay::note_query(ClientSession& session, const Piece& piece) {
+    ServerConnection& server = *session.server;
+    forget_unnamed(session);
+    server.unnamed_of = {};
+    const bool has_statements = session.statements != nullptr || server.statements.size() > 0;
+    if (!has_statements || server.may_forget) return;
+    // Of a text that is not here as a whole nobody can say.
+    const std::string_view body = as_text(piece.body());
+    server.may_forget = !piece.is_complete() ||
+                        may_forget_statements(body.substr(0, body.find_last_not_of('\0') + 1));
+}
+
+Relay::Step Relay::on_parse_unnamed(ClientSession& session, const Piece& piece) {
+    if (piece.length > kUnnamedBytesMax) {
+        forget_unnamed(session);
+        own_unnamed(session);
+        return pass(session, piece, Request::Parse);
+    }
+    if (!piece.is_complete()) return Step::NeedWhole;
+    const auto parse = view_parse(piece.body());
+    if (!parse) return refuse(session, Error("08P01", "invalid Parse message"));
+    PoolCounters& counters = ctx_.counters(*session.pool);
+    counters.client_parses.add(1);
+    counters.server_parses.add(1);
+    forget_unnamed(session);
+    statements_of(session).insert("", ctx_.statements.acquire(parse->text_and_types, false));
+    own_unnamed(session);
+    return pass(session, piece, Request::Parse);
+}
+
 Relay::Step Relay::on_parse(ClientSession& session, const Piece& piece) {
     ServerConnection& server = *session.server;
     if (!rewrites(session)) return pass(session, piece, Request::Parse);
     if (piece.body().empty())
         return piece.is_complete() ? pass(session, piece, Request::Parse) : Step::NeedMore;
-    const bool is_unnamed = piece.body()[0] == 0;
-    if (is_unnamed && piece.length > kUnnamedBytesMax) {
-        if (session.statements != nullptr) session.statements->forget_unnamed();
-        server.unnamed_of = session.client_id();
-        return pass(session, piece, Request::Parse);
-    }
+    if (piece.body()[0] == 0) return on_parse_unnamed(session, piece);
     if (piece.length > kParseBytesMax)
         return refuse(session, Error("54000", "prepared statement is too long"));
     if (!piece.is_complete()) return Step::NeedWhole;
     const auto parse = view_parse(piece.body());
     if (!parse) return refuse(session, Error("08P01", "invalid Parse message"));
-    ctx_.counters(*session.pool).client_parses.add(1);
     ClientStatements& mine = statements_of(session);
-    if (is_unnamed) {
-        mine.insert("", ctx_.statements.acquire(parse->text_and_types, false));
-        server.unnamed_of = session.client_id();
-        ctx_.counters(*session.pool).server_parses.add(1);
-        return pass(session, piece, Request::Parse);
-    }
-    if (mine.find(parse->name) != nullptr && may_change(server)) return block_for_answers(session);
-    Statement& statement = ctx_.statements.acquire(parse->text_and_types, true);
-    if (may_change(server) && server.statements.is_parse_pending(statement.id)) {
-        ctx_.statements.release(statement);
-        return block_for_answers(session);
-    }
-    if (!mine.insert(parse->name, statement)) {
+    const uint64_t batch = server.tracker.batch();
+    if (is_forgetting(server) || mine.has_many_unconfirmed()) return wait_for_all(session);
+    if (mine.is_undecided(parse->name, batch)) return wait_for_earlier(session);
+    if (mine.find(parse->name) != nullptr) {
+        if (server.tracker.pending() > 0) return wait_for_all(session);
         return refuse(session, Error("08P01", "prepared statement name is already in use"));
     }
-    mine.expect_parse(parse->name);
-    if (server.statements.use(statement.id) != ServerStatements::kNone) {
-        server.tracker.sent(Request::Parse, Origin::Faked);
-        return Step::Used;
+    Statement& statement = ctx_.statements.acquire(parse->text_and_types, true);
+    const ServerStatements::Handle handle = server.statements.use(statement.id);
+    const bool is_new = handle == ServerStatements::kNone;
+    if (server.statements.is_undecided(statement.id, handle, batch) ||
+        (is_new && !make_room(server))) {
+        ctx_.statements.release(statement);
+        return wait_for_earlier(session);
     }
-    send_parse(session, statement, Origin::Client);
+    ctx_.counters(*session.pool).client_parses.add(1);
+    mine.insert(parse->name, statement);
+    mine.expect_parse(parse->name, batch);
+    if (is_new) {
+        send_parse(session, statement, Origin::Client);
+    } else {
+        server.tracker.sent(Request::Parse, Origin::Faked);
+    }
     return Step::Used;
 }
 
 void Relay::send_parse(ClientSession& session, const Statement& statement, Origin origin) {
     ServerConnection& server = *session.server;
-    make_room(server);
-    const ServerStatements::Handle handle = server.statements.insert(statement.id);
+    const ServerStatements::Handle handle =
+        server.statements.insert(statement.id, server.tracker.batch());
     scratch_.clear();
     write_parse(scratch_, statement.name_view(), as_bytes(statement.text_and_types));
     ctx_.to_server.append_copy(scratch_);
@@ -82,25 +110,52 @@ void Relay::send_parse(ClientSession& session, const Statement& statement, Origi
     ctx_.counters(*session.pool).server_parses.add(1);
 }
 
-void Relay::make_room(ServerConnection& server) {
+// For one statement more. False when the one to go is undecided: were it closed and its Parse
+// skipped, nobody could tell from the answers what the server has left.
+bool Relay::make_room(ServerConnection& server) {
     const auto max = static_cast<size_t>(ctx_.config->global.max_prepared_statements);
     while (server.statements.size() >= max) {
         const ServerStatements::Handle oldest = server.statements.oldest();
-        const ServerName name = server_name(server.statements.id(oldest));
+        const StatementId& id = server.statements.id(oldest);
+        if (server.statements.is_undecided(id, oldest, server.tracker.batch())) return false;
+        const ServerName name = server_name(id);
         scratch_.clear();
         write_close_statement(scratch_, {name.data(), name.size()});
         ctx_.to_server.append_copy(scratch_);
-        server.statements.begin_close(oldest);
+        server.statements.begin_close(oldest, server.tracker.batch());
         server.tracker.sent(Request::Close, Origin::Proxy, oldest);
     }
+    return true;
 }
 
-// The unnamed statement on the server is the one that this client parsed last, whoever used it
-// since.
-void Relay::ensure_unnamed(ClientSession& session) {
+// ---- the unnamed statement ----
+
+void Relay::own_unnamed(ClientSession& session) {
+    session.server->unnamed_of = session.client_id();
+    session.server->unnamed_version = session.unnamed_version;
+    session.server->unnamed_batch = session.server->tracker.batch();
+}
+
+void Relay::forget_unnamed(ClientSession& session) {
+    ++session.unnamed_version;
+    if (session.statements != nullptr) session.statements->forget_unnamed();
+}
+
+// The unnamed statement on the server is to be the one that this client parsed last, whoever used
+// it since. Whether the Parse of an earlier batch was skipped must be known first: what would be
+// run may be something else.
+Relay::Step Relay::ensure_unnamed(ClientSession& session) {
     ServerConnection& server = *session.server;
-    if (server.unnamed_of == session.client_id()) return;
     const Statement* mine = session.statements == nullptr ? nullptr : session.statements->find("");
+    if (mine != nullptr && mine->may_forget) server.may_forget = true;
+    if (server.unnamed_of == session.client_id() &&
+        server.unnamed_version == session.unnamed_version) {
+        const ProtocolTracker& tracker = server.tracker;
+        const bool is_undecided = server.unnamed_batch != tracker.batch() &&
+                                  server.unnamed_batch >= tracker.answering_batch();
+        return is_undecided ? wait_for_earlier(session) : Step::Used;
+    }
+    own_unnamed(session);
     scratch_.clear();
     if (mine != nullptr) {
         write_parse(scratch_, "", as_bytes(mine->text_and_types));
@@ -110,35 +165,64 @@ void Relay::ensure_unnamed(ClientSession& session) {
         server.tracker.sent(Request::Close, Origin::Proxy);
     }
     ctx_.to_server.append_copy(scratch_);
-    server.unnamed_of = session.client_id();
+    return Step::Used;
 }
 
-// Answers of earlier batches are on their way (their Sync has been sent) that may change which
-// names the client has: a DISCARD ALL that runs, a Close that is skipped.
-bool Relay::may_change(const ServerConnection& server) {
-    return server.tracker.pending() > server.tracker.open_batch();
+Relay::Step Relay::on_unnamed(ClientSession& session, const Piece& piece, Request request) {
+    const Step step = ensure_unnamed(session);
+    return step == Step::Used ? pass(session, piece, request) : step;
 }
 
-Relay::Step Relay::block_for_answers(ClientSession& session) {
+// ---- waiting, where what to do depends on answers that are on their way ----
+
+// For the answers of earlier batches, whose Sync has been sent: they come by themselves.
+Relay::Step Relay::wait_for_earlier(ClientSession& session) {
     return block(session, session.server->tracker.open_batch());
 }
 
-bool Relay::is_undecided(const ClientSession& session, std::string_view name) {
-    const bool is_known =
-        session.statements != nullptr && session.statements->find(name) != nullptr;
-    return !is_known && may_change(*session.server);
+// For those of the open batch, too, which the server is asked for.
+Relay::Step Relay::wait_for_all(ClientSession& session) {
+    if (session.server->tracker.open_batch() > 0) {
+        ctx_.to_server.append_copy(std::string_view("H\0\0\0\4", 5));
+        is_flush_seen_ = true;
+    }
+    return block(session, 0);
 }
 
-Statement* Relay::prepare_named(ClientSession& session, std::string_view name) {
-    Statement* statement = session.statements == nullptr ? nullptr : session.statements->find(name);
+// The server may be about to forget what it has prepared; a portal that does so can wait in a
+// transaction for its Execute.
+bool Relay::is_forgetting(ServerConnection& server) {
+    if (!server.may_forget) return false;
+    if (server.tracker.pending() > 0) return true;
+    if (server.tracker.status() == TransactionStatus::Idle) server.may_forget = false;
+    return false;
+}
+
+// ---- what uses statements ----
+
+// Used, and `out` filled, when the server will have the statement that the client calls `name`.
+Relay::Step Relay::prepare_named(ClientSession& session, std::string_view name,
+                                 const Statement*& out) {
+    ServerConnection& server = *session.server;
+    if (is_forgetting(server)) return wait_for_all(session);
+    const uint64_t batch = server.tracker.batch();
+    const ClientStatements& mine = statements_of(session);
+    if (mine.is_undecided(name, batch)) return wait_for_earlier(session);
+    const Statement* statement = mine.find(name);
     if (statement == nullptr) {
-        refuse(session, Error("08P01", "prepared statement did not exist"));
-        return nullptr;
+        // Unless the batch has failed before: then the server skips this message.
+        if (server.tracker.pending() > 0) return wait_for_all(session);
+        return refuse(session, Error("08P01", "prepared statement did not exist"));
     }
-    if (session.server->statements.use(statement->id) == ServerStatements::kNone) {
+    const ServerStatements::Handle handle = server.statements.use(statement->id);
+    if (server.statements.is_undecided(statement->id, handle, batch))
+        return wait_for_earlier(session);
+    if (handle == ServerStatements::kNone) {
+        if (!make_room(server)) return wait_for_earlier(session);
         send_parse(session, *statement, Origin::Proxy);
     }
-    return statement;
+    out = statement;
+    return Step::Used;
 }
 
 Relay::Step Relay::on_bind(ClientSession& session, const Piece& piece) {
@@ -149,14 +233,15 @@ Relay::Step Relay::on_bind(ClientSession& session, const Piece& piece) {
         return refuse(session, Error("08P01", "invalid Bind message"));
     }
     if (bind->statement.empty()) {
-        ctx_.counters(*session.pool).binds.add(1);
-        ensure_unnamed(session);
-        return pass(session, piece, Request::Bind);
+        const Step step = on_unnamed(session, piece, Request::Bind);
+        if (step == Step::Used) ctx_.counters(*session.pool).binds.add(1);
+        return step;
     }
-    if (is_undecided(session, bind->statement)) return block_for_answers(session);
+    const Statement* statement = nullptr;
+    const Step step = prepare_named(session, bind->statement, statement);
+    if (step != Step::Used) return step;
     ctx_.counters(*session.pool).binds.add(1);
-    const Statement* statement = prepare_named(session, bind->statement);
-    if (statement == nullptr) return Step::Stopped;
+    if (statement->may_forget) session.server->may_forget = true;
     scratch_.clear();
     MessageWriter writer(scratch_);
     writer.u8(piece.tag);
@@ -178,19 +263,22 @@ Relay::Step Relay::on_target(ClientSession& session, const Piece& piece) {
     if (!target) return refuse(session, Error("08P01", "invalid Describe or Close message"));
     if (target->kind == 'P') return pass(session, piece, request);
     if (target->name.empty()) {
-        ensure_unnamed(session);
-        if (is_close) statements_of(session).forget_unnamed();
-        return pass(session, piece, is_close ? Request::Close : Request::DescribeStatement);
+        if (!is_close) return on_unnamed(session, piece, Request::DescribeStatement);
+        const Step step = on_unnamed(session, piece, Request::Close);
+        if (step == Step::Used) forget_unnamed(session);
+        return step;
     }
     if (is_close) {
+        ClientStatements& mine = statements_of(session);
+        if (mine.has_many_unconfirmed()) return wait_for_all(session);
         // The server keeps it for others; only this client's name for it goes.
-        statements_of(session).expect_close(target->name);
+        mine.expect_close(target->name, session.server->tracker.batch());
         session.server->tracker.sent(Request::Close, Origin::Faked);
         return Step::Used;
     }
-    if (is_undecided(session, target->name)) return block_for_answers(session);
-    const Statement* statement = prepare_named(session, target->name);
-    if (statement == nullptr) return Step::Stopped;
+    const Statement* statement = nullptr;
+    const Step step = prepare_named(session, target->name, statement);
+    if (step != Step::Used) return step;
     scratch_.clear();
     MessageWriter writer(scratch_);
     writer.begin(piece.tag);
@@ -232,7 +320,8 @@ void Relay::on_command_complete(ServerConnection& server, std::string_view body)
     constexpr std::string_view kDiscardAll("DISCARD ALL\0", 12);
     if (body != kDeallocateAll && body != kDiscardAll) return;
     server.statements.forget_parsed();
-    server.unnamed_of = {};
+    // A Parse of a later batch is still on its way.
+    if (server.unnamed_batch <= server.tracker.answering_batch()) server.unnamed_of = {};
     if (server.client != nullptr && server.client->statements != nullptr &&
         server.is_stream_forwarded) {
         server.client->statements->forget_confirmed();

@@ -5,7 +5,6 @@
 
 #include "protocol/message/startup.h"
 #include "protocol/message/writer.h"
-#include "tests/support/known.h"
 
 namespace weir::sim {
 
@@ -76,7 +75,7 @@ bool FakeBackend::step(Instant now) {
                                    std::string(body.substr(0, body.find_last_not_of('\0') + 1)));
             }
             on_message(message[0], body);
-            is_cancelled_ = false;
+            if (!is_copy_in_ || message[0] == 'Q' || message[0] == 'E') is_cancelled_ = false;
             busy_until_ = {};
             return true;
         }
@@ -91,7 +90,7 @@ bool FakeBackend::step(Instant now) {
 
 // Commands take a while now and then; a cancel request ends that.
 bool FakeBackend::is_busy(char tag, std::string_view body, Instant now) {
-    if ((tag != 'Q' && tag != 'E') || is_skipping_) return false;
+    if ((tag != 'Q' && tag != 'E') || is_skipping_ || is_copy_in_) return false;
     if (busy_until_.is_never()) {
         std::string_view text = body;
         if (tag == 'E') {
@@ -108,14 +107,13 @@ bool FakeBackend::is_busy(char tag, std::string_view body, Instant now) {
 }
 
 void FakeBackend::cancel() {
-    if (!busy_until_.is_never()) is_cancelled_ = true;
+    if (!busy_until_.is_never() || is_copy_in_) is_cancelled_ = true;
 }
 
 void FakeBackend::crash(bool politely) {
+    if (is_over_) return;
     // Its last word must not stand in the middle of a message.
-    const bool is_silent = link->to_proxy.empty() && link->to_proxy_flight.empty();
-    const bool may_speak = is_started_ && out_.empty() && (is_silent || Known::kBytesBehindLogin);
-    if (politely && may_speak) {
+    if (politely && is_started_ && out_.empty()) {
         std::string text;
         write_error(text, {.severity = "FATAL", .sqlstate = "57P01", .message = "terminating"});
         link->to_proxy_flight += text;
@@ -168,12 +166,14 @@ void FakeBackend::on_message(char tag, std::string_view body) {
         is_over_ = true;
         return;
     }
+    if (is_copy_in_) return on_copy_data(tag, body);
+    if (tag == 'd' || tag == 'c' || tag == 'f') return;
     if (tag == 'S') {
         is_skipping_ = is_extended_ = false;
         return ready();
     }
     if (is_skipping_) return;
-    is_extended_ = tag != 'Q';
+    is_extended_ = tag != 'Q' && tag != 'F';
     switch (tag) {
         case 'Q': return on_query(body.substr(0, body.size() - 1));
         case 'P': return on_parse(body);
@@ -181,6 +181,7 @@ void FakeBackend::on_message(char tag, std::string_view body) {
         case 'D': return on_describe(body);
         case 'E': return on_execute(body);
         case 'C': return on_close(body);
+        case 'F': return on_function_call(body);
         case 'H': return;
         default: cluster_.trace.fail(std::string("backend got message ") + tag);
     }
@@ -223,9 +224,75 @@ void FakeBackend::on_query(std::string_view sql) {
             sql.remove_prefix(std::min(end + 1, sql.size()));
         }
     } else {
-        (void)run(sql, {}, true);
+        while (!sql.empty()) {
+            const size_t end = std::min(sql.find(';'), sql.size());
+            if (!run(sql.substr(0, end), {}, true)) break;
+            sql.remove_prefix(std::min(end + 1, sql.size()));
+        }
+    }
+    if (!is_copy_in_) ready();
+}
+
+void FakeBackend::on_function_call(std::string_view body) {
+    check_owner(body.substr(4));
+    if (is_cancelled_) {
+        error("57014", "canceling statement due to user request");
+    } else if (status_ == 'E') {
+        error("25P02", "current transaction is aborted");
+    } else {
+        reply('V', answer_of(body.substr(4), {}));
     }
     ready();
+}
+
+// `copyout TOKEN` gives three rows; `copyin TOKEN` wants rows that are the token; `copybad TOKEN`
+// fails behind the first row.
+bool FakeBackend::run_copy(std::string_view word, std::string_view command) {
+    const std::string token(word_at(command, 1));
+    const std::string_view format("\0\0\0", 3);
+    if (word == "copyin") {
+        is_copy_in_ = true;
+        copy_token_ = token;
+        copied_ = 0;
+        reply('G', format);
+        return true;
+    }
+    if (word != "copyout" && word != "copybad") return false;
+    reply('H', format);
+    const int rows = word == "copybad" ? 1 : 3;
+    for (int i = 0; i < rows; ++i)
+        reply('d', token);
+    if (word == "copybad") {
+        error("22012", "no more");
+        return true;
+    }
+    reply('c');
+    complete("COPY 3");
+    return true;
+}
+
+void FakeBackend::on_copy_data(char tag, std::string_view body) {
+    if (tag == 'S' || tag == 'H') return;
+    if (tag == 'd' && !is_cancelled_ && body == copy_token_) {
+        ++copied_;
+        return;
+    }
+    is_copy_in_ = false;
+    if (tag == 'c') {
+        complete("COPY " + std::to_string(copied_));
+    } else if (is_cancelled_) {
+        error("57014", "canceling statement due to user request");
+    } else if (tag == 'd' && body == "bad") {
+        error("22012", "bad data");
+    } else if (tag == 'f') {
+        error("22012", "COPY from stdin failed");
+    } else if (tag != 'd') {
+        error("08P01", "unexpected message type during COPY from stdin");  // and it is gone
+    } else {
+        cluster_.trace.fail("backend wants data of " + copy_token_ + " but gets " + tag + " " +
+                            std::string(body));
+    }
+    if (!is_extended_) ready();
 }
 
 // `SET application_name='x'` and the like.
@@ -302,7 +369,7 @@ bool FakeBackend::run(std::string_view command, std::string_view parameter, bool
         error("25P02", "current transaction is aborted");
         return false;
     }
-    if (run_control(word, command)) return true;
+    if (run_control(word, command) || run_copy(word, command)) return word != "copybad";
     if (word == "fail") {
         error("22012", "division by zero");
         return false;

@@ -53,6 +53,9 @@ class FakeBackend {
     void on_describe(std::string_view body);
     void on_execute(std::string_view body);
     void on_close(std::string_view body);
+    void on_function_call(std::string_view body);
+    bool run_copy(std::string_view word, std::string_view command);
+    void on_copy_data(char tag, std::string_view body);
     void check_owner(std::string_view text);
     void error(std::string_view state, std::string_view text);
     void reply(char tag, std::string_view body = {});
@@ -69,6 +72,9 @@ class FakeBackend {
     bool is_skipping_ = false;
     bool is_cancelled_ = false;
     bool is_extended_ = false;
+    bool is_copy_in_ = false;
+    std::string copy_token_;  // what every piece of its data must be
+    int copied_ = 0;
     char status_ = 'I';
     Instant busy_until_;  // never = the message at hand has not been begun
     std::map<std::string, std::string> statements_;

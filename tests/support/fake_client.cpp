@@ -96,17 +96,8 @@ bool FakeClient::step(Instant now, bool is_calm) {
 
 // May send more before it has been answered.
 bool FakeClient::may_follow() const {
-    return status_ == 'I' && batches_.back().status == 'I' && batches_.size() <= 6;
-}
-
-// ... even prepared statements.
-bool FakeClient::may_follow_with_names() const {
-    const bool is_obstacle = std::any_of(batches_.begin(), batches_.end(), [](const Batch& batch) {
-        return (batch.has_error && !Known::kGoesOnBehindFailure) ||
-               (batch.removes_all && !Known::kGoesOnBehindDeallocate);
-    });
-    const bool may_fail = plan_.cancels > 0 && !batches_.empty() && !Known::kGoesOnBehindFailure;
-    return !is_obstacle && !may_fail;
+    return status_ == 'I' && batches_.back().status == 'I' && batches_.size() <= 6 &&
+           batches_.back().copy_data.empty();
 }
 
 // ---- what it does ----
@@ -124,7 +115,6 @@ void FakeClient::act() {
         if (is_quiet) leave();
         return;
     }
-    if (!may_follow_with_names()) return simple("echo");
     const uint64_t choice = random_.below(100);
     if (choice < 30) return simple("echo");
     if (choice < 35) return simple("fail");
@@ -141,6 +131,7 @@ void FakeClient::act() {
         planned_.clear();
         return;
     }
+    if (choice < 75) return unusual(true);
     extended(plan_.may_fail);
 }
 
@@ -153,8 +144,10 @@ void FakeClient::act_in_transaction() {
         batches_.back().status = 'E';
         return;
     }
-    if (choice < 75) {
+    if (choice < 70) {
         simple("echo");
+    } else if (choice < 80) {
+        unusual(false);
     } else {
         extended(false);
     }
@@ -175,6 +168,107 @@ void FakeClient::simple(std::string_view word) {
     batches_.push_back(std::move(batch));
     unnamed_text_.clear();
     write_query(out_, text);
+}
+
+void FakeClient::unusual(bool may_fail) {
+    switch (random_.below(3)) {
+        case 0: return several(may_fail);
+        case 1: return function_call();
+        default: return copy(may_fail);
+    }
+}
+
+void FakeClient::several(bool may_fail) {
+    Batch batch;
+    const uint64_t count = 1 + random_.below(3);
+    std::string sql;
+    for (uint64_t i = 0; i < count; ++i) {
+        const std::string text = "echo " + token();
+        batch.rows.push_back(answer_of(text, {}));
+        sql += text + ";";
+    }
+    if (may_fail && random_.chance(20)) {
+        batch.has_error = true;
+        sql += "fail " + token() + ";";
+    } else if (may_fail && plan_.may_deallocate && random_.chance(20)) {
+        batch.removes_all = true;
+        planned_.clear();
+        sql += "DEALLOCATE ALL";
+    }
+    batches_.push_back(std::move(batch));
+    unnamed_text_.clear();
+    write_query(out_, sql);
+}
+
+void FakeClient::function_call() {
+    Batch batch;
+    const std::string body = "fn " + token();
+    batch.rows.push_back(answer_of(body, {}));
+    batches_.push_back(std::move(batch));
+    MessageWriter call(out_);
+    call.begin(FrontendTag::FunctionCall);
+    call.u32(7);
+    call.text(body);
+    call.end();
+}
+
+void FakeClient::copy(bool may_fail) {
+    Batch batch;
+    const std::string word = may_fail && random_.chance(20) ? "copybad"
+                             : random_.chance(30)           ? "copyout"
+                                                            : "copyin";
+    const std::string token =
+        "c" + std::to_string(plan_.number) + "." + std::to_string(++sequence_);
+    const std::string sql = word + " " + token;
+    batch.is_simple = random_.chance(50);
+    unnamed_text_.clear();
+    if (batch.is_simple) {
+        write_query(out_, sql);
+    } else {
+        write_parse(out_, "", as_bytes(sql + std::string("\0\0\0", 3)));
+        add_use(batch, "");
+        batch.parses = batch.binds = 1;
+    }
+    if (word == "copyin") {
+        copy_in(batch, token, may_fail);
+    } else {
+        batch.has_error = word == "copybad";
+        batch.rows.assign(batch.has_error ? 1 : 3, token);
+        if (!batch.has_error) batch.rows.push_back("COPY 3");
+        if (!batch.is_simple) write_empty(out_, FrontendTag::Sync);
+    }
+    batches_.push_back(std::move(batch));
+}
+
+// Its data: at once, or when the server asks for it; behind a Sync that the COPY eats (as libpq
+// does it), or not.
+void FakeClient::copy_in(Batch& batch, const std::string& token, bool may_fail) {
+    const auto add = [](std::string& to, char tag, std::string_view body) {
+        MessageWriter message(to);
+        message.begin(static_cast<uint8_t>(tag));
+        message.text(body);
+        message.end();
+    };
+    std::string data;
+    const uint64_t rows = random_.below(5);
+    for (uint64_t i = 0; i < rows; ++i)
+        add(data, 'd', token);
+    const uint64_t end = random_.below(may_fail ? 10 : 8);
+    batch.has_error = end >= 8;
+    if (end == 8) add(data, 'd', "bad");
+    add(data, end == 9 ? 'f' : 'c', end == 9 ? std::string_view("no\0", 3) : std::string_view());
+    if (!batch.has_error) batch.rows.push_back("COPY " + std::to_string(rows));
+    const bool waits = random_.chance(50);
+    if (!batch.is_simple) {
+        batch.owes_sync = waits && random_.chance(50);
+        if (waits) write_empty(out_, batch.owes_sync ? FrontendTag::Flush : FrontendTag::Sync);
+        write_empty(data, FrontendTag::Sync);
+    }
+    if (waits) {
+        batch.copy_data = std::move(data);
+    } else {
+        out_ += data;
+    }
 }
 
 void FakeClient::control(std::string_view sql, char status_after) {
@@ -212,8 +306,7 @@ void FakeClient::extended_step(Batch& batch, bool may_fail) {
         return;
     }
     if (name.empty()) {
-        const bool may_reuse =
-            (Known::kReusesUnnamed && plan_.may_name) || batch.tried.contains(name);
+        const bool may_reuse = plan_.may_name || batch.tried.contains(name);
         if (unnamed_text_.empty() || !may_reuse || random_.chance(60)) add_parse(batch, name);
         add_use(batch, name);
     } else if (!planned_.contains(name)) {
@@ -334,14 +427,16 @@ void FakeClient::on_message(char tag, std::string_view body) {
     if (!batch.error.empty() && tag != 'Z')
         return fail(std::string("got message behind an error: ") + tag);
     switch (tag) {
-        case 'D': {
-            const std::string_view row = body.substr(std::min<size_t>(6, body.size()));
-            if (batch.rows_seen >= batch.rows.size()) return fail("got row " + std::string(row));
-            const std::string& wanted = batch.rows[batch.rows_seen++];
-            if (row != wanted) return fail("wants row " + wanted + " but gets " + std::string(row));
-            ++answers;
+        case 'D': return on_row(batch, body.substr(std::min<size_t>(6, body.size())));
+        case 'd':
+        case 'V': return on_row(batch, body);
+        case 'C':
+            if (body.starts_with("COPY ")) on_row(batch, body.substr(0, body.size() - 1));
             break;
-        }
+        case 'G':
+            out_ += batch.copy_data;
+            batch.copy_data.clear();
+            break;
         case '1': ++batch.parses_seen; break;
         case '2': ++batch.binds_seen; break;
         case '3': ++batch.closes_seen; break;
@@ -350,13 +445,27 @@ void FakeClient::on_message(char tag, std::string_view body) {
     }
 }
 
+void FakeClient::on_row(Batch& batch, std::string_view row) {
+    if (batch.is_doubtful && row.starts_with("COPY ")) return;
+    const bool is_own = row.find("c" + std::to_string(plan_.number) + ".") != row.npos;
+    // What was prepared by a batch that a cancel has hit is not: another statement may be run.
+    if (batch.is_doubtful && is_own) {
+        ++answers;
+        return;
+    }
+    if (batch.rows_seen >= batch.rows.size()) return fail("got row " + std::string(row));
+    const std::string& wanted = batch.rows[batch.rows_seen++];
+    if (row != wanted) return fail("wants row " + wanted + " but gets " + std::string(row));
+    ++answers;
+}
+
 void FakeClient::on_error(std::string_view body) {
     const ErrorView error = view_error(as_bytes(body));
     const std::string text = std::string(error.severity) + " " + std::string(error.sqlstate) + " " +
                              std::string(error.message);
     if (error.severity == "FATAL") {
         const bool is_aftermath =
-            cancels_seen_ > 0 && error.message.starts_with("prepared statement");
+            !batches_.empty() && batches_.front().is_doubtful && error.sqlstate.starts_with("08");
         if (!plan_.may_lose && !is_aftermath) fail("lost its connection: " + text);
         trace_.note("client is told to go", plan_.number);
         return disconnect();
@@ -364,15 +473,19 @@ void FakeClient::on_error(std::string_view body) {
     if (batches_.empty()) return fail("got an error it did not ask for: " + text);
     Batch& batch = batches_.front();
     batch.error = error.sqlstate;
+    if (!batch.copy_data.empty() && batch.owes_sync) write_empty(out_, FrontendTag::Sync);
+    batch.copy_data.clear();
     const bool is_own = batch.has_error && error.sqlstate == "22012";
     if (is_own) return;
     if (error.sqlstate == "57014" && cancels_sent_ > cancels_seen_) {
         ++cancels_seen_;
         return;
     }
-    // Names that a cancelled batch would have made are missed by those behind it.
+    // Names that a cancelled batch would have made are missed by those behind it, or mean what they
+    // meant before.
     const bool is_aftermath =
-        cancels_seen_ > 0 && (error.sqlstate == "26000" || error.sqlstate == "25P02");
+        batch.is_doubtful &&
+        (error.sqlstate == "26000" || error.sqlstate == "42P05" || error.sqlstate == "22012");
     if (!is_aftermath) fail("got an error: " + text);
 }
 
@@ -383,6 +496,7 @@ void FakeClient::on_ready(char status) {
     const bool is_as_wanted = batch.has_error ? is_own_error : batch.error.empty();
     status_ = status;
     if (is_as_wanted) {
+        if (batch.is_doubtful) return;
         if (batch.rows_seen != batch.rows.size() || batch.parses_seen != batch.parses ||
             batch.binds_seen != batch.binds || batch.closes_seen != batch.closes) {
             fail("answers are missing before " + std::to_string(sequence_) + ": rows " +
@@ -397,6 +511,8 @@ void FakeClient::on_ready(char status) {
         return;
     }
     // Cancelled half-way: nobody can say which names it has made.
+    for (Batch& behind : batches_)
+        behind.is_doubtful = true;
     unnamed_text_.clear();
     for (const auto* set : {&batch.added, &batch.removed})
         spoilt_.insert(set->begin(), set->end());

@@ -9,7 +9,6 @@
 #include <string_view>
 #include <vector>
 
-#include "tests/support/known.h"
 #include "tests/support/sim_net.h"
 
 namespace weir::sim {
@@ -59,12 +58,22 @@ class FakeClient {
         std::set<std::string> added, removed;
         std::set<std::string> tried, given_up;  // also behind the failure, where it is skipped
         bool removes_all = false;
+        std::string copy_data;     // sent when the server asks for it; then nothing may follow
+        bool owes_sync = false;    // ... and a Sync, when it does not
+        bool is_doubtful = false;  // sent behind one that was cancelled: its names may mean others
     };
 
     void act();
     void act_in_transaction();
     void simple(std::string_view word);
     void control(std::string_view sql, char status_after);
+    // COPY, a function call, several statements in one query.
+    void unusual(bool may_fail);
+    void several(bool may_fail);
+    void function_call();
+    void copy(bool may_fail);
+    void copy_in(Batch& batch, const std::string& token, bool may_fail);
+    void on_row(Batch& batch, std::string_view row);
     void extended(bool may_fail);
     void extended_step(Batch& batch, bool may_fail);
     void add_parse(Batch& batch, const std::string& name);
@@ -72,7 +81,6 @@ class FakeClient {
     void add_close(Batch& batch, const std::string& name);
     std::string token();
     [[nodiscard]] bool may_follow() const;
-    [[nodiscard]] bool may_follow_with_names() const;
     void disconnect();
     void leave();
     void read();

@@ -5,7 +5,7 @@
 #include "conf/logging.h"
 #include "protocol/base/check.h"
 #include "protocol/message/startup.h"
-#include "tests/support/known.h"
+#include "proxy/session/cancels.h"
 
 namespace weir::sim {
 
@@ -39,6 +39,7 @@ WorldPlan draw_plan(Prng& random) {
     out.clients_total = between(random, 12, 40);
     out.has_server_faults = random.chance(50);
     out.pauses = random.chance(20);
+    out.reloads = random.chance(30);
     out.rude = random.chance(50) ? static_cast<unsigned>(between(random, 1, 10)) : 0;
     out.cancels = random.chance(40) ? static_cast<unsigned>(between(random, 1, 10)) : 0;
     out.padding_max = random.chance(40) ? static_cast<size_t>(between(random, 100, 20000)) : 10;
@@ -62,11 +63,12 @@ std::string WorldPlan::text() const {
            ", size " + std::to_string(pool_size) + ", reserve " + std::to_string(reserve) +
            ", min " + std::to_string(size_min) + ", user_max " + std::to_string(user_max) + ", " +
            to_string(mode) + ", clients " + std::to_string(clients) + ", server faults " +
-           std::to_string(has_server_faults) + ", pauses " + std::to_string(pauses) + ", rude " +
-           std::to_string(rude) + ", cancels " + std::to_string(cancels) + ", padding " +
-           std::to_string(padding_max) + ", max_prepared " + std::to_string(max_prepared) +
-           ", short " + std::to_string(net.short_io) + ", again " + std::to_string(net.again) +
-           ", buffers " + std::to_string(net.buffer_min) + ".." + std::to_string(net.buffer_max);
+           std::to_string(has_server_faults) + ", pauses " + std::to_string(pauses) + ", reloads " +
+           std::to_string(reloads) + ", rude " + std::to_string(rude) + ", cancels " +
+           std::to_string(cancels) + ", padding " + std::to_string(padding_max) +
+           ", max_prepared " + std::to_string(max_prepared) + ", short " +
+           std::to_string(net.short_io) + ", again " + std::to_string(net.again) + ", buffers " +
+           std::to_string(net.buffer_min) + ".." + std::to_string(net.buffer_max);
 }
 
 // ---- the world ----
@@ -101,7 +103,7 @@ SimWorld::SimWorld(uint64_t seed)
 
 SimWorld::~SimWorld() = default;
 
-ConfigPtr SimWorld::make_config() const {
+std::shared_ptr<Config> SimWorld::make_config() const {
     auto out = std::make_shared<Config>();
     GlobalConfig& global = out->global;
     global.auth_type = AuthType::Trust;
@@ -194,10 +196,7 @@ bool SimWorld::step_worker() {
     watch_waiters(it, true);
     WorkerContext& context = it.worker.context();
     if (!context.to_server.empty()) trace_.fail("bytes for a server are left over");
-    if (!context.to_client.empty()) {
-        if (Known::kLeavesNoOutput) trace_.fail("bytes for a client are left over");
-        context.to_client.clear();
-    }
+    if (!context.to_client.empty()) trace_.fail("bytes for a client are left over");
     return true;
 }
 
@@ -280,17 +279,16 @@ bool SimWorld::step_client() {
 
 void SimWorld::new_client() {
     ClientPlan plan;
-    const bool evicts = plan_.max_prepared > 0 && plan_.max_prepared < 50;
     plan.number = ++last_client_;
     plan.user = "u";
     plan.database = "d" + std::to_string(random_.below(plan_.databases));
     plan.may_begin = plan_.mode != PoolMode::Statement;
     plan.may_name = plan_.mode == PoolMode::Session || plan_.max_prepared > 0;
-    plan.may_fail = !evicts || Known::kEvictsInFailedBatch;
+    plan.may_fail = true;
     plan.may_deallocate = random_.chance(30);
     plan.may_lose = plan_.has_server_faults;
     plan.rude = plan_.rude;
-    plan.cancels = evicts && !Known::kEvictsInFailedBatch ? 0 : plan_.cancels;
+    plan.cancels = plan_.cancels;
     plan.padding_max = plan_.padding_max;
     plan.actions = between(random_, 0, 30);
     const LinkPtr link = net_.make(false, 0);
@@ -326,7 +324,54 @@ bool SimWorld::step_control() {
     next_tick_ = clock_.now() + kTick;
     janitor_.tick(clock_.now());
     if (plan_.pauses) step_pause();
+    if (plan_.reloads && !is_calm_ && random_.chance(20)) reload();
+    if (plan_.has_server_faults && plan_.pauses && !is_calm_ && random_.chance(3)) kill();
     return true;
+}
+
+// As Control::reload(): other limits, none above those of the plan.
+void SimWorld::reload() {
+    const std::shared_ptr<Config> config = make_config();
+    GlobalConfig& global = config->global;
+    global.default_pool_size = between(random_, 1, plan_.pool_size);
+    global.min_pool_size = std::min(global.min_pool_size, global.default_pool_size);
+    if (plan_.max_prepared > 0) global.max_prepared_statements = between(random_, 1, 5);
+    const bool recycles = random_.chance(30);
+    trace_.note("reload: size, recycles", global.default_pool_size, recycles);
+    config_ = config;
+    pools_.configure(*config_);
+    std::vector<Pool*> pools;
+    pools_.for_each_pool([&](Pool& pool) { pools.push_back(&pool); });
+    for (Pool* pool : pools) {
+        if (!recycles) continue;
+        pool->recycle();
+        janitor_.close_idle(*pool, "test");
+    }
+    WorkerMessage message;
+    message.kind = WorkerMessage::Kind::ConfigChanged;
+    message.config = config_;
+    for (unsigned i = 0; i < plan_.workers; ++i)
+        post(static_cast<WorkerId>(i), message);
+}
+
+// As Control::kill(); RESUME comes with the next step_pause() that says so.
+void SimWorld::kill() {
+    const std::string database = "d" + std::to_string(random_.below(plan_.databases));
+    trace_.note("kill");
+    pools_.for_each_database([&](DatabaseState& state) {
+        if (state.name == database) state.paused.store(true);
+    });
+    WorkerMessage message;
+    message.kind = WorkerMessage::Kind::KillDatabase;
+    message.text = database;
+    message.text2 = "database removed";
+    for (unsigned i = 0; i < plan_.workers; ++i)
+        post(static_cast<WorkerId>(i), message);
+    std::vector<Pool*> pools;
+    pools_.for_each_pool([&](Pool& pool) { pools.push_back(&pool); });
+    for (Pool* pool : pools) {
+        if (pool->key().database == database) janitor_.close_idle(*pool, "test");
+    }
 }
 
 void SimWorld::step_pause() {
@@ -446,6 +491,7 @@ bool SimWorld::wait_until_calm() {
         for (auto& it : workers_) {
             is_quiet = is_quiet && !it->is_in_batch && it->messages.empty() && it->grants.empty() &&
                        it->worker.context().clients_slab.in_use() == 0 &&
+                       it->worker.context().cancels->in_flight() == 0 &&
                        it->worker.context().owned.front() == nullptr;
         }
         if (!is_quiet) continue;

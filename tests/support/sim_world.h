@@ -26,6 +26,7 @@ struct WorldPlan {
     int clients_total = 20;
     bool has_server_faults = false;
     bool pauses = false;
+    bool reloads = false;
     unsigned rude = 0, cancels = 0;
     size_t padding_max = 10;
     int max_prepared = 200;
@@ -70,7 +71,7 @@ class SimWorld final : public Exchange {
     Io& io(WorkerId worker) override { return workers_[worker]->io; }
 
   private:
-    ConfigPtr make_config() const;
+    std::shared_ptr<Config> make_config() const;
     void step();
     bool step_worker();
     void begin_batch(SimWorker& it);
@@ -79,6 +80,8 @@ class SimWorld final : public Exchange {
     bool step_control();
     void step_faults();
     void step_pause();
+    void reload();
+    void kill();
     void pass_time(bool did);
     void new_client();
     void send_cancel(uint64_t key);

@@ -362,6 +362,45 @@ TEST_CASE("the ring grows in the middle of a conversation and keeps its order") 
     }
 }
 
+TEST_CASE("batches are numbered as they are sent and answered") {
+    ProtocolTracker tracker;
+    DroppedLog dropped;
+    CHECK(tracker.batch() == tracker.answering_batch());
+    const uint64_t first = tracker.batch();
+    tracker.sent(Request::Parse, Origin::Client);
+    CHECK(tracker.batch() == first);
+    tracker.sent(Request::Sync, Origin::Client);
+    tracker.sent(Request::Query, Origin::Client);
+    tracker.sent(Request::Parse, Origin::Client);
+    CHECK(tracker.batch() == first + 2);
+    CHECK(tracker.answering_batch() == first);
+    tracker.on_backend(BackendTag::ErrorResponse, 0, dropped);
+    CHECK(tracker.answering_batch() == first);
+    tracker.on_backend(BackendTag::ReadyForQuery, 'I', dropped);
+    CHECK(tracker.answering_batch() == first + 1);
+    tracker.on_backend(BackendTag::CommandComplete, 0, dropped);
+    tracker.on_backend(BackendTag::ReadyForQuery, 'I', dropped);
+    CHECK(tracker.answering_batch() == tracker.batch());
+    CHECK(tracker.pending() == 1);
+}
+
+TEST_CASE("COPY data is wanted until its end has been sent") {
+    ProtocolTracker tracker;
+    DroppedLog dropped;
+    tracker.sent(Request::Query, Origin::Client);
+    CHECK_FALSE(tracker.wants_copy_data());
+    tracker.on_backend(BackendTag::CopyInResponse, 0, dropped);
+    CHECK(tracker.wants_copy_data());
+    tracker.sent(Request::CopyEnd, Origin::Client);
+    CHECK_FALSE(tracker.wants_copy_data());
+    tracker.sent(Request::Query, Origin::Client);
+    tracker.on_backend(BackendTag::CommandComplete, 0, dropped);
+    tracker.on_backend(BackendTag::ReadyForQuery, 'I', dropped);
+    CHECK_FALSE(tracker.wants_copy_data());
+    tracker.on_backend(BackendTag::CopyOutResponse, 0, dropped);
+    CHECK_FALSE(tracker.wants_copy_data());
+}
+
 TEST_CASE("reset forgets everything") {
     ProtocolTracker tracker;
     DroppedLog dropped;

@@ -12,10 +12,10 @@ namespace {
 
 struct Fixture {
     // A Parse of `name` with `text` arrived and went out, or was faked.
-    Statement& parse(std::string_view name, std::string_view text) {
+    Statement& parse(std::string_view name, std::string_view text, uint64_t batch = 0) {
         Statement& statement = cache.acquire(as_bytes(text), true);
         CHECK(mine.insert(name, statement));
-        mine.expect_parse(name);
+        mine.expect_parse(name, batch);
         return statement;
     }
     std::string_view text_of(std::string_view name) {
@@ -87,21 +87,21 @@ TEST_CASE_FIXTURE(Fixture, "answers are confirmed and undone in order") {
 TEST_CASE_FIXTURE(Fixture, "a Close takes effect at once and can be undone") {
     Statement& a = parse("a", "text");
     mine.confirm_oldest();
-    mine.expect_close("a");
+    mine.expect_close("a", 0);
     CHECK(mine.find("a") == nullptr);
     CHECK(a.references == 1);
     mine.undo_oldest();
     CHECK(mine.find("a") == &a);
-    mine.expect_close("a");
+    mine.expect_close("a", 0);
     mine.confirm_oldest();
     CHECK(mine.find("a") == nullptr);
     CHECK(a.references == 0);
 }
 
 TEST_CASE_FIXTURE(Fixture, "a Close of nothing is answered, too") {
-    mine.expect_close("a");
+    mine.expect_close("a", 0);
     mine.undo_oldest();
-    mine.expect_close("a");
+    mine.expect_close("a", 0);
     mine.confirm_oldest();
     CHECK(mine.size() == 0);
 }
@@ -109,7 +109,7 @@ TEST_CASE_FIXTURE(Fixture, "a Close of nothing is answered, too") {
 TEST_CASE_FIXTURE(Fixture, "a name closed and parsed anew has the new text when both are done") {
     Statement& one = parse("a", "one");
     mine.confirm_oldest();
-    mine.expect_close("a");
+    mine.expect_close("a", 0);
     parse("a", "two");
     mine.confirm_oldest();
     mine.confirm_oldest();
@@ -120,7 +120,7 @@ TEST_CASE_FIXTURE(Fixture, "a name closed and parsed anew has the new text when 
 TEST_CASE_FIXTURE(Fixture, "a name closed and parsed anew has the old text when both are skipped") {
     parse("a", "one");
     mine.confirm_oldest();
-    mine.expect_close("a");
+    mine.expect_close("a", 0);
     parse("a", "two");
     mine.undo_oldest();
     mine.undo_oldest();
@@ -129,7 +129,7 @@ TEST_CASE_FIXTURE(Fixture, "a name closed and parsed anew has the old text when 
 
 TEST_CASE_FIXTURE(Fixture, "a name parsed and closed in one batch is free when both are skipped") {
     Statement& a = parse("a", "text");
-    mine.expect_close("a");
+    mine.expect_close("a", 0);
     mine.undo_oldest();
     mine.undo_oldest();
     CHECK(mine.find("a") == nullptr);
@@ -138,7 +138,7 @@ TEST_CASE_FIXTURE(Fixture, "a name parsed and closed in one batch is free when b
 
 TEST_CASE_FIXTURE(Fixture, "a Close skipped after its Parse was done brings the name back") {
     Statement& a = parse("a", "text");
-    mine.expect_close("a");
+    mine.expect_close("a", 0);
     mine.confirm_oldest();
     mine.undo_oldest();
     CHECK(mine.find("a") == &a);
@@ -163,10 +163,37 @@ TEST_CASE_FIXTURE(Fixture,
                   "a Close on its way during DISCARD ALL and skipped brings nothing back") {
     parse("a", "one");
     mine.confirm_oldest();
-    mine.expect_close("a");   // sent behind a DISCARD ALL that is still running
-    mine.forget_confirmed();  // the DISCARD ALL is done
+    mine.expect_close("a", 0);  // sent behind a DISCARD ALL that is still running
+    mine.forget_confirmed();    // the DISCARD ALL is done
     mine.undo_oldest();
     CHECK(mine.find("a") == nullptr);
+}
+
+TEST_CASE_FIXTURE(Fixture, "a name is undecided for later batches until its answer is there") {
+    CHECK_FALSE(mine.is_undecided("a", 7));
+    parse("a", "one", 7);
+    CHECK_FALSE(mine.is_undecided("a", 7));  // skipped, it takes the rest of its batch with it
+    CHECK(mine.is_undecided("a", 8));
+    CHECK_FALSE(mine.is_undecided("b", 8));
+    mine.expect_close("a", 8);
+    mine.confirm_oldest();
+    CHECK_FALSE(mine.is_undecided("a", 8));
+    CHECK(mine.is_undecided("a", 9));
+    mine.undo_oldest();
+    CHECK_FALSE(mine.is_undecided("a", 9));
+    CHECK(text_of("a") == "one");
+}
+
+TEST_CASE_FIXTURE(Fixture, "the number of unanswered changes has a bound") {
+    int count = 0;
+    while (!mine.has_many_unconfirmed() && count < 10'000) {
+        mine.expect_close("a", 0);
+        ++count;
+    }
+    CHECK(count > 100);
+    CHECK(count < 10'000);
+    mine.confirm_oldest();
+    CHECK_FALSE(mine.has_many_unconfirmed());
 }
 
 TEST_CASE("a client that goes gives every reference back") {
@@ -179,7 +206,7 @@ TEST_CASE("a client that goes gives every reference back") {
         mine.insert("a", one);
         mine.insert("b", two);
         mine.insert("", unnamed);
-        mine.expect_close("b");
+        mine.expect_close("b", 0);
         CHECK(two.references == 1);
     }
     CHECK(one.references == 0);

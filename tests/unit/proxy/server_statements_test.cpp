@@ -24,7 +24,7 @@ TEST_CASE("an inserted statement is there, others are not") {
     ServerStatements s;
     CHECK(s.oldest() == kNone);
     CHECK(s.use(id_of(1)) == kNone);
-    const auto a = s.insert(id_of(1));
+    const auto a = s.insert(id_of(1), 0);
     CHECK(s.use(id_of(1)) == a);
     CHECK(s.contains(id_of(1)));
     CHECK(s.id(a) == id_of(1));
@@ -34,9 +34,9 @@ TEST_CASE("an inserted statement is there, others are not") {
 
 TEST_CASE("the least recently used statement is the oldest") {
     ServerStatements s;
-    const auto a = s.insert(id_of(1));
-    const auto b = s.insert(id_of(2));
-    const auto c = s.insert(id_of(3));
+    const auto a = s.insert(id_of(1), 0);
+    const auto b = s.insert(id_of(2), 0);
+    const auto c = s.insert(id_of(3), 0);
     CHECK(s.oldest() == a);
     s.use(id_of(1));
     CHECK(s.oldest() == b);
@@ -45,43 +45,43 @@ TEST_CASE("the least recently used statement is the oldest") {
     CHECK(s.oldest() == b);
     s.use(id_of(2));
     CHECK(s.oldest() == a);
-    s.begin_close(a);
+    s.begin_close(a, 0);
     CHECK(s.oldest() == c);
 }
 
 TEST_CASE("a closed statement is gone at once and its handle later") {
     ServerStatements s;
-    const auto a = s.insert(id_of(1));
+    const auto a = s.insert(id_of(1), 0);
     s.on_parse_complete(a);
-    s.begin_close(a);
+    s.begin_close(a, 0);
     CHECK(s.size() == 0);
     CHECK(s.use(id_of(1)) == kNone);
-    const auto b = s.insert(id_of(2));
+    const auto b = s.insert(id_of(2), 0);
     CHECK(b != a);  // the answer to the Close will name a
     s.on_close_complete(a);
-    CHECK(s.insert(id_of(3)) == a);
+    CHECK(s.insert(id_of(3), 0) == a);
     CHECK(s.contains(id_of(2)));
 }
 
 TEST_CASE("a Parse that the server skipped is taken back") {
     ServerStatements s;
-    const auto a = s.insert(id_of(1));
-    const auto b = s.insert(id_of(2));
+    const auto a = s.insert(id_of(1), 0);
+    const auto b = s.insert(id_of(2), 0);
     s.on_parse_complete(a);
     s.on_parse_dropped(b);
     CHECK(s.contains(id_of(1)));
     CHECK_FALSE(s.contains(id_of(2)));
     CHECK(s.oldest() == a);
-    CHECK(s.insert(id_of(2)) == b);
+    CHECK(s.insert(id_of(2), 0) == b);
 }
 
 TEST_CASE("a Close that the server skipped brings the statement back") {
     ServerStatements s;
-    const auto a = s.insert(id_of(1));
-    const auto b = s.insert(id_of(2));
+    const auto a = s.insert(id_of(1), 0);
+    const auto b = s.insert(id_of(2), 0);
     s.on_parse_complete(a);
     s.on_parse_complete(b);
-    s.begin_close(a);
+    s.begin_close(a, 0);
     s.on_close_dropped(a);
     CHECK(s.use(id_of(1)) == a);
     CHECK(s.size() == 2);
@@ -90,19 +90,19 @@ TEST_CASE("a Close that the server skipped brings the statement back") {
 
 TEST_CASE("Parse and Close of one batch that were both skipped leave nothing") {
     ServerStatements s;
-    const auto a = s.insert(id_of(1));
-    s.begin_close(a);
+    const auto a = s.insert(id_of(1), 0);
+    s.begin_close(a, 0);
     s.on_parse_dropped(a);
     s.on_close_dropped(a);
     CHECK_FALSE(s.contains(id_of(1)));
     CHECK(s.oldest() == kNone);
-    CHECK(s.insert(id_of(2)) == a);
+    CHECK(s.insert(id_of(2), 0) == a);
 }
 
 TEST_CASE("a Close skipped after its Parse was done brings the statement back") {
     ServerStatements s;
-    const auto a = s.insert(id_of(1));
-    s.begin_close(a);
+    const auto a = s.insert(id_of(1), 0);
+    s.begin_close(a, 0);
     s.on_parse_complete(a);
     s.on_close_dropped(a);
     CHECK(s.contains(id_of(1)));
@@ -110,10 +110,10 @@ TEST_CASE("a Close skipped after its Parse was done brings the statement back") 
 
 TEST_CASE("a statement closed and parsed again in one batch is there when both are done") {
     ServerStatements s;
-    const auto a = s.insert(id_of(1));
+    const auto a = s.insert(id_of(1), 0);
     s.on_parse_complete(a);
-    s.begin_close(a);
-    const auto b = s.insert(id_of(1));
+    s.begin_close(a, 0);
+    const auto b = s.insert(id_of(1), 0);
     s.on_close_complete(a);
     s.on_parse_complete(b);
     CHECK(s.use(id_of(1)) == b);
@@ -122,10 +122,10 @@ TEST_CASE("a statement closed and parsed again in one batch is there when both a
 
 TEST_CASE("a statement closed and parsed again is there when the server skipped both") {
     ServerStatements s;
-    const auto a = s.insert(id_of(1));
+    const auto a = s.insert(id_of(1), 0);
     s.on_parse_complete(a);
-    s.begin_close(a);
-    const auto b = s.insert(id_of(1));
+    s.begin_close(a, 0);
+    const auto b = s.insert(id_of(1), 0);
     s.on_close_dropped(a);
     s.on_parse_dropped(b);
     CHECK(s.contains(id_of(1)));  // the server never saw the Close
@@ -133,9 +133,9 @@ TEST_CASE("a statement closed and parsed again is there when the server skipped 
 
 TEST_CASE("DISCARD ALL forgets what was parsed, not what is on its way") {
     ServerStatements s;
-    const auto a = s.insert(id_of(1));
+    const auto a = s.insert(id_of(1), 0);
     s.on_parse_complete(a);
-    const auto b = s.insert(id_of(2));
+    const auto b = s.insert(id_of(2), 0);
     s.forget_parsed();
     CHECK_FALSE(s.contains(id_of(1)));
     CHECK(s.contains(id_of(2)));
@@ -148,22 +148,61 @@ TEST_CASE("DISCARD ALL forgets what was parsed, not what is on its way") {
 
 TEST_CASE("a Close that was on its way during DISCARD ALL and is skipped brings nothing back") {
     ServerStatements s;
-    const auto a = s.insert(id_of(1));
+    const auto a = s.insert(id_of(1), 0);
     s.on_parse_complete(a);
-    s.begin_close(a);   // sent behind a DISCARD ALL that is still running
-    s.forget_parsed();  // the DISCARD ALL is done
+    s.begin_close(a, 0);  // sent behind a DISCARD ALL that is still running
+    s.forget_parsed();    // the DISCARD ALL is done
     s.on_close_dropped(a);
     CHECK_FALSE(s.contains(id_of(1)));
 }
 
+TEST_CASE("a Parse that is not answered is undecided for later batches") {
+    ServerStatements s;
+    const auto a = s.insert(id_of(1), 5);
+    CHECK_FALSE(s.is_undecided(id_of(1), a, 5));
+    CHECK(s.is_undecided(id_of(1), a, 6));
+    s.on_parse_complete(a);
+    CHECK_FALSE(s.is_undecided(id_of(1), a, 6));
+    const auto b = s.insert(id_of(2), 6);
+    s.on_parse_dropped(b);
+    CHECK_FALSE(s.is_undecided(id_of(2), s.use(id_of(2)), 7));
+}
+
+TEST_CASE("a Close that is not answered is undecided for later batches") {
+    ServerStatements s;
+    const auto a = s.insert(id_of(1), 1);
+    s.on_parse_complete(a);
+    s.begin_close(a, 5);
+    CHECK_FALSE(s.is_undecided(id_of(1), kNone, 5));
+    CHECK(s.is_undecided(id_of(1), kNone, 6));
+    CHECK_FALSE(s.is_undecided(id_of(2), kNone, 6));
+    s.on_close_dropped(a);  // the server still has it
+    CHECK_FALSE(s.is_undecided(id_of(1), s.use(id_of(1)), 6));
+    s.begin_close(a, 6);
+    s.on_close_complete(a);
+    CHECK_FALSE(s.is_undecided(id_of(1), s.use(id_of(1)), 7));
+}
+
+TEST_CASE("a Close is undecided even when the Parse before it was skipped") {
+    ServerStatements s;
+    const auto a = s.insert(id_of(1), 1);
+    s.begin_close(a, 2);
+    s.on_parse_dropped(a);
+    CHECK(s.is_undecided(id_of(1), kNone, 3));
+    s.on_close_complete(a);
+    CHECK_FALSE(s.is_undecided(id_of(1), kNone, 3));
+}
+
 TEST_CASE("clear forgets everything") {
     ServerStatements s;
-    s.insert(id_of(1));
-    s.insert(id_of(2));
+    s.insert(id_of(1), 0);
+    s.insert(id_of(2), 0);
+    s.begin_close(s.insert(id_of(3), 0), 0);
     s.clear();
+    CHECK_FALSE(s.is_undecided(id_of(3), kNone, 1));
     CHECK(s.size() == 0);
     CHECK(s.oldest() == kNone);
-    CHECK(s.insert(id_of(1)) == 0);
+    CHECK(s.insert(id_of(1), 0) == 0);
 }
 
 TEST_CASE("random use keeps the order of a plain list") {
@@ -175,7 +214,7 @@ TEST_CASE("random use keeps the order of a plain list") {
         const bool is_there = s.contains(id_of(n));
         if (is_there != (std::find(model.begin(), model.end(), n) != model.end())) FAIL(step);
         if (!is_there) {
-            const auto handle = s.insert(id_of(n));
+            const auto handle = s.insert(id_of(n), 0);
             if (prng.chance(20)) {
                 s.on_parse_dropped(handle);
             } else {
@@ -188,7 +227,7 @@ TEST_CASE("random use keeps the order of a plain list") {
             model.push_back(n);
         } else {
             const auto handle = s.oldest();
-            s.begin_close(handle);
+            s.begin_close(handle, 0);
             model.pop_front();
             if (prng.chance(30)) {
                 model.push_back(s.id(handle).words[0]);

@@ -36,6 +36,13 @@ TEST_CASE("types are part of what a statement is") {
     CHECK(statement_id(as_bytes("a\0\0\0"s)) == statement_id(as_bytes("a\0\0\0"s)));
 }
 
+TEST_CASE("a statement knows whether it makes the server forget") {
+    StatementCache cache;
+    CHECK(cache.acquire(as_bytes("DISCARD ALL\0\0\0"s), false).may_forget);
+    CHECK_FALSE(cache.acquire(as_bytes("select 1\0\0\0"s), false).may_forget);
+    CHECK(cache.acquire(as_bytes("select 1\0\0\0"s), true).sql() == "select 1");
+}
+
 TEST_CASE("the same text is the same statement") {
     StatementCache cache;
     Statement& a = cache.acquire(as_bytes("text"), false);
