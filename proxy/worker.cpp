@@ -93,6 +93,7 @@ void Worker::on_message(WorkerMessage& message) {
         case WorkerMessage::Kind::Stop:
             clients_.close_all("shutting down");
             servers_.close_all();
+            cancels_.close_all();
             is_stopped_ = true;
             break;
     }

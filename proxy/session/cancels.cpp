@@ -151,4 +151,13 @@ void Cancels::forget(ServerConnection& server) {
     server.cancels_in_flight = 0;
 }
 
+void Cancels::close_all() {
+    for (CancelConnection* cancel : open_) {
+        ctx_.deadlines.disarm(*cancel);
+        ctx_.io.close(cancel->fd);
+        slab_.give_back(*cancel);
+    }
+    open_.clear();
+}
+
 }  // namespace weir

@@ -44,6 +44,8 @@ class Cancels {
     void on_deadline(CancelConnection& cancel);
     // The server's connection is closed: requests for it find nobody.
     void forget(ServerConnection& server);
+    // The process ends: nobody waits for theirs.
+    void close_all();
     [[nodiscard]] size_t in_flight() const { return open_.size(); }
 
   private:

@@ -94,7 +94,7 @@ void Clients::read(ClientSession& session) {
             }
         } else {
             if (held > 0) std::memcpy(ctx_.input.get(), session.held.view().data(), held);
-            session.held.clear();
+            session.held.clear(ctx_.spares);
             use_input(session, {ctx_.input.get(), held + bytes});
         }
         if (session.generation != life || bytes < into.size()) return;
@@ -117,7 +117,7 @@ void Clients::hold_more(ClientSession& session) {
     if (session.pool != nullptr) {
         ctx_.counters(*session.pool).bytes_received.add(static_cast<uint64_t>(n));
     }
-    session.held.append({ctx_.input.get(), static_cast<size_t>(n)});
+    session.held.append({ctx_.input.get(), static_cast<size_t>(n)}, ctx_.spares);
 }
 
 void Clients::use_input(ClientSession& session, ByteView input) {
@@ -135,7 +135,8 @@ void Clients::use_input(ClientSession& session, ByteView input) {
         used += ctx_.relay->from_client(session, input.subspan(used));
         if (session.generation != life) return;
     }
-    if (session.phase != ClientPhase::Closing) session.held.append(input.subspan(used));
+    if (session.phase != ClientPhase::Closing)
+        session.held.append(input.subspan(used), ctx_.spares);
 }
 
 void Clients::schedule(ClientSession& session) {
@@ -148,9 +149,10 @@ void Clients::run_scheduled() {
         if (is_blocked(*session) || session->fd < 0) continue;
         const uint32_t life = session->generation;
         if (!session->held.empty()) {
-            const ByteQueue input = std::move(session->held);
+            ByteQueue input = std::move(session->held);
             session->held = ByteQueue();
             use_input(*session, input.view());
+            input.clear(ctx_.spares);
         }
         if (session->generation == life && !session->reads && !is_blocked(*session)) {
             set_interest(*session, true, session->writes);

@@ -56,6 +56,7 @@ struct WorkerContext {
     std::unique_ptr<uint8_t[]> input = std::make_unique<uint8_t[]>(kInputBytes);
     Output to_server;
     Output to_client;
+    SpareBytes spares;  // for what clients send while they wait
     DeadlineQueue deadlines;
     StatementCache statements;
     Slab<ClientSession> clients_slab;

@@ -362,13 +362,30 @@ class Vanished(Case):
             c = self.client()
             c.sql("set search_path to pg_catalog")
             c.sql("begin")
+            pid = c.server_pid()
             c.send(query("select pg_sleep(300)"))
             wait_until(lambda: self.weir.count("state = 'active'") == 1, 30, "the query to run")
             leave(c)
             fresh = self.client()
             self.assertIn("public", fresh.one("show search_path"))
+            self.assertEqual(fresh.server_pid(), pid)
             fresh.close()
         wait_until(lambda: self.weir.count("state = 'active'") == 0, 30, "no query left behind")
+
+    @beyond_pgbouncer
+    def test_in_statement_mode(self):
+        self.start(default_pool_size=1, pool_mode="statement")
+        for leave in self.LEAVES.values():
+            for sleep in (query("select pg_sleep(300)"), one("select pg_sleep(300)", name="s") + sync() + one("select 2") + sync()):
+                c = self.client()
+                pid = c.server_pid()
+                c.send(sleep)
+                wait_until(lambda: self.weir.count("state = 'active'") == 1, 30, "the query to run")
+                leave(c)
+                fresh = self.client()
+                self.assertEqual(fresh.server_pid(), pid)
+                fresh.close()
+        self.assert_idle()
 
     @beyond_pgbouncer
     def test_a_server_that_will_not_be_cancelled_is_closed(self):

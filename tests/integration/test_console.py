@@ -242,6 +242,18 @@ class Access(Case):
         with self.weir.console(secret="adminpw") as c:
             self.assertTrue(c.sql("show pools"))
 
+    def test_no_way_around_the_password(self):
+        for auth_type in ("md5", "scram-sha-256", "plain"):
+            with self.subTest(auth_type):
+                self.start(auth_type=auth_type, userlist={"admin": "adminpw", "app": ""}, stats_users="", databases={"app": "{pg}", "*": "{pg}"})
+                for user in ("admin", "app", "nobody", "postgres"):
+                    for database in ("pgbouncer", "weir"):
+                        for host in (self.weir.host, self.weir.socket_dir):
+                            e = self.refused(user=user, database=database, secret="", host=host)
+                            self.assertEqual(e.severity, "FATAL", (user, database, host))
+                with self.weir.console(secret="adminpw") as c:
+                    self.assertTrue(c.sql("show pools"))
+
     def test_own_user_on_the_unix_socket(self):
         """`pgbouncer` is admin without a password for the operating system user that runs the pooler, and for nobody else."""
         self.start(auth_type="md5", userlist={"admin": "adminpw"}, admin_users="", stats_users="")

@@ -41,6 +41,18 @@ class Tracked(Case):
         a.sql("reset TimeZone")
         self.assertEqual(a.one("show TimeZone"), normal)
 
+    @beyond_pgbouncer
+    def test_an_extra_parameter_is_hidden_from_others(self):
+        # A client that makes its session read-only must not poison the server for those behind it.
+        self.start(default_pool_size=1, track_extra_parameters="IntervalStyle,default_transaction_read_only")
+        a, b = self.clients(2)
+        a.sql("set default_transaction_read_only = on")
+        self.assertEqual(b.one("show transaction_read_only"), "off")
+        b.sql("create temp table writable(x int)")
+        self.assertEqual(a.one("show transaction_read_only"), "on")
+        self.assertEqual(self.client().one("show transaction_read_only"), "off")
+        self.assertEqual(self.weir.count(), 1)
+
     def test_set_of_a_prepared_pipeline_counts_too(self):
         a, b = self.clients(2)
         a.send(wire.one("set TimeZone to 'Asia/Tokyo'"), wire.sync(), wire.one("show TimeZone"), wire.sync())
@@ -204,3 +216,27 @@ class Economy(Case):
                 with self.weir.connect() as c:
                     return c.params["server_version"] == "16.0"
             wait_until(upgraded, 30, "the new version in the welcome", interval=0.2)
+
+    @beyond_pgbouncer
+    def test_a_server_upgrade_is_told_to_clients_that_stay(self):
+        version = ["15.0"]
+
+        def script(peer):
+            peer.startup()
+            peer.login_ok(server_version=version[0])
+            peer.serve()
+        with FakeBackend(script) as fake:
+            self.start(databases={"app": fake.connstr}, default_pool_size=1, server_lifetime=1)
+            c = self.client()
+            self.assertEqual(c.params["server_version"], "15.0")
+            version[0] = "16.0"
+
+            def told():
+                c.sql("select 1")
+                return c.params["server_version"] == "16.0"
+            wait_until(told, 30, "the new version to be told", interval=0.2)
+            told_times = []
+            for _ in range(3):
+                reply = c.run("select 1").check()
+                told_times += [m for m in reply.messages if m[0] == "S"]
+            self.assertLessEqual(len(told_times), 0, "told again and again")

@@ -259,6 +259,30 @@ class Limits(Case):
         x2.sql("commit")
 
     @beyond_pgbouncer
+    @beyond_pgbouncer
+    def test_min_pool_size_above_a_limit_does_not_thrash(self):
+        """What min_pool_size opens, a limit must not close again, over and over."""
+        for limit in ("max_user_connections", "max_db_connections"):
+            with self.subTest(limit):
+                def script(peer):
+                    peer.startup()
+                    peer.login_ok()
+                    peer.serve()
+                with FakeBackend(script) as fake:
+                    self.start(databases={"app": fake.connstr, "other": fake.connstr}, min_pool_size=5, default_pool_size=10, **{limit: 2})
+                    a, b = self.client(), self.client(database="other")
+                    for _ in range(3):
+                        a.sql("select 1")
+                    wait_until(lambda: fake.accepted >= 2, 30, "servers to be opened")
+                    time.sleep(1)
+                    before = fake.accepted
+                    time.sleep(2)  # twenty rounds of the janitor
+                    self.assertLessEqual(fake.accepted - before, 1)
+                    self.assertLessEqual(before, 6)
+                    b.sql("select 1")
+                    a.sql("select 1")
+                self.doCleanups()
+
     def test_max_db_client_connections(self):
         self.start(databases={"app": "{pg} max_db_client_connections=2", "other": "{pg}"})
         kept = self.clients(2)
@@ -301,6 +325,19 @@ class Timeouts(Case):
         self.fatal(a, "08P01|57014", "query timeout")
         self.assertEqual(b.one("select 1"), "1")
 
+    @beyond_pgbouncer
+    def test_query_timeout_of_a_client_that_does_not_read(self):
+        # Its server is stuck in the middle of the result: it must not stay so, nor be given away inside the transaction.
+        self.start(default_pool_size=1, query_timeout=1)
+        a, b = self.client(rcvbuf=4096), self.client()
+        b.sql("create table touched(x int)")
+        a.sql("begin; insert into touched values (1)")
+        a.send(wire.query("select repeat('x', 1000) from generate_series(1, 500000)"))
+        wait_until(a.readable, 30, "the first rows")
+        self.assert_idle()
+        self.assertEqual(b.one("select count(*) from touched"), "0")
+        self.assertEqual(self.weir.count(), 1)
+
     def test_idle_transaction_timeout_frees_the_locks(self):
         self.start(default_pool_size=2, idle_transaction_timeout=1)
         a, b = self.clients(2)
@@ -308,6 +345,19 @@ class Timeouts(Case):
         a.sql("begin; lock table locked")
         self.fatal(a, "08P01|25P03", "idle transaction timeout")
         self.assertEqual(b.one("select count(*) from locked"), "0")
+
+    def test_idle_transaction_timeout_begins_anew_with_each_query(self):
+        self.start(default_pool_size=2, idle_transaction_timeout=2)
+        c = self.client()
+        for _ in range(2):
+            c.sql("begin")
+            for _ in range(6):
+                c.sql("select pg_sleep(0.5)")  # three seconds in all, never idle for long
+            c.sql("commit")
+        c.sql("begin")
+        c.sql("select 1")
+        self.fatal(c, "08P01|25P03", "idle transaction timeout")
+        self.assert_serves()
 
     def test_client_idle_timeout(self):
         self.start(client_idle_timeout=1)
@@ -366,6 +416,33 @@ class Timeouts(Case):
                 self.assertIn("the fake refuses", e.message)
             self.assertLessEqual(fake.accepted, 2)
             self.assert_serves(database="good")
+
+    @beyond_pgbouncer
+    def test_a_reload_does_not_forget_failed_logins(self):
+        def refuse(peer):
+            peer.startup()
+            peer.send(error("the fake refuses", "28000", "FATAL"))
+        with FakeBackend(refuse) as fake:
+            self.start(databases={"app": fake.connstr}, server_login_retry=300)
+            self.refused()
+            accepted = fake.accepted
+            for size in (3, 4, 5):
+                self.weir.reload(default_pool_size=size)
+                self.assertIn("the fake refuses", self.refused().message)
+            self.assertEqual(fake.accepted, accepted)
+
+    @beyond_pgbouncer
+    def test_a_server_that_falls_silent_while_it_authenticates(self):
+        def silent(peer):
+            peer.startup()
+            peer.send(wire.msg("R", b"\0\0\0\5salt"))
+            peer.recv()
+            peer.recv_exact(1)
+        with FakeBackend(silent) as fake:
+            self.start(databases={"app": fake.connstr + " user=app password=x", "good": "{pg}"}, server_connect_timeout=1, client_login_timeout=5, query_wait_timeout=5)
+            self.assertRegex(self.refused().code, "^(08|57)")
+            self.assert_serves(database="good")
+            wait_until(lambda: self.weir.pool()["sv_login"] == 0 or fake.accepted > 1, 30, "the silent server to be given up")
 
     def test_a_backend_that_comes_back_is_used_again(self):
         up = []
@@ -436,6 +513,20 @@ class Resets(Case):
         for leak in self.LEAKS:
             a.sql(leak)
             self.check_clean(b)
+
+    @beyond_pgbouncer
+    def test_reset_always_behind_a_client_that_vanished(self):
+        self.start(default_pool_size=1, server_reset_query_always=1)
+        b = self.client()
+        pid = b.server_pid()
+        for leave in (wire.Wire.reset, wire.Wire.drop, wire.Wire.close):
+            for last in ("begin", "select 1/0"):
+                a = self.client()
+                a.send(wire.query("; ".join(self.LEAKS[:1] + self.LEAKS[2:])), wire.query("begin; set role app2"), wire.query(last))
+                a.collect_many(3)
+                leave(a)
+                self.check_clean(b)
+        self.assertEqual(b.server_pid(), pid)
 
     def test_reset_in_session_mode(self):
         self.start(default_pool_size=1, pool_mode="session")

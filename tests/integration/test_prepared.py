@@ -59,6 +59,7 @@ class Same(Case):
         "close of the unknown": [close("S", "never"), close("P", "never"), S],
         "close and parse again": [P("a", "select 1"), close("S", "a"), P("a", "select 'again'"), B("", "a"), D(), E(), S],
         "a query behind execute": [P("a", "select 1"), B("", "a"), E(), query("select 'simple'"), S],
+        "a query behind execute and no sync": [P("a", "select 1"), B("", "a"), E(), query("select 'simple'")],
         "a query behind an error": [P("a", "select 1/0"), B("", "a"), E(), query("select 'skipped'"), S, query("select 'kept'")],
         "a query between batches": [P("a", "select 1"), B("", "a"), E(), S, query("select 2; select 3"), B("", "a"), E(), S],
         "queries in a row": [query("select 1"), query(""), query("select 1/0"), query("select 2; select 1/0; select 3"), query("select 4")],

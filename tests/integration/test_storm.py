@@ -17,7 +17,7 @@ from harness.case import Case, background, subset, wait_until
 from harness.util import SLOW, scaled
 
 HERE = pathlib.Path(__file__).resolve().parent
-SECONDS = float(os.environ.get("STORM_SECONDS", "15"))
+SECONDS = float(os.environ.get("STORM_SECONDS", "15" if SLOW == 1 else "8"))
 CLIENTS = int(os.environ.get("STORM_CLIENTS", "1000"))
 SEED = int(os.environ.get("STORM_SEED", str(random.randrange(1 << 30))))
 

@@ -43,8 +43,11 @@ def gather(build):
             subprocess.run(["gcov", "--json-format", "--preserve-paths", *data[start:start + 50]],
                            cwd=folder, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         for result in pathlib.Path(folder).glob("*.gcov.json.gz"):
-            for entry in json.loads(gzip.decompress(result.read_bytes()))["files"]:
-                path = pathlib.Path(entry["file"]).resolve()
+            report = json.loads(gzip.decompress(result.read_bytes()))
+            # Names are relative to the folder of the compiler's run when ccache has a base folder.
+            began_in = pathlib.Path(report.get("current_working_directory", "."))
+            for entry in report["files"]:
+                path = (began_in / entry["file"]).resolve()
                 if not path.is_relative_to(source.ROOT):
                     continue
                 name = path.relative_to(source.ROOT).as_posix()

@@ -3,6 +3,7 @@
 The program is WEIR_BIN (run_all.py --weir). When that is Debian's PgBouncer, options it does not know are left out, so that
 expectations of compatibility can be checked against the original.
 """
+import contextlib
 import os
 import re
 import shutil
@@ -98,9 +99,11 @@ class Weir:
     def accepting(self):
         if self.proc.poll() is not None:
             raise AssertionError(f"the pooler ended at start with {self.proc.returncode}:\n{self.log()[-4000:]}")
+        # That the kernel takes a connection only says that the socket listens, which is before the workers exist. An answer says that one runs.
         try:
-            wire.Wire(self.host, self.port).drop()
-            return True
+            with contextlib.closing(wire.Wire(self.host, self.port).sock) as sock:
+                sock.sendall(wire.SSL_REQUEST)
+                return sock.recv(1) != b""
         except OSError:
             return False
 

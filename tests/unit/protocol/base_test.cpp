@@ -116,6 +116,36 @@ TEST_CASE("a byte queue that never runs empty does not grow without end") {
     CHECK(queue.capacity() < 200);
 }
 
+TEST_CASE("spare memory goes from queue to queue, within bounds") {
+    SpareBytes spares;
+    ByteQueue first;
+    first.append(as_bytes("hello"), spares);
+    const uint8_t* memory = first.view().data();
+    const size_t capacity = first.capacity();
+    first.clear(spares);
+    CHECK(first.empty());
+    CHECK(first.capacity() == 0);
+    CHECK(spares.bytes() == capacity);
+    ByteQueue second;
+    second.append({}, spares);
+    CHECK(second.capacity() == 0);
+    second.append(as_bytes("ab"), spares);
+    second.append(as_bytes("cd"), spares);
+    CHECK(second.view().data() == memory);
+    CHECK(as_text(second.view()) == "abcd");
+    CHECK(spares.bytes() == 0);
+    second.append(as_bytes(std::string(100'000, 'x')));
+    second.clear(spares);
+    CHECK(spares.bytes() == 0);  // too long to be kept
+    std::vector<ByteQueue> many(10'000);
+    for (ByteQueue& queue : many)
+        queue.append(as_bytes("x"), spares);
+    for (ByteQueue& queue : many)
+        queue.clear(spares);
+    CHECK(spares.bytes() > 100'000);
+    CHECK(spares.bytes() < 1'000'000);
+}
+
 // ---- Slab ----
 
 struct Slot {
