@@ -10,7 +10,10 @@ CleanupStep next_cleanup_step(const ServerConnection& server, bool is_client_mid
         tracker.copy_state() == CopyState::In || tracker.copy_state() == CopyState::Both;
     if (reads_copy_data && !server.is_copy_fail_sent) return CleanupStep::SendCopyFail;
     if (tracker.ready_owed() > 0) {
-        return may_cancel && !server.is_cancel_sent ? CleanupStep::Cancel : CleanupStep::Wait;
+        // What we have sent ourselves (ROLLBACK, a reset query) must not be cut short.
+        const bool is_clients = tracker.head().origin != Origin::Proxy;
+        const bool cancels = may_cancel && is_clients && !server.is_cancel_sent;
+        return cancels ? CleanupStep::Cancel : CleanupStep::Wait;
     }
     if (tracker.is_skipping_to_sync()) return CleanupStep::SendSync;
     // An open batch: a Sync would commit what the client never finished.

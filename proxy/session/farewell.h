@@ -27,7 +27,7 @@ class Farewell {
     void finish(ServerConnection& server, const std::optional<Error>& failure = std::nullopt);
 
   private:
-    static constexpr Duration kWaitMax = std::chrono::seconds(1);
+    static constexpr Duration kWaitMax = std::chrono::seconds(5);
 
     WorkerContext& ctx_;
 };

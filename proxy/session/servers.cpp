@@ -300,7 +300,7 @@ void Servers::clean(ServerConnection& server) {
             ctx_.deadlines.arm(server, server.clean_by);
             return;
         case CleanupStep::Wait:
-            ctx_.deadlines.arm(server, server.is_cancel_sent ? server.clean_by : grace);
+            ctx_.deadlines.arm(server, ctx_.now < grace ? grace : server.clean_by);
             return;
         case CleanupStep::Rollback:
             start_query(server, "ROLLBACK");

@@ -55,6 +55,11 @@ TEST_CASE_FIXTURE(Fixture, "half a message of either side cannot be made clean")
     CHECK(next() == CleanupStep::Close);
 }
 
+TEST_CASE_FIXTURE(Fixture, "a query of our own is never cancelled") {
+    send(Request::Query, Origin::Proxy);
+    CHECK(next(true) == CleanupStep::Wait);
+}
+
 TEST_CASE_FIXTURE(Fixture, "a running statement is awaited, then cancelled, once") {
     send(Request::Query);
     CHECK(next(false) == CleanupStep::Wait);
