@@ -176,7 +176,7 @@ struct GlobalConfig {
     // [weir]
     int workers = 0;       // 0 = one per core
     int login_burst = 32;  // logins in flight per pool at the most
-    int fifo_slack_us = 500;
+    int fifo_slack_us = 100;
 };
 
 // One entry of [peers]: another process that cancel requests may have to be passed on to.

@@ -287,7 +287,7 @@ constexpr Option kOptions[] = {
      "leaves it to the kernel.",
      kCount},
 
-    {Weir, "fifo_slack_us", T::Int, "500", kReload, kInEffect, &G::fifo_slack_us,
+    {Weir, "fifo_slack_us", T::Int, "100", kReload, kInEffect, &G::fifo_slack_us,
      "Microseconds by which a client may be served before one that has waited longer, when it is "
      "on "
      "the worker that has the free server: moving a server to another worker costs CPU. 0 is "
