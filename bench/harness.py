@@ -295,16 +295,16 @@ class Contestant:
 
 
 class Forwarder(Contestant):
-    def __init__(self, processes, programs):
-        super().__init__(processes, "forwarder")
-        self.programs = programs
+    def __init__(self, processes, programs, threads=1):
+        super().__init__(processes, "forwarder" if threads == 1 else f"forwarder-{threads}")
+        self.programs, self.threads = programs, threads
 
     def copy(self):
-        return Forwarder(self.processes, self.programs)
+        return Forwarder(self.processes, self.programs, self.threads)
 
     def command(self):
         return [self.programs / "weir-forwarder", "--port", self.port, "--backend-port",
-                self.backend.port]
+                self.backend.port, "--threads", self.threads]
 
     def unfit_for(self, scenario):
         if scenario.backend == "postgres" and scenario.clients > FORWARDED_POSTGRES_CLIENTS_MAX:
