@@ -1,0 +1,96 @@
+// RoleJudge: who is the primary, by fenced evidence.
+//
+// An endpoint is the primary when it said so itself (not in recovery), with the expected system
+// identifier, on the highest timeline that anybody has shown, less than two probe intervals ago,
+// and nothing has happened since to doubt it. The timeline is the fence: a promotion raises it, so
+// that an old primary that comes back is known for what it is, even while the new one cannot be
+// seen. Of two claimants on one timeline each may be the wrong one: nobody is the primary then, and
+// an alert is due. Better no write than one that is lost.
+//
+//   | evidence                              | role                                          |
+//   | in recovery                           | Replica; keeps it however old: health judges  |
+//   | claims, highest timeline, fresh, alone| Primary                                       |
+//   | claims, anything else                 | Unknown: no traffic                           |
+//   | none, or another system identifier    | Unknown                                       |
+//
+// The same server listed under two addresses looks like two claimants: list each server once.
+// Pure; allocates in the constructor only. Owner: the health registry, one per database cluster.
+// Thread: the owner's.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string_view>
+#include <vector>
+
+#include "health/probe_result.h"
+#include "protocol/base/clock.h"
+
+namespace weir {
+
+enum class Role : uint8_t { Unknown, Primary, Replica };
+
+// As SHOW prints it.
+[[nodiscard]] constexpr std::string_view to_text(Role role) {
+    switch (role) {
+        case Role::Primary: return "primary";
+        case Role::Replica: return "replica";
+        case Role::Unknown: break;
+    }
+    return "unknown";
+}
+
+struct RoleOptions {
+    Duration probe_interval = std::chrono::seconds(2);
+    uint64_t system_identifier = 0;  // expected; 0 = that of the first evidence
+};
+
+class RoleJudge {
+  public:
+    RoleJudge(const RoleOptions& options, size_t endpoint_count);
+
+    // A good probe (Outcome::Success) of endpoint `index`. Older evidence than what there is, or
+    // than a revocation, is ignored. Its age counts from the question (sent_at).
+    void on_probe(size_t index, const ProbeResult& probe);
+
+    // The connection that supplied the evidence was lost, or the endpoint answered 25006: no longer
+    // the primary until a probe sent after `now` says so. A replica stays one: losing a connection
+    // does not promote anybody.
+    void revoke(size_t index, Instant now);
+
+    // Forgets timelines and the learned system identifier, by an operator's order: after a cluster
+    // was rebuilt, or when a stray promotion has fenced off everybody.
+    void reset();
+
+    struct Verdict {
+        std::optional<size_t> primary;
+        bool is_split = false;    // several claimants on one timeline: alert
+        bool is_fenced = false;   // somebody claims on a timeline that is not the highest: alert
+        bool is_foreign = false;  // somebody has another system identifier: alert
+    };
+    [[nodiscard]] Verdict judge(Instant now) const;
+    // The role of one endpoint under a verdict of the same moment.
+    [[nodiscard]] Role role_of(size_t index, const Verdict& verdict) const;
+
+    [[nodiscard]] uint32_t highest_timeline() const { return highest_timeline_; }
+    [[nodiscard]] uint64_t system_identifier() const { return system_identifier_; }
+    // The newest LSN written by a primary on the highest timeline, for ProbeResult::primary_lsn.
+    [[nodiscard]] uint64_t primary_lsn() const { return primary_lsn_; }
+
+  private:
+    struct Evidence {
+        enum class Kind : uint8_t { None, Claim, Recovery, Foreign } kind = Kind::None;
+        uint32_t timeline = 0;
+        Instant sent_at;
+        Instant revoked_at;
+    };
+    [[nodiscard]] bool is_fresh(const Evidence& evidence, Instant now) const;
+
+    RoleOptions options_;
+    uint64_t system_identifier_ = 0;
+    uint32_t highest_timeline_ = 0;
+    uint64_t primary_lsn_ = 0;
+    std::vector<Evidence> evidence_;
+};
+
+}  // namespace weir

@@ -1,0 +1,86 @@
+#include "health/score.h"
+
+#include <algorithm>
+#include <cmath>
+
+namespace weir {
+
+double lag_score(const Lag& lag, const HealthOptions& options) {
+    if (!lag.is_replica) return 1;
+    if (!lag.delay) return options.lag_score_unknown;
+    if (*lag.delay <= options.lag_soft) return 1;
+    if (*lag.delay >= options.lag_hard) return 0;
+    const auto left = static_cast<double>((options.lag_hard - *lag.delay).count());
+    return left / static_cast<double>((options.lag_hard - options.lag_soft).count());
+}
+
+bool is_beyond_hard_lag(const Lag& lag, const HealthOptions& options) {
+    if (!lag.is_replica) return false;
+    if (lag.delay && *lag.delay > options.lag_hard) return true;
+    return options.lag_hard_bytes > 0 && lag.bytes && *lag.bytes > options.lag_hard_bytes;
+}
+
+double log_latency(Duration latency, const HealthOptions& options) {
+    const int64_t us = std::max({latency.count(), options.latency_floor.count(), int64_t{1}});
+    return std::log(static_cast<double>(us));
+}
+
+void Score::on_result(bool is_failure, uint64_t count, Instant now, const HealthOptions& options) {
+    errors_.add_many(is_failure ? 1.0 : 0.0, count, now, options.ewma_tau, options.ewma_weight_min);
+}
+
+void Score::on_latency(double mean_log, uint64_t count, Instant now, const HealthOptions& options) {
+    latency_.add_many(mean_log, count, now, options.ewma_tau, options.ewma_weight_min);
+    // The baseline follows the smoothed latency and by time alone: no sample has a least weight, or
+    // a thousand of them would make any outage the new normal within seconds.
+    if (count > 0) baseline_.add(latency_.value(), now, options.latency_baseline_tau, 0);
+}
+
+void Score::on_recovery(Instant now, const HealthOptions& options) {
+    recovered_at_ = now;
+    errors_.reset(0, now);
+    factors_.error = 1;
+    factors_.warm = options.slow_start.count() > 0 ? options.slow_start_min : 1;
+    raw_ = h_ = factors_.latency * factors_.lag;
+    updated_at_ = now;
+}
+
+void Score::compute_factors(Instant now, std::optional<double> best_log,
+                            const HealthOptions& options) {
+    const double good = 1.0 - errors_.value();
+    factors_.error = std::max(options.error_score_min, good * good * good);
+
+    factors_.latency = 1;
+    if (!latency_.is_empty()) {
+        const double best = std::min(latency_.value(), best_log.value_or(baseline_.value()));
+        const double rho = std::exp(latency_.value() - best);
+        factors_.latency =
+            std::clamp(options.latency_tolerance / rho, options.latency_score_min, 1.0);
+    }
+    factors_.lag = lag_score(lag_, options);
+
+    factors_.warm = 1;
+    if (!recovered_at_.is_never() && now - recovered_at_ < options.slow_start) {
+        const auto passed = static_cast<double>((now - recovered_at_).count());
+        factors_.warm = std::max(options.slow_start_min,
+                                 passed / static_cast<double>(options.slow_start.count()));
+    }
+}
+
+void Score::update(Instant now, std::optional<double> best_log, const HealthOptions& options) {
+    compute_factors(now, best_log, options);
+    raw_ = factors_.error * factors_.latency * factors_.lag;
+    if (raw_ <= h_) {
+        h_ = raw_;
+    } else if (!updated_at_.is_never()) {
+        h_ += ewma_weight(now - updated_at_, options.rise_tau) * (raw_ - h_);
+    }
+    updated_at_ = std::max(updated_at_, now);
+}
+
+std::optional<double> Score::latency_log() const {
+    if (latency_.is_empty()) return std::nullopt;
+    return latency_.value();
+}
+
+}  // namespace weir

@@ -1,0 +1,165 @@
+#include "health/selection.h"
+
+#include <algorithm>
+#include <utility>
+
+namespace weir {
+
+namespace {
+
+// A score may be zero; the order by outstanding work must still hold among such candidates.
+constexpr double kWeightMin = 1e-6;
+
+double effective_weight(const Candidate& candidate) {
+    return std::max(candidate.weight * candidate.health * candidate.warm, kWeightMin);
+}
+
+bool is_choosable(const Candidate& candidate) {
+    return candidate.is_eligible && candidate.weight > 0;
+}
+
+bool is_full(const Candidate& candidate) {
+    return candidate.limit > 0 && candidate.in_use >= candidate.limit;
+}
+
+// Uniform in [0, 1).
+double fraction(Prng& random) {
+    return static_cast<double>(random.next() >> 11) * 0x1.0p-53;
+}
+
+constexpr std::pair<BalanceMethod, std::string_view> kNames[] = {
+    {BalanceMethod::WeightedLeastOutstanding, "weighted_least_outstanding"},
+    {BalanceMethod::WeightedRoundRobin, "weighted_round_robin"},
+    {BalanceMethod::Random, "random"},
+    {BalanceMethod::PeakEwma, "peak_ewma"},
+};
+
+}  // namespace
+
+std::string_view to_text(BalanceMethod method) {
+    for (const auto& [value, name] : kNames) {
+        if (value == method) return name;
+    }
+    return "unknown";
+}
+
+std::optional<BalanceMethod> balance_method(std::string_view text) {
+    for (const auto& [value, name] : kNames) {
+        if (name == text) return value;
+    }
+    return std::nullopt;
+}
+
+double selection_cost(const Candidate& candidate, BalanceMethod method) {
+    const double outstanding = static_cast<double>(candidate.in_use) + candidate.waiting + 1;
+    const double cost = outstanding / effective_weight(candidate);
+    if (method != BalanceMethod::PeakEwma) return cost;
+    return cost * std::max(candidate.peak_ewma_us, 1.0);
+}
+
+bool Selector::Filter::passes(const Candidate& candidate) const {
+    if (!is_choosable(candidate)) return false;
+    if (below_limit && is_full(candidate)) return false;
+    return !local_zone || *local_zone == candidate.is_local_zone;
+}
+
+std::optional<size_t> Selector::select(std::span<const Candidate> candidates, Prng& random) {
+    const Filter filter = narrow(candidates, random);
+    switch (options_.method) {
+        case BalanceMethod::WeightedRoundRobin: return next_turn(candidates, filter, random);
+        case BalanceMethod::Random: {
+            double total = 0;
+            std::optional<size_t> chosen;
+            for (size_t i = 0; i < candidates.size(); ++i) {
+                if (!filter.passes(candidates[i])) continue;
+                const double weight = effective_weight(candidates[i]);
+                total += weight;
+                // Each takes the place with probability weight/total: one pass, no sum beforehand.
+                if (fraction(random) * total < weight) chosen = i;
+            }
+            return chosen;
+        }
+        case BalanceMethod::WeightedLeastOutstanding:
+        case BalanceMethod::PeakEwma: break;
+    }
+    if (candidates.size() > options_.full_scan_max) return best_of_two(candidates, filter, random);
+    return cheapest(candidates, filter, random).index;
+}
+
+Selector::Filter Selector::narrow(std::span<const Candidate> candidates, Prng& random) const {
+    Filter filter;
+    for (const Candidate& candidate : candidates) {
+        if (is_choosable(candidate) && !is_full(candidate)) filter.below_limit = true;
+    }
+    if (options_.zone_spill_factor <= 0) return filter;
+    const Cheapest here = cheapest(candidates, {filter.below_limit, true}, random);
+    const Cheapest there = cheapest(candidates, {filter.below_limit, false}, random);
+    if (!here.index || !there.index) return filter;
+    filter.local_zone = here.cost <= options_.zone_spill_factor * there.cost;
+    return filter;
+}
+
+Selector::Cheapest Selector::cheapest(std::span<const Candidate> candidates, const Filter& filter,
+                                      Prng& random) const {
+    Cheapest best;
+    uint64_t ties = 0;
+    for (size_t i = 0; i < candidates.size(); ++i) {
+        if (!filter.passes(candidates[i])) continue;
+        const double cost = selection_cost(candidates[i], options_.method);
+        if (best.index && cost > best.cost) continue;
+        ties = best.index && cost == best.cost ? ties + 1 : 1;
+        if (random.below(ties) == 0) best = {i, cost};
+    }
+    return best;
+}
+
+std::optional<size_t> Selector::best_of_two(std::span<const Candidate> candidates,
+                                            const Filter& filter, Prng& random) const {
+    uint64_t passing = 0;
+    for (const Candidate& candidate : candidates)
+        passing += filter.passes(candidate) ? 1 : 0;
+    if (passing == 0) return std::nullopt;
+    // Two different ranks among those that pass; the same when there is one only. Their order is
+    // random too, so the first wins ties.
+    const uint64_t first = random.below(passing);
+    uint64_t second = passing > 1 ? random.below(passing - 1) : 0;
+    if (passing > 1 && second >= first) ++second;
+    size_t first_index = 0;
+    size_t second_index = 0;
+    uint64_t rank = 0;
+    for (size_t i = 0; i < candidates.size(); ++i) {
+        if (!filter.passes(candidates[i])) continue;
+        if (rank == first) first_index = i;
+        if (rank == second) second_index = i;
+        ++rank;
+    }
+    const double first_cost = selection_cost(candidates[first_index], options_.method);
+    const double second_cost = selection_cost(candidates[second_index], options_.method);
+    return second_cost < first_cost ? second_index : first_index;
+}
+
+// Smooth weighted round robin (nginx): all who pass earn their weight, the richest is chosen and
+// pays what all have earned.
+std::optional<size_t> Selector::next_turn(std::span<const Candidate> candidates,
+                                          const Filter& filter, Prng& random) {
+    const size_t known = std::min(candidates.size(), turns_.size());
+    double total = 0;
+    uint64_t ties = 0;
+    std::optional<size_t> best;
+    for (size_t i = 0; i < known; ++i) {
+        // Who is passed over neither earns nor loses: the credits always add up to zero, and none
+        // is ever above the sum of the weights (nginx does the same).
+        if (!filter.passes(candidates[i])) continue;
+        const double weight = effective_weight(candidates[i]);
+        total += weight;
+        turns_[i] += weight;
+        if (best && turns_[i] < turns_[*best]) continue;
+        ties = best && turns_[i] == turns_[*best] ? ties + 1 : 1;
+        if (random.below(ties) == 0) best = i;
+    }
+    if (!best) return best_of_two(candidates, filter, random);
+    turns_[*best] -= total;
+    return best;
+}
+
+}  // namespace weir

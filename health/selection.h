@@ -1,0 +1,95 @@
+// Selection: which endpoint of a role gets the next transaction.
+//
+// The default is least outstanding work per effective weight,
+//     cost = (in_use + waiting + 1) / (weight * health * warm),
+// after Envoy's weighted least request and HAProxy's leastconn: outstanding work is the one thing a
+// proxy knows exactly and without delay. Up to 16 candidates are all looked at; above, the better
+// of two random ones is taken (power of two choices), which also keeps proxies with old views from
+// all choosing the same.
+//
+// A candidate at its connection limit is passed over if another is not. With zone preference the
+// local zone is chosen from while its cheapest candidate costs at most zone_spill_factor times the
+// cheapest elsewhere. Ties are broken at random.
+// Owner: a worker or a pool. Thread: the owner's.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <string_view>
+#include <vector>
+
+#include "protocol/base/random.h"
+
+namespace weir {
+
+enum class BalanceMethod : uint8_t {
+    WeightedLeastOutstanding,
+    WeightedRoundRobin,  // smooth, as nginx and HAProxy: no bursts to the heaviest
+    Random,              // weighted
+    PeakEwma             // Finagle's: latency * (outstanding + 1), per effective weight
+};
+
+// The name of the option's value, as "weighted_least_outstanding", and back.
+[[nodiscard]] std::string_view to_text(BalanceMethod method);
+[[nodiscard]] std::optional<BalanceMethod> balance_method(std::string_view text);
+
+struct Candidate {
+    uint32_t in_use = 0;
+    uint32_t waiting = 0;
+    uint32_t limit = 0;  // most connections; 0 = no limit
+    double weight = 1;   // configured; 0 = nothing new (as HAProxy's)
+    double health = 1;   // h
+    double warm = 1;
+    double peak_ewma_us = 0;  // BalanceMethod::PeakEwma only
+    bool is_local_zone = true;
+    bool is_eligible = true;  // role, state and panic already considered
+};
+
+struct SelectionOptions {
+    BalanceMethod method = BalanceMethod::WeightedLeastOutstanding;
+    uint32_t full_scan_max = 16;
+    // 0 = zones do not matter. At 2 the local zone is left when one elsewhere costs less than half,
+    // for example idle against two outstanding.
+    double zone_spill_factor = 0;
+};
+
+// What a candidate costs now. Less is better; finite and above zero while weight > 0.
+[[nodiscard]] double selection_cost(const Candidate& candidate, BalanceMethod method);
+
+class Selector {
+  public:
+    // `candidates_max` bounds what weighted round robin remembers; more candidates than that share
+    // no memory of their turns.
+    Selector(const SelectionOptions& options, size_t candidates_max)
+        : options_(options), turns_(candidates_max, 0.0) {}
+    void configure(const SelectionOptions& options) { options_ = options; }
+
+    // The index of the choice, or nothing when no candidate is eligible. Candidates keep their
+    // places from call to call. No allocation; O(candidates).
+    [[nodiscard]] std::optional<size_t> select(std::span<const Candidate> candidates, Prng& random);
+
+  private:
+    // Which candidates are in the choice.
+    struct Filter {
+        bool below_limit = false;
+        std::optional<bool> local_zone;
+        [[nodiscard]] bool passes(const Candidate& candidate) const;
+    };
+    struct Cheapest {
+        std::optional<size_t> index;
+        double cost = 0;
+    };
+    [[nodiscard]] Filter narrow(std::span<const Candidate> candidates, Prng& random) const;
+    [[nodiscard]] Cheapest cheapest(std::span<const Candidate> candidates, const Filter& filter,
+                                    Prng& random) const;
+    [[nodiscard]] std::optional<size_t> best_of_two(std::span<const Candidate> candidates,
+                                                    const Filter& filter, Prng& random) const;
+    [[nodiscard]] std::optional<size_t> next_turn(std::span<const Candidate> candidates,
+                                                  const Filter& filter, Prng& random);
+
+    SelectionOptions options_;
+    std::vector<double> turns_;  // smooth weighted round robin: credit of each candidate
+};
+
+}  // namespace weir

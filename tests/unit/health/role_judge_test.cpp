@@ -1,0 +1,193 @@
+// Goal: nobody is the primary without fresh, fenced, undisputed evidence of its own.
+// Method: hand-made probes; then random ones, with the rules checked from outside.
+#include "health/role_judge.h"
+
+#include <doctest/doctest.h>
+
+#include "protocol/base/random.h"
+
+namespace weir {
+namespace {
+
+using std::chrono::seconds;
+
+constexpr Instant kStart{1'000'000'000};
+constexpr uint64_t kCluster = 7'000'000'000'000'000'001ULL;
+
+ProbeResult primary_probe(Instant at, uint32_t timeline = 1, uint64_t lsn = 100) {
+    ProbeResult probe;
+    probe.outcome = Outcome::Success;
+    probe.sent_at = at;
+    probe.system_identifier = kCluster;
+    probe.timeline = timeline;
+    probe.lsn = lsn;
+    return probe;
+}
+ProbeResult replica_probe(Instant at, uint32_t timeline = 1) {
+    ProbeResult probe = primary_probe(at, timeline, 90);
+    probe.is_in_recovery = true;
+    return probe;
+}
+
+Role role_at(const RoleJudge& judge, size_t index, Instant now) {
+    return judge.role_of(index, judge.judge(now));
+}
+
+TEST_CASE("without evidence every role is unknown") {
+    const RoleJudge judge({}, 2);
+    CHECK_FALSE(judge.judge(kStart).primary);
+    CHECK(role_at(judge, 0, kStart) == Role::Unknown);
+    CHECK(to_text(Role::Unknown) == "unknown");
+    CHECK(to_text(Role::Primary) == "primary");
+    CHECK(to_text(Role::Replica) == "replica");
+}
+
+TEST_CASE("who says so freshly and alone is the primary") {
+    RoleJudge judge({}, 3);
+    judge.on_probe(0, primary_probe(kStart));
+    judge.on_probe(1, replica_probe(kStart));
+    const auto verdict = judge.judge(kStart);
+    CHECK(verdict.primary == 0);
+    CHECK_FALSE(verdict.is_split);
+    CHECK_FALSE(verdict.is_fenced);
+    CHECK_FALSE(verdict.is_foreign);
+    CHECK(judge.role_of(0, verdict) == Role::Primary);
+    CHECK(judge.role_of(1, verdict) == Role::Replica);
+    CHECK(judge.role_of(2, verdict) == Role::Unknown);
+    CHECK(judge.primary_lsn() == 100);
+    CHECK(judge.system_identifier() == kCluster);
+}
+
+TEST_CASE(
+    "evidence of a primary is good for less than two probe intervals, of a replica for ever") {
+    RoleJudge judge({}, 2);
+    judge.on_probe(0, primary_probe(kStart));
+    judge.on_probe(1, replica_probe(kStart));
+    CHECK(role_at(judge, 0, kStart + (seconds(4) - Duration(1))) == Role::Primary);
+    CHECK(role_at(judge, 0, kStart + seconds(4)) == Role::Unknown);
+    CHECK(role_at(judge, 1, kStart + seconds(3600)) == Role::Replica);
+}
+
+TEST_CASE("a revoked primary is none until a later question is answered") {
+    RoleJudge judge({}, 1);
+    judge.on_probe(0, primary_probe(kStart));
+    judge.revoke(0, kStart + seconds(1));
+    CHECK(role_at(judge, 0, kStart + seconds(1)) == Role::Unknown);
+    judge.on_probe(0, primary_probe(kStart + seconds(1)));  // asked no later
+    CHECK(role_at(judge, 0, kStart + seconds(1)) == Role::Unknown);
+    judge.on_probe(0, primary_probe(kStart + seconds(1) + Duration(1)));
+    CHECK(role_at(judge, 0, kStart + seconds(2)) == Role::Primary);
+}
+
+TEST_CASE("a revocation does not change a replica") {
+    RoleJudge judge({}, 1);
+    judge.on_probe(0, replica_probe(kStart));
+    judge.revoke(0, kStart);
+    CHECK(role_at(judge, 0, kStart) == Role::Replica);
+}
+
+TEST_CASE("of two claimants on one timeline nobody is the primary") {
+    RoleJudge judge({}, 2);
+    judge.on_probe(0, primary_probe(kStart));
+    judge.on_probe(1, primary_probe(kStart));
+    const auto verdict = judge.judge(kStart);
+    CHECK_FALSE(verdict.primary);
+    CHECK(verdict.is_split);
+    CHECK(judge.role_of(0, verdict) == Role::Unknown);
+    CHECK(judge.role_of(1, verdict) == Role::Unknown);
+    // One goes silent: the other is alone again.
+    judge.on_probe(1, primary_probe(kStart + seconds(3)));
+    CHECK(judge.judge(kStart + seconds(5)).primary == 1);
+}
+
+TEST_CASE("a promotion fences off the old primary, also when the new one cannot be seen") {
+    RoleJudge judge({}, 2);
+    judge.on_probe(0, primary_probe(kStart, 1, 500));
+    judge.on_probe(1, primary_probe(kStart, 2, 300));
+    auto verdict = judge.judge(kStart);
+    CHECK(verdict.primary == 1);
+    CHECK(verdict.is_fenced);
+    CHECK(judge.primary_lsn() == 300);  // the old timeline's does not count
+    judge.revoke(1, kStart + seconds(1));
+    judge.on_probe(0, primary_probe(kStart + seconds(2), 1));
+    verdict = judge.judge(kStart + seconds(2));
+    CHECK_FALSE(verdict.primary);
+    CHECK(verdict.is_fenced);
+    CHECK(judge.role_of(0, verdict) == Role::Unknown);
+    CHECK(judge.highest_timeline() == 2);
+}
+
+TEST_CASE("a replica on a higher timeline fences too") {
+    RoleJudge judge({}, 2);
+    judge.on_probe(0, primary_probe(kStart, 1));
+    judge.on_probe(1, replica_probe(kStart, 2));
+    CHECK_FALSE(judge.judge(kStart).primary);
+    judge.reset();
+    judge.on_probe(0, primary_probe(kStart, 1));
+    CHECK(judge.judge(kStart).primary == 0);
+}
+
+TEST_CASE("a server of another cluster is nobody and fences nobody") {
+    RoleJudge judge({.probe_interval = seconds(2), .system_identifier = kCluster}, 2);
+    ProbeResult foreign = primary_probe(kStart, 9, 10'000);
+    foreign.system_identifier = 42;
+    judge.on_probe(1, foreign);
+    judge.on_probe(0, primary_probe(kStart, 1));
+    const auto verdict = judge.judge(kStart);
+    CHECK(verdict.primary == 0);
+    CHECK(verdict.is_foreign);
+    CHECK(judge.role_of(1, verdict) == Role::Unknown);
+    CHECK(judge.highest_timeline() == 1);
+}
+
+TEST_CASE("a probe that failed or came late says nothing") {
+    RoleJudge judge({}, 1);
+    judge.on_probe(0, primary_probe(kStart));
+    ProbeResult failed = replica_probe(kStart + seconds(1));
+    failed.outcome = Outcome::ProbeTimeout;
+    judge.on_probe(0, failed);
+    judge.on_probe(0, replica_probe(Instant{kStart.us - 1}));
+    CHECK(role_at(judge, 0, kStart) == Role::Primary);
+    judge.on_probe(0, replica_probe(kStart));
+    CHECK(role_at(judge, 0, kStart) == Role::Replica);
+}
+
+TEST_CASE("random probes never make a primary that breaks a rule") {
+    for (uint64_t seed = 1; seed <= 100; ++seed) {
+        Prng random(seed);
+        constexpr size_t kCount = 4;
+        RoleJudge judge({.probe_interval = seconds(2), .system_identifier = kCluster}, kCount);
+        ProbeResult last[kCount];
+        Instant revoked[kCount];
+        uint32_t highest = 0;
+        Instant now = kStart;
+        for (int step = 0; step < 500; ++step) {
+            now.us += 1 + static_cast<int64_t>(random.below(800'000));
+            const size_t index = random.below(kCount);
+            if (random.chance(10)) {
+                judge.revoke(index, now);
+                revoked[index] = now;
+            } else {
+                const auto timeline = static_cast<uint32_t>(1 + step / 100 + random.below(2));
+                ProbeResult probe =
+                    random.chance(60) ? replica_probe(now, timeline) : primary_probe(now, timeline);
+                if (random.chance(10)) probe.system_identifier = 5;
+                if (probe.system_identifier == kCluster) highest = std::max(highest, timeline);
+                judge.on_probe(index, probe);
+                last[index] = probe;
+            }
+            const auto verdict = judge.judge(now);
+            CAPTURE(seed);
+            if (!verdict.primary) continue;
+            const ProbeResult& probe = last[*verdict.primary];
+            REQUIRE_FALSE(probe.is_in_recovery);
+            REQUIRE(probe.system_identifier == kCluster);
+            REQUIRE(probe.timeline == highest);
+            REQUIRE(now - probe.sent_at < seconds(4));
+            REQUIRE(probe.sent_at > revoked[*verdict.primary]);
+        }
+    }
+}
+
+}  // namespace
+}  // namespace weir
