@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "conf/limits.h"
+#include "conf/words.h"
 
 namespace weir {
 
@@ -48,6 +49,18 @@ const char* to_string(LoadBalanceHosts mode) {
         case LoadBalanceHosts::Disable: return "disable";
     }
     return "unknown";  // uncovered: every enumerator is above
+}
+
+const char* to_string(BackendRole role) {
+    return word_text(static_cast<int>(role), kBackendRoleWords);
+}
+
+const char* to_string(TargetSessionAttrs attrs) {
+    return word_text(static_cast<int>(attrs), kTargetSessionAttrsWords);
+}
+
+const char* to_string(LoadBalance method) {
+    return word_text(static_cast<int>(method), kBalanceMethodWords);
 }
 
 std::optional<DatabaseConfig> Config::find_database(const std::string& name) const {
@@ -131,6 +144,20 @@ Duration effective_client_idle_timeout(const Config& c, const std::string& user)
 
 Duration effective_server_lifetime(const Config& c, const DatabaseConfig& db) {
     return db.server_lifetime.value_or(c.global.server_lifetime);
+}
+
+TargetSessionAttrs effective_target_session_attrs(const Config& c, const DatabaseConfig& db,
+                                                  const std::string& user) {
+    return user_or(c, user, &UserConfig::target_session_attrs,
+                   db.target_session_attrs.value_or(c.global.target_session_attrs));
+}
+
+LoadBalance effective_load_balance(const Config& c, const DatabaseConfig& db) {
+    return db.load_balance.value_or(c.global.load_balance);
+}
+
+const std::string& effective_zone(const Config& c, const DatabaseConfig& db) {
+    return db.zone ? *db.zone : c.global.zone;
 }
 
 }  // namespace weir

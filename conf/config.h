@@ -13,6 +13,7 @@
 #include <utility>
 #include <vector>
 
+#include "conf/backend_config.h"
 #include "protocol/base/clock.h"
 
 namespace weir {
@@ -32,6 +33,14 @@ struct DatabaseConfig {
     std::string name;
     std::vector<std::string> hosts;  // names, addresses, /dir or @abstract; empty = unix_socket_dir
     uint16_t port = 5432;
+    std::vector<uint16_t> ports;  // one for each host when `port` lists several, else empty
+    // Where connections may lead, resolved by the loader and then never empty: the definitions that
+    // `backends=` names, or one for each host, or the one unix socket. Empty if made by hand.
+    std::vector<BackendConfig> backends;
+    bool has_named_backends = false;  // from `backends=`; hosts and ports are theirs
+    std::optional<TargetSessionAttrs> target_session_attrs;
+    std::optional<LoadBalance> load_balance;
+    std::optional<std::string> zone;  // where we are, for this database
     std::string dbname;  // on the server; the key when not given (or the asked name for `*`)
     std::optional<std::string> user;      // forced user: every client shares one pool
     std::optional<std::string> password;  // for the server
@@ -67,6 +76,7 @@ struct UserConfig {
     std::optional<Duration> transaction_timeout;
     std::optional<Duration> client_idle_timeout;
     std::optional<Duration> query_wait_timeout;
+    std::optional<TargetSessionAttrs> target_session_attrs;
 
     bool operator==(const UserConfig&) const = default;
 };
@@ -177,6 +187,35 @@ struct GlobalConfig {
     int workers = 0;       // 0 = one per core
     int login_burst = 32;  // logins in flight per pool at the most
     int fifo_slack_us = 100;
+
+    // [weir], many backends: which one is chosen
+    std::string zone;           // where we are; empty = zones do not matter
+    int zone_spill_factor = 2;  // 0 = zones do not matter
+    LoadBalance load_balance = LoadBalance::WeightedLeastOutstanding;
+    TargetSessionAttrs target_session_attrs = TargetSessionAttrs::Any;
+    int primary_read_spill = 30;  // percent of the primary's pool
+    Duration breaker_hold = std::chrono::seconds(10);
+
+    // [weir], many backends: how they are judged. Scores are percent.
+    Duration probe_interval = std::chrono::seconds(2);
+    Duration probe_interval_fast = std::chrono::milliseconds(500);
+    Duration probe_timeout = std::chrono::seconds(1);
+    std::string probe_user, probe_password, probe_dbname = "postgres";
+    Duration lag_soft = std::chrono::seconds(2);
+    Duration lag_hard = std::chrono::seconds(10);
+    int64_t lag_hard_bytes = 0;  // 0 = bytes do not matter
+    Duration slow_start = std::chrono::seconds(30);
+    int degraded_below = 50, up_from = 70;
+
+    // [weir], many backends: when they are taken out, and when that would be too many
+    int ejection_consecutive = 5;
+    int ejection_failure_percent = 50;
+    int ejection_samples_min = 20;
+    int ejection_probes = 3;
+    Duration ejection_time = std::chrono::seconds(5);
+    Duration ejection_time_max = std::chrono::seconds(60);
+    int max_ejection_percent = 50;
+    int panic_threshold_percent = 50;
 };
 
 // One entry of [peers]: another process that cancel requests may have to be passed on to.
@@ -217,6 +256,7 @@ struct Config {
     std::map<std::string, DatabaseConfig> databases;
     std::optional<DatabaseConfig> wildcard_database;
     std::map<std::string, UserConfig> users;
+    std::map<std::string, BackendConfig> backends;         // the named ones, also those nobody uses
     std::unordered_map<std::string, std::string> secrets;  // auth_file: user -> secret
     // Options that were set but are not honoured yet; reported once at start.
     std::vector<ConfigNote> not_yet_in_effect;
@@ -254,5 +294,9 @@ Duration effective_idle_transaction_timeout(const Config& c, const std::string& 
 Duration effective_transaction_timeout(const Config& c, const std::string& user);
 Duration effective_client_idle_timeout(const Config& c, const std::string& user);
 Duration effective_server_lifetime(const Config& c, const DatabaseConfig& db);
+TargetSessionAttrs effective_target_session_attrs(const Config& c, const DatabaseConfig& db,
+                                                  const std::string& user);
+LoadBalance effective_load_balance(const Config& c, const DatabaseConfig& db);
+const std::string& effective_zone(const Config& c, const DatabaseConfig& db);
 
 }  // namespace weir

@@ -2,6 +2,8 @@
 
 #include <spdlog/fmt/fmt.h>
 
+#include <set>
+
 namespace weir {
 
 namespace {
@@ -19,6 +21,7 @@ class Checker {
             check_database(db);
         }
         if (c_.wildcard_database) check_database(*c_.wildcard_database);
+        check_unused_backends();
         return std::move(warnings_);
     }
 
@@ -100,6 +103,26 @@ class Checker {
                  fmt::format("database \"{}\": has a password but no user; add user=, or "
                              "remove the password",
                              db.name));
+        }
+    }
+
+    void check_unused_backends() {
+        std::set<std::string> used;
+        const auto use = [&used](const DatabaseConfig& db) {
+            for (const BackendConfig& backend : db.backends) {
+                used.insert(backend.name);
+            }
+        };
+        for (const auto& [name, db] : c_.databases) {
+            use(db);
+        }
+        if (c_.wildcard_database) use(*c_.wildcard_database);
+        for (const auto& [name, backend] : c_.backends) {
+            if (used.count(name) > 0) continue;
+            warn("backends", name,
+                 fmt::format("backend \"{}\" is used by no database; name it in backends= of one, "
+                             "or remove it",
+                             name));
         }
     }
 

@@ -1,6 +1,6 @@
 // What no single line can get wrong: settings that are legal each but contradict or defeat one
-// another. Gives warnings, never errors, because PgBouncer runs with all of them. Thread: any (pure
-// function).
+// another. Gives warnings, never errors, because PgBouncer runs with all of them; what it does not
+// know of at all is in backend_check. Thread: any (pure function).
 #pragma once
 
 #include <functional>

@@ -43,6 +43,23 @@ void compare_users(const Config& from, const Config& to, ConfigDelta& delta) {
     std::sort(delta.users_changed.begin(), delta.users_changed.end());
 }
 
+// Is there no server that both lead to? One that is left is reason enough to keep the pools: only
+// the connections to backends that are gone end, which is up to those who know where each leads.
+bool leads_elsewhere(const DatabaseConfig& from, const DatabaseConfig& to) {
+    if (from.backends.empty() || to.backends.empty()) {  // not from the loader
+        return from.hosts != to.hosts || from.port != to.port;
+    }
+    const auto is_in = [](const BackendConfig& one, const std::vector<BackendConfig>& all) {
+        return std::any_of(all.begin(), all.end(), [&one](const BackendConfig& other) {
+            return is_same_endpoint(one, other);
+        });
+    };
+    const auto is_gone = [&](const BackendConfig& one) { return !is_in(one, to.backends); };
+    const auto is_new = [&](const BackendConfig& one) { return !is_in(one, from.backends); };
+    return std::any_of(from.backends.begin(), from.backends.end(), is_gone) ||
+           std::any_of(to.backends.begin(), to.backends.end(), is_new);
+}
+
 }  // namespace
 
 bool ConfigDelta::empty() const {
@@ -52,10 +69,9 @@ bool ConfigDelta::empty() const {
 }
 
 bool needs_new_servers(const DatabaseConfig& from, const DatabaseConfig& to) {
-    return from.dbname != to.dbname || from.hosts != to.hosts || from.port != to.port ||
-           from.user != to.user || from.connect_query != to.connect_query ||
-           from.auth_dbname != to.auth_dbname || from.auth_query != to.auth_query ||
-           from.load_balance_hosts != to.load_balance_hosts;
+    return from.dbname != to.dbname || leads_elsewhere(from, to) || from.user != to.user ||
+           from.connect_query != to.connect_query || from.auth_dbname != to.auth_dbname ||
+           from.auth_query != to.auth_query || from.load_balance_hosts != to.load_balance_hosts;
 }
 
 ConfigDelta diff(const Config& from, const Config& to) {
@@ -66,10 +82,10 @@ ConfigDelta diff(const Config& from, const Config& to) {
     delta.peers_changed = from.peers != to.peers;
     for (const Option& option : option_table()) {
         if (option.alias_of != nullptr) continue;
-        std::string before = option_text(from.global, option).value_or("");
-        std::string after = option_text(to.global, option).value_or("");
-        if (before == after) continue;
-        delta.options.push_back({std::string(option.name), std::move(before), std::move(after)});
+        if (is_same_value(option, from.global, to.global)) continue;
+        delta.options.push_back({std::string(option.name),
+                                 option_text(from.global, option).value_or(""),
+                                 option_text(to.global, option).value_or("")});
     }
     delta.needs_restart = to.needs_restart;
     return delta;

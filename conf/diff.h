@@ -25,6 +25,7 @@ struct ConfigDelta {
     std::vector<std::string> users_changed;       // added, removed or changed in [users]
     bool secrets_changed = false;                 // anything in auth_file
     bool peers_changed = false;
+    // Secrets differ, but read the same.
     std::vector<OptionChange> options;  // with the new value in force
     std::vector<PendingRestart> needs_restart;
 
@@ -33,7 +34,8 @@ struct ConfigDelta {
 
 ConfigDelta diff(const Config& from, const Config& to);
 
-// Would a server connection made for `from` be wrong for `to`?
+// Would every server connection made for `from` be wrong for `to`? No as long as one backend (host
+// and port) is in both: connections to those that are gone are for the caller to find.
 bool needs_new_servers(const DatabaseConfig& from, const DatabaseConfig& to);
 
 enum class DatabaseFate : uint8_t { Kept, Adjusted, Recycled, Removed };

@@ -1,10 +1,7 @@
 #include "conf/entries.h"
 
-#include <spdlog/fmt/fmt.h>
-
-#include <algorithm>
-#include <limits>
-
+#include "conf/backend_entries.h"
+#include "conf/entry_keys.h"
 #include "conf/limits.h"
 #include "conf/words.h"
 
@@ -14,61 +11,6 @@ namespace {
 
 constexpr Effect kInEffect = Effect::Now;
 constexpr Effect kNotYet = Effect::NotYet;
-
-// One key of a section: how to store its value. Setters are instantiated from the templates below.
-template <typename Entry>
-struct EntryKey {
-    const char* name;
-    Effect effect;
-    Status (*set)(Entry& entry, std::string_view value);
-    const char* doc;
-};
-
-Status length_at_most(std::string_view value, size_t bytes_max) {
-    if (value.size() <= bytes_max) return {};
-    return fail("22023", fmt::format("too long; at most {} bytes", bytes_max));
-}
-
-// A limit or a size: whole and decimal; anything negative inherits.
-template <auto Field, typename Entry>
-Status set_size(Entry& entry, std::string_view value) {
-    constexpr int64_t kMax = std::numeric_limits<int32_t>::max();
-    const Result<int64_t> number = parse_integer(value, 10, -kMax, kMax);
-    if (!number) return fail("22023", number.error().message);
-    entry.*Field = *number < 0 ? kInherit : static_cast<int>(*number);
-    return {};
-}
-
-// Seconds; 0 inherits, as an absent key does.
-template <auto Field, typename Entry>
-Status set_time(Entry& entry, std::string_view value) {
-    const Result<Duration> time = parse_seconds(value);
-    if (!time) return fail("22023", time.error().message);
-    entry.*Field = time->count() == 0 ? std::nullopt : std::optional<Duration>(*time);
-    return {};
-}
-
-template <auto Field, size_t kBytesMax, typename Entry>
-Status set_text(Entry& entry, std::string_view value) {
-    if (Status fits = length_at_most(value, kBytesMax); !fits) return fits;
-    entry.*Field = std::string(value);
-    return {};
-}
-
-template <typename Entry>
-Status set_pool_mode(Entry& entry, std::string_view value) {
-    const Result<int> word = parse_word(value, kPoolModeWords);
-    if (!word) return fail("22023", word.error().message);
-    entry.pool_mode = static_cast<PoolMode>(*word);
-    return {};
-}
-
-Status set_load_balance_hosts(DatabaseConfig& entry, std::string_view value) {
-    const Result<int> word = parse_word(value, kLoadBalanceWords);
-    if (!word) return fail("22023", word.error().message);
-    entry.load_balance_hosts = static_cast<LoadBalanceHosts>(*word);
-    return {};
-}
 
 template <typename Entry>
 Status set_hosts(Entry& entry, std::string_view value) {
@@ -84,14 +26,6 @@ Status set_hosts(Entry& entry, std::string_view value) {
         }
     }
     entry.hosts = std::move(hosts);
-    return {};
-}
-
-template <typename Entry>
-Status set_port(Entry& entry, std::string_view value) {
-    const Result<int64_t> port = parse_integer(value, 10, 1, 65535);
-    if (!port) return fail("22023", port.error().message);
-    entry.port = static_cast<uint16_t>(*port);
     return {};
 }
 
@@ -120,7 +54,18 @@ constexpr EntryKey<D> kDatabaseKeys[] = {
     {"host", kInEffect, set_hosts<D>,
      "Host names, addresses, `/directory` or `@abstract` sockets, comma separated; without it "
      "`unix_socket_dir`."},
-    {"port", kInEffect, set_port<D>, "Port of every host; 5432 unless given."},
+    {"port", kInEffect, set_database_ports,
+     "Port of every host, 5432 unless given; or a list, one port for each host."},
+    {"backends", kInEffect, set_database_backends,
+     "Names from [backends] or of [backend:NAME] sections, comma separated, in place of `host` and "
+     "`port`; used in turn as a list of hosts is."},
+    {"target_session_attrs", kNotYet,
+     set_word<&D::target_session_attrs, TargetSessionAttrs, kTargetSessionAttrsWords, D>,
+     "As the option, for this database."},
+    {"load_balance", kNotYet, set_word<&D::load_balance, LoadBalance, kBalanceMethodWords, D>,
+     "As the option, for this database."},
+    {"zone", kNotYet, set_text<&D::zone, kZoneNameBytesMax, D>,
+     "As the option, for this database."},
     {"dbname", kInEffect, set_text<&D::dbname, kDatabaseNameBytesMax, D>,
      "Name of the database on the server; unless given the name the client asked for."},
     {"user", kInEffect, set_text<&D::user, kUserNameBytesMax, D>,
@@ -140,7 +85,8 @@ constexpr EntryKey<D> kDatabaseKeys[] = {
      "As the option, for this database."},
     {"reserve_pool", kInEffect, set_size<&D::reserve_pool_size, D>,
      "Older spelling of `reserve_pool_size`."},
-    {"pool_mode", kInEffect, set_pool_mode<D>, "As the option, for this database."},
+    {"pool_mode", kInEffect, set_word<&D::pool_mode, PoolMode, kPoolModeWords, D>,
+     "As the option, for this database."},
     {"max_db_connections", kInEffect, set_size<&D::max_db_connections, D>,
      "As the option, for this database."},
     {"max_db_client_connections", kInEffect, set_size<&D::max_db_client_connections, D>,
@@ -151,7 +97,8 @@ constexpr EntryKey<D> kDatabaseKeys[] = {
      "As the option, for this database; 0 means the option's."},
     {"connect_query", kInEffect, set_text<&D::connect_query, kTextMax, D>,
      "Query that a new server connection runs before its first client."},
-    {"load_balance_hosts", kInEffect, set_load_balance_hosts,
+    {"load_balance_hosts", kInEffect,
+     set_word<&D::load_balance_hosts, LoadBalanceHosts, kLoadBalanceWords, D>,
      "`round-robin` takes the hosts in turn, `disable` keeps to one until it fails."},
     {"client_encoding", kInEffect,
      [](D& entry, std::string_view value) {
@@ -180,7 +127,8 @@ constexpr EntryKey<D> kDatabaseKeys[] = {
 };
 
 constexpr EntryKey<U> kUserKeys[] = {
-    {"pool_mode", kInEffect, set_pool_mode<U>, "As the option, for pools of this user."},
+    {"pool_mode", kInEffect, set_word<&U::pool_mode, PoolMode, kPoolModeWords, U>,
+     "As the option, for pools of this user."},
     {"pool_size", kInEffect, set_size<&U::pool_size, U>,
      "`default_pool_size` for pools of this user; 0 is no limit."},
     {"reserve_pool_size", kInEffect, set_size<&U::reserve_pool_size, U>,
@@ -199,6 +147,9 @@ constexpr EntryKey<U> kUserKeys[] = {
      "As the option, for this user; 0 means the option's."},
     {"query_wait_timeout", kInEffect, set_time<&U::query_wait_timeout, U>,
      "As the option, for this user; 0 means the option's."},
+    {"target_session_attrs", kNotYet,
+     set_word<&U::target_session_attrs, TargetSessionAttrs, kTargetSessionAttrsWords, U>,
+     "As the option, for this user."},
 };
 
 constexpr EntryKey<P> kPeerKeys[] = {
@@ -207,71 +158,6 @@ constexpr EntryKey<P> kPeerKeys[] = {
     {"pool_size", kNotYet, set_size<&P::pool_size, P>,
      "Cancel requests passed to it at the same time."},
 };
-
-template <typename Entry>
-const EntryKey<Entry>* find_key(std::span<const EntryKey<Entry>> keys, std::string_view name) {
-    for (const EntryKey<Entry>& key : keys) {
-        if (name == key.name) return &key;
-    }
-    return nullptr;
-}
-
-template <typename Entry>
-std::string unknown_key(std::span<const EntryKey<Entry>> keys, std::string_view name) {
-    std::vector<std::string_view> names;
-    for (const EntryKey<Entry>& key : keys) {
-        names.emplace_back(key.name);
-    }
-    std::string hint = did_you_mean(name, names);
-    if (hint.empty()) hint = "; check its spelling or remove it";
-    return fmt::format("unknown key \"{}\"{}", name, hint);
-}
-
-// Reads all settings of `text` into `parsed.entry`; `what` names the entry in the messages.
-template <typename Entry>
-void read_settings(std::span<const EntryKey<Entry>> keys, std::string_view text,
-                   const std::string& what, ParsedEntry<Entry>& parsed) {
-    const auto settings = parse_connection_string(text);
-    if (!settings) {
-        parsed.problems.push_back(what + ": " + settings.error().message);
-        return;
-    }
-    for (const auto& [name, value] : *settings) {
-        const EntryKey<Entry>* key = find_key(keys, name);
-        if (key == nullptr) {
-            parsed.problems.push_back(what + ": " + unknown_key(keys, name));
-            continue;
-        }
-        if (Status set = key->set(parsed.entry, value); !set) {
-            // A value that swallowed another setting may hold its password.
-            const bool is_secret = name == "password" || value.find('=') != std::string::npos;
-            parsed.problems.push_back(fmt::format(
-                "{}: invalid {} {}: {}", what, name,
-                is_secret ? "value" : fmt::format("\"{}\"", value), set.error().message));
-            continue;
-        }
-        const bool is_noted = std::count(parsed.not_yet.begin(), parsed.not_yet.end(), name) > 0;
-        if (key->effect == Effect::NotYet && !is_noted) parsed.not_yet.push_back(name);
-    }
-}
-
-template <typename Entry>
-void check_name(std::string_view name, size_t bytes_max, ParsedEntry<Entry>& parsed) {
-    if (name.empty()) parsed.problems.emplace_back("the name is empty; give one before \"=\"");
-    if (name.size() > bytes_max) {
-        parsed.problems.push_back(fmt::format("the name \"{}\" is too long; at most {} bytes",
-                                              name.substr(0, bytes_max), bytes_max));
-    }
-}
-
-template <typename Entry>
-std::vector<EntryKeyInfo> infos(std::span<const EntryKey<Entry>> keys) {
-    std::vector<EntryKeyInfo> out;
-    for (const EntryKey<Entry>& key : keys) {
-        out.push_back({key.name, key.effect, key.doc});
-    }
-    return out;
-}
 
 }  // namespace
 
@@ -286,8 +172,9 @@ ParsedEntry<DatabaseConfig> parse_database(std::string_view name, std::string_vi
                         name));
     }
     parsed.entry.name = name;
-    read_settings<DatabaseConfig>(kDatabaseKeys, text, fmt::format("database \"{}\"", name),
-                                  parsed);
+    const std::string what = fmt::format("database \"{}\"", name);
+    read_settings<DatabaseConfig>(kDatabaseKeys, text, what, parsed);
+    check_database_backends(parsed, what);
     if (parsed.entry.dbname.empty() && name != "*") parsed.entry.dbname = name;
     return parsed;
 }

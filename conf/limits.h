@@ -10,6 +10,11 @@ namespace weir {
 
 constexpr size_t kDatabaseNameBytesMax = 63;
 constexpr size_t kUserNameBytesMax = 127;
+constexpr size_t kBackendNameBytesMax = 63;
+constexpr size_t kZoneNameBytesMax = 63;
+constexpr int kBackendWeightMax = 10'000;
+constexpr int kBackendsMax = 64;    // of one database: each choice looks at all of them
+constexpr size_t kHostsMax = 1000;  // of one database; each is compared with all others
 constexpr size_t kPasswordBytesMax = 65530;
 constexpr int kPeerIdMax = 16383;
 

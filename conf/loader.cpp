@@ -4,6 +4,8 @@
 
 #include <utility>
 
+#include "conf/backend_check.h"
+#include "conf/backend_sections.h"
 #include "conf/cross_check.h"
 #include "conf/entries.h"
 #include "conf/limits.h"
@@ -13,6 +15,8 @@
 namespace weir {
 
 namespace {
+
+constexpr std::string_view kBackendPrefix = "backend:";
 
 // Takes the events of the files in order and builds one Config; lives for one load.
 class Loader {
@@ -29,23 +33,45 @@ class Loader {
             }
             read_auth_file();
         }
-        if (!errors_.empty()) return {nullptr, std::move(errors_)};
         note_what_is_not_in_effect();
-        keep_what_needs_a_restart();
+        keep_what_needs_a_restart();  // before backends: unix_socket_dir is one of them
+        const auto place_of = [this](const std::string& section, const std::string& name) {
+            return place(section, name);
+        };
+        backends_.resolve(*config_, place_of);
+        // Only between values that could be read: else a default would be told as what the file
+        // says.
+        if (errors_.empty()) errors_ = check_backends(*config_, place_of);
+        if (!errors_.empty()) return {nullptr, std::move(errors_)};
         for (auto& [id, peer] : peers_) {
             config_->peers.push_back(std::move(peer));
         }
-        const auto place_of = [this](const std::string& section, const std::string& name) {
-            const auto it = places_.find({section, name});
-            return it == places_.end() ? IniPlace{path_, 0} : it->second;
-        };
         std::vector<ConfigNote> found = cross_check(*config_, place_of);
         config_->warnings.insert(config_->warnings.end(), found.begin(), found.end());
         return {std::move(config_), {}};
     }
 
   private:
-    enum class Section : uint8_t { None, Pgbouncer, Weir, Databases, Users, Peers, Unknown };
+    enum class Section : uint8_t {
+        None,
+        Pgbouncer,
+        Weir,
+        Databases,
+        Users,
+        Peers,
+        Backends,
+        Backend,
+        Unknown
+    };
+
+    IniPlace place(const std::string& section, const std::string& name) const {
+        if (section == "backends") {
+            const IniPlace* at = backends_.place_of(name);
+            return at == nullptr ? IniPlace{path_, 0} : *at;
+        }
+        const auto it = places_.find({section, name});
+        return it == places_.end() ? IniPlace{path_, 0} : it->second;
+    }
 
     void start_from_previous() {
         config_->global.conffile = path_;
@@ -88,11 +114,16 @@ class Loader {
             section_ = Section::Users;
         } else if (name == "peers") {
             section_ = Section::Peers;
+        } else if (name == "backends") {
+            section_ = Section::Backends;
+        } else if (name.substr(0, kBackendPrefix.size()) == kBackendPrefix) {
+            section_ = Section::Backend;
+            backends_.open(name.substr(kBackendPrefix.size()), at);
         } else {
             section_ = Section::Unknown;  // its lines are skipped: one error is enough
             complain(at,
                      fmt::format("unknown section [{}]; the sections are [pgbouncer], [databases], "
-                                 "[users], [peers] and [weir]",
+                                 "[users], [peers], [weir], [backends] and [backend:NAME]",
                                  name));
         }
     }
@@ -116,6 +147,8 @@ class Loader {
             case Section::Databases: return on_database(key, value, at);
             case Section::Users: return on_user(key, value, at);
             case Section::Peers: return on_peer(key, value, at);
+            case Section::Backends: return backends_.line(key, value, at);
+            case Section::Backend: return backends_.setting(key, value, at);
             case Section::Unknown: return;
             case Section::None:
                 section_ = Section::Unknown;
@@ -201,6 +234,9 @@ class Loader {
             config_->not_yet_in_effect.insert(config_->not_yet_in_effect.end(), notes.begin(),
                                               notes.end());
         }
+        std::vector<ConfigNote> of_backends = backends_.not_yet_in_effect();
+        config_->not_yet_in_effect.insert(config_->not_yet_in_effect.end(), of_backends.begin(),
+                                          of_backends.end());
         for (const auto& [where, at] : places_) {
             const auto& [section, name] = where;
             if (section != "pgbouncer" && section != "weir") continue;
@@ -219,11 +255,10 @@ class Loader {
         if (previous_ == nullptr) return;
         for (const Option& option : option_table()) {
             if (option.change == Change::Reload || option.alias_of != nullptr) continue;
-            std::string running = option_text(previous_->global, option).value_or("");
-            std::string wanted = option_text(config_->global, option).value_or("");
-            if (running == wanted) continue;
-            config_->needs_restart.push_back(
-                {std::string(option.name), std::move(running), std::move(wanted)});
+            if (is_same_value(option, previous_->global, config_->global)) continue;
+            config_->needs_restart.push_back({std::string(option.name),
+                                              option_text(previous_->global, option).value_or(""),
+                                              option_text(config_->global, option).value_or("")});
             copy_option(option, previous_->global, config_->global);
         }
     }
@@ -237,6 +272,7 @@ class Loader {
     const FileReader& reader_;
     std::shared_ptr<Config> config_ = std::make_shared<Config>();
     std::vector<ConfigError> errors_;
+    BackendSections backends_{errors_};
     Section section_ = Section::None;
     bool seen_pgbouncer_ = false;
     std::map<int, PeerConfig> peers_;

@@ -19,6 +19,7 @@ constexpr const char* kUnset = nullptr;
 
 constexpr Bounds kCount{0, std::numeric_limits<int32_t>::max()};
 constexpr Bounds kLimit{-1, std::numeric_limits<int32_t>::max()};  // 0 and below: no limit
+constexpr Bounds kPercent{0, 100};
 constexpr Bounds kNone{};
 constexpr std::span<const Word> kNoWords{};
 constexpr Status (*kNoCheck)(std::string_view) = nullptr;
@@ -30,6 +31,13 @@ constexpr Bounds within(int64_t min, int64_t max) {
 Status not_the_console(std::string_view value) {
     if (value != "pgbouncer" && value != "weir") return {};
     return fail("22023", "reserved for the console; name a database of [databases]");
+}
+
+// What is not a time at all is for the type to refuse.
+Status above_zero(std::string_view value) {
+    const Result<Duration> time = parse_seconds(value);
+    if (!time || time->count() > 0) return {};
+    return fail("22023", "must be above 0; give seconds such as 1 or 0.5");
 }
 
 constexpr Option kOptions[] = {
@@ -297,6 +305,83 @@ constexpr Option kOptions[] = {
      "Server logins that one pool may have under way at the same time.", within(1, 10'000)},
     {Weir, "workers", T::Int, "0", kRestart, kInEffect, &G::workers,
      "Threads that carry traffic; 0 is one for each processor core.", within(0, 256)},
+
+    {Backends, "breaker_hold", T::Time, "10", kReload, kNotYet, &G::breaker_hold,
+     "How long new transactions are held back while no backend can take them, as in a failover, "
+     "before they fail; 0 fails them at once."},
+    {Backends, "degraded_below", T::Int, "50", kReload, kNotYet, &G::degraded_below,
+     "Health, in percent, below which a backend is called DEGRADED; less than `up_from`.",
+     kPercent},
+    {Backends, "ejection_consecutive", T::Int, "5", kReload, kNotYet, &G::ejection_consecutive,
+     "Failures in a row to reach a backend after which it is taken out; 0 does not count them.",
+     kCount},
+    {Backends, "ejection_failure_percent", T::Int, "50", kReload, kNotYet,
+     &G::ejection_failure_percent,
+     "Percentage of failures in the last 10 seconds at which a backend is taken out; 0 does not "
+     "look at it.",
+     kPercent},
+    {Backends, "ejection_probes", T::Int, "3", kReload, kNotYet, &G::ejection_probes,
+     "Failed probes in a row after which a backend is taken out; 0 does not count them.", kCount},
+    {Backends, "ejection_samples_min", T::Int, "20", kReload, kNotYet, &G::ejection_samples_min,
+     "Results within 10 seconds below which `ejection_failure_percent` is not looked at.",
+     within(1, 1'000'000)},
+    {Backends, "ejection_time", T::Time, "5", kReload, kNotYet, &G::ejection_time,
+     "How long a backend is out the first time; each further time in a row adds as much.", kNone,
+     kNoWords, above_zero},
+    {Backends, "ejection_time_max", T::Time, "60", kReload, kNotYet, &G::ejection_time_max,
+     "The longest that a backend is out before it is tried again.", kNone, kNoWords, above_zero},
+    {Backends, "lag_hard", T::Time, "10", kReload, kNotYet, &G::lag_hard,
+     "A replica that replays this much later than the primary writes gets no reads."},
+    {Backends, "lag_hard_bytes", T::Size, "0", kReload, kNotYet, &G::lag_hard_bytes,
+     "A replica that is this many bytes of WAL behind gets no reads; 0 does not look at bytes.",
+     within(0, 1'000'000'000'000)},
+    {Backends, "lag_soft", T::Time, "2", kReload, kNotYet, &G::lag_soft,
+     "Up to here lag costs a replica nothing; from here to `lag_hard` it gets less and less."},
+    {Backends, "load_balance", T::Word, "weighted_least_outstanding", kReload, kNotYet,
+     &G::load_balance,
+     "How one of several backends is chosen: by outstanding work, in turn, by chance, or by "
+     "response time and outstanding work.",
+     kNone, kBalanceMethodWords},
+    {Backends, "max_ejection_percent", T::Int, "50", kReload, kNotYet, &G::max_ejection_percent,
+     "Percentage of the backends of one role that may be out at the same time; the last one never "
+     "is.",
+     kPercent},
+    {Backends, "panic_threshold_percent", T::Int, "50", kReload, kNotYet,
+     &G::panic_threshold_percent,
+     "When fewer than this percentage of the backends are left, those taken out are used all the "
+     "same; 0 never does so.",
+     kPercent},
+    {Backends, "primary_read_spill", T::Int, "30", kReload, kNotYet, &G::primary_read_spill,
+     "Percentage of the primary's pool that reads may take when no replica can have them.",
+     kPercent},
+    {Backends, "probe_dbname", T::String, "postgres", kReload, kNotYet, &G::probe_dbname,
+     "Database that probes connect to."},
+    {Backends, "probe_interval", T::Time, "2", kReload, kNotYet, &G::probe_interval,
+     "Seconds between probes of a backend that is well.", kNone, kNoWords, above_zero},
+    {Backends, "probe_interval_fast", T::Time, "0.5", kReload, kNotYet, &G::probe_interval_fast,
+     "Seconds between probes of a backend that is not well.", kNone, kNoWords, above_zero},
+    {Backends, "probe_password", T::Secret, "", kReload, kNotYet, &G::probe_password,
+     "Password of `probe_user`; empty takes the secret in `auth_file`."},
+    {Backends, "probe_timeout", T::Time, "1", kReload, kNotYet, &G::probe_timeout,
+     "A probe without an answer by then has failed; less than `probe_interval`.", kNone, kNoWords,
+     above_zero},
+    {Backends, "probe_user", T::String, "", kReload, kNotYet, &G::probe_user,
+     "User that probes log in as; empty sends none, and then nothing tells role and lag of a "
+     "backend."},
+    {Backends, "slow_start", T::Time, "30", kReload, kNotYet, &G::slow_start,
+     "Time in which a backend that has come back gets its full share again; 0 gives it at once."},
+    {Backends, "target_session_attrs", T::Word, "any", kReload, kNotYet, &G::target_session_attrs,
+     "Which backends will do for clients that do not say so themselves; libpq's words.", kNone,
+     kTargetSessionAttrsWords},
+    {Backends, "up_from", T::Int, "70", kReload, kNotYet, &G::up_from,
+     "Health, in percent, from which a backend that was DEGRADED is called UP again.", kPercent},
+    {Backends, "zone", T::String, "", kReload, kNotYet, &G::zone,
+     "Zone this process is in; backends with the same `zone` are preferred. Empty treats all "
+     "alike."},
+    {Backends, "zone_spill_factor", T::Int, "2", kReload, kNotYet, &G::zone_spill_factor,
+     "The own zone is left when its best backend costs more than this many times the best one "
+     "elsewhere; 0 treats all zones alike.",
+     within(0, 100)},
 };
 
 }  // namespace
@@ -324,6 +409,7 @@ const char* to_string(OptionType type) {
         case T::Size: return "bytes";
         case T::Time: return "seconds";
         case T::String: return "text";
+        case T::Secret: return "secret";
         case T::Word: return "word";
         case T::List: return "list";
     }
@@ -344,6 +430,7 @@ const char* to_string(OptionGroup group) {
         case Dangerous: return "Dangerous timeouts";
         case Network: return "Network";
         case OptionGroup::Weir: return "Options of [weir]";
+        case OptionGroup::Backends: return "Options of [weir]: many backends";
     }
     return "unknown";  // uncovered: every enumerator is above
 }

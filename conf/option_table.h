@@ -33,6 +33,7 @@ enum class OptionGroup : uint8_t {  // the chapters of the reference
     Dangerous,
     Network,
     Weir,
+    Backends,
 };
 enum class OptionType : uint8_t {
     Int,     // strtol base 0, within bounds
@@ -41,6 +42,7 @@ enum class OptionType : uint8_t {
     Size,    // bytes, no unit
     Time,    // seconds, may have a fraction
     String,  // to the end of the line
+    Secret,  // as String; no message, no SHOW CONFIG and no log ever tells the value
     Word,    // one of option.words, in any letter case
     List,    // comma separated
 };
@@ -48,9 +50,10 @@ enum class Change : uint8_t { Reload, Restart };  // when a new value is taken o
 
 using OptionField =
     std::variant<int GlobalConfig::*, bool GlobalConfig::*, uint32_t GlobalConfig::*,
-                 Duration GlobalConfig::*, std::string GlobalConfig::*,
+                 int64_t GlobalConfig::*, Duration GlobalConfig::*, std::string GlobalConfig::*,
                  std::vector<std::string> GlobalConfig::*, PoolMode GlobalConfig::*,
-                 AuthType GlobalConfig::*, SslMode GlobalConfig::*>;
+                 AuthType GlobalConfig::*, SslMode GlobalConfig::*, LoadBalance GlobalConfig::*,
+                 TargetSessionAttrs GlobalConfig::*>;
 
 struct Bounds {
     int64_t min = 0;
@@ -73,7 +76,8 @@ struct Option {
     const char* alias_of = nullptr;  // another spelling of that option; not shown
 
     [[nodiscard]] OptionSection section() const {
-        return group == OptionGroup::Weir ? OptionSection::Weir : OptionSection::Pgbouncer;
+        const bool is_ours = group == OptionGroup::Weir || group == OptionGroup::Backends;
+        return is_ours ? OptionSection::Weir : OptionSection::Pgbouncer;
     }
 };
 
@@ -91,11 +95,14 @@ const char* to_string(OptionGroup group);
 Status set_option(GlobalConfig& config, std::string_view section, std::string_view key,
                   std::string_view value);
 // As the console's SET does: no section to name, and an option that needs a restart is left alone.
+// A value that contradicts another option (backend_check.h) is refused.
 Status set_running_option(GlobalConfig& config, std::string_view key, std::string_view value);
 Status set_option(GlobalConfig& config, const Option& option, std::string_view value);
 
-// The value as SHOW CONFIG prints it; empty for an option without default that was never set.
+// The value as SHOW CONFIG prints it; empty for an option without default that was never set. All
+// secrets read the same, so compare values with is_same_value.
 std::optional<std::string> option_text(const GlobalConfig& config, const Option& option);
+bool is_same_value(const Option& option, const GlobalConfig& a, const GlobalConfig& b);
 void copy_option(const Option& option, const GlobalConfig& from, GlobalConfig& to);
 
 // What a section header does in a file: every option of the section that has a default gets it

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <type_traits>
 
+#include "conf/backend_check.h"
 #include "conf/option_table.h"
 
 namespace weir {
@@ -27,6 +28,14 @@ Status assign(GlobalConfig& config, const Option& o, uint32_t GlobalConfig::*fie
     const Result<int64_t> value = parse_integer(text, 0, o.bounds.min, o.bounds.max);
     if (!value) return fail(value.error().sqlstate, value.error().message);
     config.*field = static_cast<uint32_t>(*value);
+    return {};
+}
+
+Status assign(GlobalConfig& config, const Option& o, int64_t GlobalConfig::*field,
+              std::string_view text) {
+    const Result<int64_t> value = parse_integer(text, 0, o.bounds.min, o.bounds.max);
+    if (!value) return fail(value.error().sqlstate, value.error().message);
+    config.*field = *value;
     return {};
 }
 
@@ -79,14 +88,17 @@ std::string print(const Option& o, int value) {
 std::string print(const Option&, uint32_t value) {
     return fmt::format("{}", value);
 }
+std::string print(const Option&, int64_t value) {
+    return fmt::format("{}", value);
+}
 std::string print(const Option&, bool value) {
     return value ? "1" : "0";
 }
 std::string print(const Option&, Duration value) {
     return seconds_text(value);
 }
-std::string print(const Option&, const std::string& value) {
-    return value;
+std::string print(const Option& o, const std::string& value) {
+    return o.type == OptionType::Secret && !value.empty() ? "********" : value;
 }
 std::string print(const Option&, const std::vector<std::string>& value) {
     return join_list(value);
@@ -115,8 +127,11 @@ Status set_option(GlobalConfig& config, const Option& option, std::string_view v
                           option.field);
     }
     if (done) return done;
-    return fail(done.error().sqlstate, fmt::format("invalid value \"{}\" for {}: {}", value,
-                                                   option.name, done.error().message));
+    const bool is_secret = option.type == OptionType::Secret;
+    return fail(done.error().sqlstate,
+                fmt::format("invalid {} for {}: {}",
+                            is_secret ? "value" : fmt::format("value \"{}\"", value), option.name,
+                            done.error().message));
 }
 
 Status set_option(GlobalConfig& config, std::string_view section, std::string_view key,
@@ -134,8 +149,12 @@ Status set_option(GlobalConfig& config, std::string_view section, std::string_vi
 Status set_running_option(GlobalConfig& config, std::string_view key, std::string_view value) {
     const Option* option = find_option(key);
     if (option == nullptr) return tl::unexpected(unknown_option(key, ""));
-    GlobalConfig ignored;
-    return set_option(option->change == Change::Reload ? config : ignored, *option, value);
+    GlobalConfig changed = config;
+    if (Status set = set_option(changed, *option, value); !set) return set;
+    const std::vector<Contradiction> found = contradictions(changed);
+    if (!found.empty()) return fail("22023", found.front().message);
+    if (option->change == Change::Reload) copy_option(*option, changed, config);
+    return {};
 }
 
 std::optional<std::string> option_text(const GlobalConfig& config, const Option& option) {
@@ -143,6 +162,10 @@ std::optional<std::string> option_text(const GlobalConfig& config, const Option&
         std::visit([&](auto field) { return print(option, config.*field); }, option.field);
     if (option.default_text == nullptr && text.empty()) return {};
     return text;
+}
+
+bool is_same_value(const Option& option, const GlobalConfig& a, const GlobalConfig& b) {
+    return std::visit([&](auto field) { return a.*field == b.*field; }, option.field);
 }
 
 void copy_option(const Option& option, const GlobalConfig& from, GlobalConfig& to) {

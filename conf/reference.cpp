@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <limits>
 
+#include "conf/backend_entries.h"
 #include "conf/entries.h"
 #include "conf/option_table.h"
 
@@ -33,6 +34,7 @@ std::string values_text(const Option& option) {
         case OptionType::Bool: return "0 or 1";
         case OptionType::Time:
         case OptionType::String:
+        case OptionType::Secret:
         case OptionType::List: return to_string(option.type);
         case OptionType::Word: break;
     }
@@ -63,7 +65,8 @@ std::string key_table(const char* title, const char* intro, const std::vector<En
 constexpr const char* kIntroduction =
     "# Options\n"
     "\n"
-    "Generated from conf/option_table.cpp and conf/entries.cpp; do not edit (conf/README.md tells "
+    "Generated from conf/option_table.cpp, conf/entries.cpp and\n"
+    "conf/backend_entries.cpp; do not edit (conf/README.md tells "
     "how it is\n"
     "made). \"changes at\" says when a new value is taken over: at the next reload (RELOAD, SIGHUP "
     "or SET) or\n"
@@ -98,6 +101,10 @@ std::string render_reference_markdown() {
         "[users]",
         "`name = key=value …`. What is given here goes before [databases] and the options.",
         user_keys());
+    text += key_table("[backends] and [backend:NAME]",
+                      "`name = key=value …` in [backends], or a section [backend:NAME] with one "
+                      "`key = value` a line. Of two definitions of a name the last counts, whole.",
+                      backend_keys());
     text += key_table("[peers]", "`number = key=value …`", peer_keys());
     return text;
 }

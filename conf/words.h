@@ -39,6 +39,28 @@ inline constexpr Word kLoadBalanceWords[] = {
     {"disable", static_cast<int>(LoadBalanceHosts::Disable)},
 };
 
+inline constexpr Word kBackendRoleWords[] = {
+    {"auto", static_cast<int>(BackendRole::Auto)},
+    {"primary", static_cast<int>(BackendRole::Primary)},
+    {"replica", static_cast<int>(BackendRole::Replica)},
+};
+
+inline constexpr Word kTargetSessionAttrsWords[] = {
+    {"any", static_cast<int>(TargetSessionAttrs::Any)},
+    {"read-write", static_cast<int>(TargetSessionAttrs::ReadWrite)},
+    {"read-only", static_cast<int>(TargetSessionAttrs::ReadOnly)},
+    {"primary", static_cast<int>(TargetSessionAttrs::Primary)},
+    {"standby", static_cast<int>(TargetSessionAttrs::Standby)},
+    {"prefer-standby", static_cast<int>(TargetSessionAttrs::PreferStandby)},
+};
+
+inline constexpr Word kBalanceMethodWords[] = {
+    {"weighted_least_outstanding", static_cast<int>(LoadBalance::WeightedLeastOutstanding)},
+    {"weighted_round_robin", static_cast<int>(LoadBalance::WeightedRoundRobin)},
+    {"random", static_cast<int>(LoadBalance::Random)},
+    {"peak_ewma", static_cast<int>(LoadBalance::PeakEwma)},
+};
+
 // Kept as text in GlobalConfig; the numbers only tell the words apart.
 inline constexpr Word kSyslogFacilityWords[] = {
     {"auth", 0},   {"authpriv", 1}, {"daemon", 2}, {"user", 3},   {"local0", 4},  {"local1", 5},

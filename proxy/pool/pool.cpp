@@ -234,6 +234,7 @@ Pool::Retired Pool::retire(ServerConnection& server, WorkerId me, Instant now,
     if (failure && owner.state == LedgerState::Opening) {
         backoff_.on_failure(now, settings_.login_retry);
         last_failure_ = failure;
+        if (database_.load_balance_hosts == LoadBalanceHosts::Disable) ++host_cursor_;
         // The server itself refused us: waiting longer will not help those who wait, unless it is
         // only starting up or shutting down (57P03), or other connections still serve the queue. A
         // connect that failed leaves them waiting: a restart is survived within query_wait_timeout.
@@ -407,7 +408,9 @@ std::shared_ptr<const Welcome> Pool::welcome() const {
 
 size_t Pool::next_host() {
     const std::lock_guard lock(mutex_);
-    return host_cursor_++;
+    // load_balance_hosts = disable keeps to one until it fails.
+    const bool is_sticky = database_.load_balance_hosts == LoadBalanceHosts::Disable;
+    return is_sticky ? host_cursor_ : host_cursor_++;
 }
 
 Pool::Counts Pool::counts() const {

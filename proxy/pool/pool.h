@@ -152,7 +152,7 @@ class Pool {
     [[nodiscard]] DatabaseConfig database() const;
     void set_welcome(const Welcome& welcome, std::shared_ptr<const Welcome>& shared);
     [[nodiscard]] std::shared_ptr<const Welcome> welcome() const;
-    // Which entry of the host list is next (round robin).
+    // Which entry of the host list is next: in turn, or as load_balance_hosts says.
     size_t next_host();
 
     struct Counts {

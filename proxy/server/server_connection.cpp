@@ -35,6 +35,7 @@ void ServerConnection::reset() {
     backend_key = 0;
     address = local_address = {};
     host.clear();
+    port = 0;
     id = 0;
     connected_at = requested_at = clean_by = {};
 }

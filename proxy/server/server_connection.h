@@ -116,7 +116,8 @@ struct alignas(64) ServerConnection : IdleHook, OwnedHook, Deadline {
     Address address;
     Address local_address;
     std::string host;  // the entry of the host list it was opened for
-    uint64_t id = 0;   // as SHOW prints it
+    uint16_t port = 0;
+    uint64_t id = 0;  // as SHOW prints it
     Instant connected_at;
     Instant requested_at;  // last time it was given to a client
     Instant clean_by;      // Cleaning must end by then

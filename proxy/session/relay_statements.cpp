@@ -55,8 +55,14 @@ Relay::Step Relay::on_parse_unnamed(ClientSession& session, const Piece& piece) 
     PoolCounters& counters = ctx_.counters(*session.pool);
     counters.client_parses.add(1);
     counters.server_parses.add(1);
-    forget_unnamed(session);
-    statements_of(session).insert("", ctx_.statements.acquire(parse->text_and_types, false));
+    ClientStatements& mine = statements_of(session);
+    const Statement* before = mine.find("");
+    if (before != nullptr && before->text_and_types == as_text(parse->text_and_types)) {
+        ++session.unnamed_version;  // the same text again and again, as drivers do
+    } else {
+        forget_unnamed(session);
+        mine.insert("", ctx_.statements.acquire(parse->text_and_types, false));
+    }
     own_unnamed(session);
     return pass(session, piece, Request::Parse);
 }

@@ -28,8 +28,11 @@ void Servers::open(ServerConnection& server) {
     server.connected_at = server.requested_at = ctx_.now;
     ctx_.owned.push_back(server);
     const DatabaseConfig database = server.pool->database();
+    server.port = database.port;
     if (!database.hosts.empty()) {
-        server.host = database.hosts[server.pool->next_host() % database.hosts.size()];
+        const size_t turn = server.pool->next_host() % database.hosts.size();
+        server.host = database.hosts[turn];
+        if (turn < database.ports.size()) server.port = database.ports[turn];
     }
     const Duration limit = ctx_.config->global.server_connect_timeout;
     if (limit.count() > 0) ctx_.deadlines.arm(server, ctx_.now + limit);
@@ -37,12 +40,11 @@ void Servers::open(ServerConnection& server) {
 }
 
 void Servers::connect(ServerConnection& server) {
-    const DatabaseConfig database = server.pool->database();
     const std::string& host = server.host;
     if (host.empty() || host[0] == '/' || host[0] == '@') {
         const std::string& dir = host.empty() ? ctx_.config->global.unix_socket_dir : host;
         const auto address = Address::from_unix((dir.empty() ? "/tmp" : dir) + "/.s.PGSQL." +
-                                                std::to_string(database.port));
+                                                std::to_string(server.port));
         if (!address)
             return close(server, address.error().message, Error("08006", address.error().message));
         return connect_to(server, *address);
@@ -60,7 +62,7 @@ void Servers::connect(ServerConnection& server) {
             return close(server, "DNS lookup failed: " + answer.error,
                          Error("08006", "DNS lookup failed: " + host + ": " + answer.error));
         case HostTable::Answer::Kind::Known:
-            return connect_to(server, *Address::from_ip(answer.ip, database.port));
+            return connect_to(server, *Address::from_ip(answer.ip, server.port));
     }
 }
 

@@ -432,6 +432,35 @@ class Timeouts(Case):
             self.assertEqual(fake.accepted, accepted)
 
     @beyond_pgbouncer
+    def test_several_servers(self):
+        """A list of hosts with a port each, or backends by name: in turn, or one until it fails."""
+        def script(peer):
+            peer.startup()
+            peer.login_ok()
+            peer.serve()
+
+        def opened(fakes, **database):
+            before = [fake.accepted for fake in fakes]
+            clients = self.clients(6, **database)
+            for c in clients:
+                c.sql("select 1")
+            return [fake.accepted - count for fake, count in zip(fakes, before)]
+
+        with FakeBackend(script) as one, FakeBackend(script) as two:
+            hosts = f"host=127.0.0.1,127.0.0.1 port={one.port},{two.port}"
+            self.start(pool_mode="session", default_pool_size=10, databases={"turns": hosts, "named": "backends=one,two dbname=x", "sticky": hosts + " load_balance_hosts=disable"},
+                       backends={n: f"host=127.0.0.1 port={fake.port}" for n, fake in (("one", one), ("two", two))}, server_login_retry=1)
+            self.assertEqual(opened((one, two), database="turns"), [3, 3])
+            self.assertEqual(opened((one, two), database="named"), [3, 3])
+            self.assertEqual(opened((one, two), database="sticky"), [6, 0])
+            one.close()
+
+            def is_other_used():
+                self.client(database="sticky").sql("select 1")
+                return two.accepted > 6
+            wait_until(is_other_used, 30, "the other server to be used")
+
+    @beyond_pgbouncer
     def test_a_server_that_falls_silent_while_it_authenticates(self):
         def silent(peer):
             peer.startup()

@@ -157,5 +157,32 @@ TEST_CASE("modes have the words of the files") {
     CHECK(std::string(to_string(LoadBalanceHosts::Disable)) == "disable");
 }
 
+TEST_CASE("which backends will do is the user's word, then the database's, then the option's") {
+    Config config;
+    DatabaseConfig db;
+    CHECK(effective_target_session_attrs(config, db, "u") == TargetSessionAttrs::Any);
+    config.global.target_session_attrs = TargetSessionAttrs::Primary;
+    CHECK(effective_target_session_attrs(config, db, "u") == TargetSessionAttrs::Primary);
+    db.target_session_attrs = TargetSessionAttrs::Standby;
+    config.users["u"];
+    CHECK(effective_target_session_attrs(config, db, "u") == TargetSessionAttrs::Standby);
+    config.users["u"].target_session_attrs = TargetSessionAttrs::Any;
+    CHECK(effective_target_session_attrs(config, db, "u") == TargetSessionAttrs::Any);
+    CHECK(effective_target_session_attrs(config, db, "v") == TargetSessionAttrs::Standby);
+}
+
+TEST_CASE("a database may have its own zone and its own way to choose a backend") {
+    Config config;
+    DatabaseConfig db;
+    config.global.zone = "a";
+    config.global.load_balance = LoadBalance::Random;
+    CHECK(effective_zone(config, db) == "a");
+    CHECK(effective_load_balance(config, db) == LoadBalance::Random);
+    db.zone = "b";
+    db.load_balance = LoadBalance::PeakEwma;
+    CHECK(effective_zone(config, db) == "b");
+    CHECK(effective_load_balance(config, db) == LoadBalance::PeakEwma);
+}
+
 }  // namespace
 }  // namespace weir

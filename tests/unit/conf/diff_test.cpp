@@ -19,6 +19,13 @@ DatabaseConfig database(const std::string& name) {
     return db;
 }
 
+BackendConfig backend(const char* name, const char* host) {
+    BackendConfig made;
+    made.name = name;
+    made.host = host;
+    return made;
+}
+
 Config with(std::initializer_list<DatabaseConfig> databases) {
     Config config;
     for (const DatabaseConfig& db : databases) {
@@ -79,6 +86,40 @@ TEST_CASE("servers are recycled for where they lead and who they log in as, and 
         DatabaseConfig after = before;
         change(after);
         CHECK(diff(with({before}), with({after})).databases_adjusted == Names{"a"});
+    }
+}
+
+TEST_CASE("servers are kept while the backends are the same servers") {
+    using Change = std::function<void(DatabaseConfig&)>;
+    DatabaseConfig before = database("a");
+    before.backends = {backend("x", "h1"), backend("y", "h2")};
+    const Change adjusting[] = {
+        [](DatabaseConfig& db) { std::swap(db.backends[0], db.backends[1]); },
+        [](DatabaseConfig& db) { db.backends[0].name = "renamed"; },
+        [](DatabaseConfig& db) { db.backends[0].weight = 1; },
+        [](DatabaseConfig& db) { db.backends[0].role = BackendRole::Primary; },
+        [](DatabaseConfig& db) { db.backends[0].zone = "z"; },
+        [](DatabaseConfig& db) { db.backends[0].max_connections = 1; },
+        [](DatabaseConfig& db) { db.target_session_attrs = TargetSessionAttrs::Any; },
+        [](DatabaseConfig& db) { db.load_balance = LoadBalance::Random; },
+        [](DatabaseConfig& db) { db.zone = "z"; }};
+    const Change recycling[] = {
+        [](DatabaseConfig& db) { db.backends.pop_back(); },
+        [](DatabaseConfig& db) { db.backends.push_back(backend("z", "h3")); },
+        [](DatabaseConfig& db) { db.backends[0].host = "h3"; },
+        [](DatabaseConfig& db) {
+            db.backends = {backend("x", "h3"), backend("y", "h4")};
+        },
+        [](DatabaseConfig& db) { db.backends[0].port = db.backends[1].port = 1; }};
+    for (const Change& change : adjusting) {
+        DatabaseConfig after = before;
+        change(after);
+        CHECK(diff(with({before}), with({after})).databases_adjusted == Names{"a"});
+    }
+    for (const Change& change : recycling) {
+        DatabaseConfig after = before;
+        change(after);
+        CHECK(diff(with({before}), with({after})).databases_recycled == Names{"a"});
     }
 }
 

@@ -30,7 +30,7 @@ TEST_CASE("the table holds the 101 options of PgBouncer and our own") {
         CHECK(names.emplace(o.name).second);
     }
     CHECK(pgbouncer == 101);
-    CHECK(weir == 3);
+    CHECK(weir == 3 + 26);
     CHECK(find_option("no_such_option") == nullptr);
 }
 
@@ -184,6 +184,41 @@ TEST_CASE("SET changes what a reload can change and leaves the rest alone") {
     CHECK(set_running_option(config, "default_pol_size", "7").error().message ==
           "unknown option \"default_pol_size\"; did you mean \"default_pool_size\"?");
     CHECK(config.default_pool_size == 7);
+}
+
+TEST_CASE("SET refuses what contradicts another option") {
+    GlobalConfig config;
+    CHECK(set_running_option(config, "lag_hard", "1").error().message ==
+          "lag_hard (1 s) is below lag_soft (2 s); change one of them");
+    CHECK(config.lag_hard == std::chrono::seconds(10));
+    CHECK(set_running_option(config, "lag_soft", "1"));
+    CHECK(set_running_option(config, "lag_hard", "1"));
+}
+
+TEST_CASE("a secret is kept and compared, but never printed") {
+    GlobalConfig a, b;
+    CHECK(set_and_print("probe_password", "") == "");
+    CHECK(set_and_print("probe_password", "hidden") == "********");
+    CHECK(set_option(a, option("probe_password"), "hidden"));
+    CHECK(a.probe_password == "hidden");
+    CHECK(is_same_value(option("probe_password"), a, a));
+    CHECK_FALSE(is_same_value(option("probe_password"), a, b));
+    for (const ShowConfigRow& row : show_config(a)) {
+        CHECK(row.value.value_or("").find("hidden") == std::string::npos);
+    }
+}
+
+TEST_CASE("intervals of probes are above zero") {
+    for (const char* name : {"probe_interval", "probe_interval_fast", "probe_timeout",
+                             "ejection_time", "ejection_time_max"}) {
+        CAPTURE(name);
+        CHECK(set_and_print(name, "0") == "error: invalid value \"0\" for " + std::string(name) +
+                                              ": must be above 0; give seconds such as 1 or 0.5");
+        CHECK(set_and_print(name, "0.25") == "0.25");
+    }
+    CHECK(set_and_print("breaker_hold", "0") == "0");
+    CHECK(set_and_print("lag_hard_bytes", "6000000000") == "6000000000");
+    CHECK(set_and_print("load_balance", "Random") == "random");
 }
 
 TEST_CASE("a reset gives the defaults back in one section and leaves options without default") {

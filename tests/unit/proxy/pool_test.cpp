@@ -516,6 +516,14 @@ TEST_CASE_FIXTURE(Fixture, "the same secret again keeps the keys, another one do
     CHECK(pool.credentials().secret.view() == "two");
     CHECK(pool.next_host() == 0);
     CHECK(pool.next_host() == 1);
+    DatabaseConfig sticky;
+    sticky.load_balance_hosts = LoadBalanceHosts::Disable;
+    pool.configure(settings, sticky);
+    CHECK(pool.next_host() == 2);
+    CHECK(pool.next_host() == 2);
+    ServerConnection& failing = *pool.acquire(waiter(), kMe, now).open;
+    pool.retire(failing, kMe, now, Error("08006", "connect failed"));
+    CHECK(pool.next_host() == 3);
 }
 
 TEST_CASE_FIXTURE(Fixture, "a slot can be handed to another worker to open") {
