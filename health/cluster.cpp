@@ -1,0 +1,391 @@
+#include "health/cluster.h"
+
+#include <algorithm>
+#include <cmath>
+#include <utility>
+
+#include "health/ejection_guard.h"
+#include "health/jitter.h"
+#include "protocol/base/check.h"
+
+namespace weir {
+
+namespace {
+
+// So long all endpoints are probed fast when the primary is missing: a promotion is then noticed
+// within half a second. After that, a cluster may well have none.
+constexpr Duration kSearchTime = std::chrono::seconds(60);
+
+// After a refused log-in: each one leaves a line in the server's log.
+constexpr Duration kRefusedPause = std::chrono::seconds(10);
+
+RoleOptions role_options(const HealthOptions& options, uint64_t system_identifier) {
+    return {.probe_interval = options.probe_interval, .system_identifier = system_identifier};
+}
+
+}  // namespace
+
+HealthCluster::HealthCluster(const ClusterPlan& plan, std::vector<HealthMember> members,
+                             const HealthOptions& options)
+    : name_(plan.name),
+      login_(plan.login),
+      members_(std::move(members)),
+      options_(options),
+      judge_(role_options(options, plan.system_identifier), members_.size()) {}
+
+void HealthCluster::inherit(const HealthCluster* before) {
+    if (before != nullptr && before->judge_.highest_timeline() > 0) {
+        // The fence has to outlast the RELOAD, also when whoever raised it is no longer listed. A
+        // claim as old as the clock carries it over; revoked, so that nobody is judged by it.
+        ProbeResult fence;
+        fence.outcome = Outcome::Success;
+        fence.sent_at = Instant{1};
+        fence.system_identifier = before->judge_.system_identifier();
+        fence.timeline = before->judge_.highest_timeline();
+        fence.lsn = before->judge_.primary_lsn();
+        judge_.on_probe(0, fence);
+        judge_.revoke(0, Instant{1});
+        alerts_ = before->alerts_;
+        has_primary_ = before->has_primary_;
+        primary_missing_since_ = before->primary_missing_since_;
+    }
+    for (size_t i = 0; i < members_.size(); ++i) {
+        if (members_[i].last_good.outcome == Outcome::Success) {
+            judge_.on_probe(i, members_[i].last_good);
+        }
+        if (!members_[i].revoked_at.is_never()) judge_.revoke(i, members_[i].revoked_at);
+    }
+}
+
+// --- evidence
+
+void HealthCluster::drain_intake(size_t index, Instant now, HealthChanges& changes) {
+    HealthMember& member = members_[index];
+    const Intake::Batch batch = member.endpoint->drain();
+    if (batch.successes > 0) member.health->on_successes(batch.successes, now);
+    if (batch.latencies > 0) {
+        member.health->on_latencies(batch.latency_mean_log, batch.latencies, now);
+    }
+    for (const IntakeEvent& event : batch.events)
+        on_event(index, event, now, changes);
+}
+
+void HealthCluster::on_event(size_t index, const IntakeEvent& event, Instant now,
+                             HealthChanges& changes) {
+    HealthMember& member = members_[index];
+    if (event.kind == IntakeEvent::Kind::HotStandby) {
+        on_hot_standby(member, event.is_standby, event.at);
+        if (event.is_standby) revoke(index, event.at);
+        return;
+    }
+    if (event.outcome == Outcome::NotPrimary) {
+        member.doubted_at = event.at;
+        revoke(index, event.at);
+    }
+    // What broke may be the server: do not wait for the next probe to find out.
+    const Evidence evidence = evidence_of(event.outcome);
+    if (evidence == Evidence::LocalFailure || evidence == Evidence::ServerFailure) {
+        member.is_hurried = true;
+    }
+    // The result of a trial that had lapsed counts as any other traffic's.
+    const bool is_trial =
+        event.kind == IntakeEvent::Kind::Trial && member.endpoint->redeem(event.trial_taken_at);
+    const RoleView view = view_of(index);
+    const auto transition = is_trial ? member.health->on_trial(event.outcome, now, view)
+                                     : member.health->on_outcome(event.outcome, now, view);
+    if (transition) note(HealthEvent::Kind::State, member, *transition, changes);
+}
+
+void HealthCluster::on_hot_standby(HealthMember& member, bool is_standby, Instant at) {
+    if (at < member.noted_at) return;
+    member.noted_at = at;
+    member.noted_standby = is_standby;
+    member.is_hurried = true;  // it has no timeline: only a probe makes it a role
+}
+
+void HealthCluster::on_probe(size_t index, const ProbeReport& report, Instant now,
+                             HealthChanges& changes) {
+    HealthMember& member = members_[index];
+    ProbeResult result = report.result;
+    const bool is_alive = result.outcome == Outcome::Success;
+    const bool was_blind = member.is_blind;
+    member.is_sighted = is_alive && report.has_role;
+    member.is_blind = is_alive && !report.has_role;
+    if (report.detail != member.probe_error && member.is_blind && !was_blind) {
+        say(member, "probes cannot log in: " + report.detail, now, true, changes);
+    }
+    member.probe_error = report.detail;
+    if (member.is_sighted) {
+        // A server that does not tell is not thereby another cluster's.
+        if (result.system_identifier == 0) result.system_identifier = judge_.system_identifier();
+        if (result.timeline == 0 && !result.is_in_recovery) {
+            result.timeline = judge_.highest_timeline();
+        }
+        // Without it, each replica of a quiet primary would be LAGGING at the start.
+        if (result.primary_lsn == 0 && report.has_caught_up) result.replay_delay = Duration(0);
+        member.last_good = result;
+        member.noted_standby = result.is_in_recovery;
+        member.noted_at = std::max(member.noted_at, result.sent_at);
+        judge_.on_probe(index, result);
+    }
+    const auto transition = member.health->on_probe(result, now, view_of(index));
+    if (transition) note(HealthEvent::Kind::State, member, *transition, changes);
+}
+
+void HealthCluster::revoke(size_t index, Instant now) {
+    HealthMember& member = members_[index];
+    judge_.revoke(index, now);
+    member.revoked_at = std::max(member.revoked_at, now);
+    member.is_hurried = true;
+}
+
+void HealthCluster::reset_roles() {
+    judge_.reset();
+    for (HealthMember& member : members_) {
+        member.last_good = ProbeResult();
+        member.noted_standby.reset();
+        member.is_hurried = true;
+    }
+}
+
+// --- verdicts
+
+void HealthCluster::tick(Instant now, HealthChanges& changes) {
+    for (size_t i = 0; i < members_.size(); ++i) {
+        const auto transition = members_[i].health->tick(now, view_of(i));
+        if (transition) note(HealthEvent::Kind::State, members_[i], *transition, changes);
+    }
+}
+
+void HealthCluster::judge_roles(Instant now, HealthChanges& changes) {
+    Alerts holds;
+    const std::vector<Role> roles =
+        is_probed() ? probed_roles(now, holds) : hinted_roles(now, holds);
+    has_primary_ = false;
+    for (size_t i = 0; i < members_.size(); ++i) {
+        set_role(members_[i], roles[i], now, changes);
+        raise_contradiction(members_[i], now, changes);
+        has_primary_ = has_primary_ || roles[i] == Role::Primary;
+    }
+    if (has_primary_) {
+        primary_missing_since_ = Instant();
+    } else if (primary_missing_since_.is_never()) {
+        primary_missing_since_ = now;
+    }
+    raise(alerts_.is_split, holds.is_split,
+          "several servers claim to be the primary: writes go to none", now, changes);
+    raise(alerts_.is_fenced, holds.is_fenced,
+          "a server claims to be the primary on an old timeline: it gets no traffic", now, changes);
+    raise(alerts_.is_foreign, holds.is_foreign,
+          "a server has another system identifier: it gets no traffic", now, changes);
+}
+
+// A log-in that no server takes is none; but one that some server takes shows who is the primary.
+bool HealthCluster::is_probed() const {
+    if (!login_) return false;
+    bool any_sighted = false;
+    bool any_blind = false;
+    for (const HealthMember& member : members_) {
+        any_sighted = any_sighted || member.is_sighted;
+        any_blind = any_blind || member.is_blind;
+    }
+    return any_sighted || !any_blind;
+}
+
+std::vector<Role> HealthCluster::probed_roles(Instant now, Alerts& holds) const {
+    const RoleJudge::Verdict verdict = judge_.judge(now);
+    holds = {verdict.is_split, verdict.is_fenced, verdict.is_foreign};
+    std::vector<Role> roles(members_.size());
+    for (size_t i = 0; i < members_.size(); ++i)
+        roles[i] = judge_.role_of(i, verdict);
+    return roles;
+}
+
+std::vector<Role> HealthCluster::hinted_roles(Instant now, Alerts& holds) const {
+    std::vector<RoleHint> hints;
+    for (const HealthMember& member : members_)
+        hints.push_back(hint_of(member, now));
+    std::vector<Role> roles(members_.size());
+    holds.is_split = roles_from_hints(hints, roles);
+    return roles;
+}
+
+RoleHint HealthCluster::hint_of(const HealthMember& member, Instant now) const {
+    RoleHint hint{member.plan.spec.role, member.noted_standby};
+    // After a 25006 it is taken for a replica, for as long as evidence of a probe would last. Not
+    // longer: before PostgreSQL 14 no server would ever say otherwise.
+    const bool is_doubted = !member.doubted_at.is_never() && member.doubted_at > member.noted_at &&
+                            now - member.doubted_at < 2 * options_.probe_interval;
+    if (is_doubted) hint.is_standby = true;
+    return hint;
+}
+
+void HealthCluster::set_role(HealthMember& member, Role role, Instant now,
+                             HealthChanges& changes) const {
+    if (role == member.role) return;
+    const Role before = std::exchange(member.role, role);
+    if (role != Role::Unknown) member.last_known_role = role;
+    HealthEvent event;
+    event.kind = HealthEvent::Kind::Role;
+    event.at = now;
+    event.backend = member.plan.spec.name;
+    event.address = member.endpoint->address();
+    event.from = to_text(before);
+    event.to = to_text(role);
+    event.reason = is_probed() ? "probes" : "configuration and data connections";
+    event.is_alert = before == Role::Primary;
+    changes.events.push_back(std::move(event));
+}
+
+void HealthCluster::raise(bool& raised, bool holds, const char* text, Instant now,
+                          HealthChanges& changes) const {
+    if (std::exchange(raised, holds) || !holds) return;
+    HealthEvent event;
+    event.kind = HealthEvent::Kind::Notice;
+    event.at = now;
+    event.backend = name_;
+    event.reason = text;
+    event.is_alert = true;
+    changes.events.push_back(std::move(event));
+}
+
+void HealthCluster::raise_contradiction(HealthMember& member, Instant now,
+                                        HealthChanges& changes) const {
+    const RoleWish wish = member.plan.spec.role;
+    const bool differs = (wish == RoleWish::Primary && member.role == Role::Replica) ||
+                         (wish == RoleWish::Replica && member.role == Role::Primary);
+    if (member.role == Role::Unknown) return;  // that is no evidence either way
+    if (std::exchange(member.is_contradiction, differs) || !differs) return;
+    say(member,
+        std::string("is configured as ") + (wish == RoleWish::Primary ? "primary" : "replica") +
+            ", but is the " + std::string(to_text(member.role)) + ": it is used as that",
+        now, true, changes);
+}
+
+void HealthCluster::say(const HealthMember& member, const std::string& text, Instant now,
+                        bool is_alert, HealthChanges& changes) const {
+    HealthEvent event;
+    event.kind = HealthEvent::Kind::Notice;
+    event.at = now;
+    event.backend = member.plan.spec.name;
+    event.address = member.endpoint->address();
+    event.reason = text;
+    event.is_alert = is_alert;
+    changes.events.push_back(std::move(event));
+}
+
+void HealthCluster::note(HealthEvent::Kind kind, const HealthMember& member,
+                         const Transition& transition, HealthChanges& changes) const {
+    // A ticket of an earlier HALF_OPEN must not keep the trials of this one waiting.
+    if (transition.to == HealthState::HalfOpen) member.endpoint->cancel_trial();
+    HealthEvent event;
+    event.kind = kind;
+    event.at = transition.at;
+    event.backend = member.plan.spec.name;
+    event.address = member.endpoint->address();
+    event.from = to_text(transition.from);
+    event.to = to_text(transition.to);
+    event.reason = transition.reason;
+    event.is_alert = transition.to == HealthState::Ejected || transition.to == HealthState::Lagging;
+    changes.events.push_back(std::move(event));
+}
+
+// --- one role among others
+
+Role HealthCluster::group_of(const HealthMember& member) {
+    return member.role == Role::Unknown ? member.last_known_role : member.role;
+}
+
+RoleCounts HealthCluster::counts_of(Role group) const {
+    std::vector<HealthState> states;
+    for (const HealthMember& member : members_) {
+        if (group_of(member) == group) states.push_back(member.health->state());
+    }
+    return count_role(states);
+}
+
+RoleView HealthCluster::view_of(size_t index) const {
+    const HealthMember& self = members_[index];
+    const Role group = group_of(self);
+    RoleView view;
+    view.may_eject = may_eject(self.health->state(), counts_of(group), options_);
+    for (const HealthMember& member : members_) {
+        // Compared with others only: alone, an endpoint is compared with its own past.
+        if (&member == &self || group_of(member) != group) continue;
+        if (!is_eligible(member.health->state())) continue;
+        const std::optional<double> log = member.health->score().latency_log();
+        if (!log) continue;
+        view.best_latency_log = std::min(*log, view.best_latency_log.value_or(*log));
+    }
+    return view;
+}
+
+bool HealthCluster::publish() {
+    bool has_changed = false;
+    const bool probed = is_probed();
+    for (HealthMember& member : members_) {
+        const EndpointHealth& health = *member.health;
+        EndpointVerdict verdict;
+        verdict.state = health.state();
+        verdict.role = member.role;
+        verdict.is_panic = is_panic(counts_of(group_of(member)), options_);
+        verdict.is_probed = probed;
+        verdict.is_watched = true;
+        verdict.weight =
+            static_cast<float>(verdict.is_panic ? health.panic_weight() : health.weight());
+        EndpointPosition position;
+        const Lag& lag = health.score().lag();
+        if (lag.is_replica) {
+            position.lag = lag.delay;
+            position.lag_bytes = lag.bytes;
+        }
+        position.lsn = member.last_good.lsn;
+        position.primary_lsn = judge_.primary_lsn();
+        has_changed = member.endpoint->publish(verdict, position) || has_changed;
+    }
+    return has_changed;
+}
+
+Duration HealthCluster::next_probe_pause(size_t index, bool was_good, Instant now, Prng& random) {
+    HealthMember& member = members_[index];
+    if (member.is_blind) return kRefusedPause;
+    const bool is_searching = !has_primary_ && !primary_missing_since_.is_never() &&
+                              now - primary_missing_since_ < kSearchTime;
+    const Duration pause = member.health->next_probe_pause();
+    if (was_good && !is_searching) return pause;
+    const Duration fast =
+        jittered_around(options_.probe_interval_fast, options_.probe_jitter_percent, random);
+    return std::min(pause, fast);
+}
+
+BackendRow HealthCluster::row(size_t index) const {
+    const HealthMember& member = members_[index];
+    const EndpointHealth& health = *member.health;
+    const EndpointVerdict verdict = member.endpoint->verdict();
+    BackendRow row;
+    row.name = member.plan.spec.name;
+    row.address = member.endpoint->address();
+    row.databases = name_;
+    row.zone = member.plan.spec.zone;
+    row.role = member.role;
+    row.state = health.state();
+    row.is_panic = verdict.is_panic;
+    row.is_probed = verdict.is_probed;
+    row.weight = member.endpoint->base_weight(member.plan.spec.weight);
+    row.health = static_cast<uint32_t>(std::lround(health.score().h() * 100));
+    row.factors = health.score().factors();
+    row.in_use = member.endpoint->in_use();
+    row.waiting = member.endpoint->waiting();
+    row.position = member.endpoint->position();
+    row.timeline = member.last_good.timeline;
+    row.backend_count = member.last_good.backend_count;
+    row.why = health.reason();
+    row.since = health.since();
+    row.probed_at = member.last_good.sent_at;
+    row.probe_error = member.probe_error;
+    row.ejections = health.ejections();
+    row.ejections_withheld = health.ejections_withheld();
+    return row;
+}
+
+}  // namespace weir

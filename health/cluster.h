@@ -1,0 +1,113 @@
+// HealthCluster: the endpoints of one cluster, each with its EndpointHealth, and the judge of their
+// roles. Roles come from probes, or from hints (role_hints.h) when there are none: no log-in for
+// probes, or one that no server takes.
+//
+// An endpoint of unknown role is counted with those of its last known one: a primary whose evidence
+// was revoked is still the last primary that must not be ejected.
+// Pure (no clock, no socket); allocates. Owner: HealthRegistry. Thread: the owner's.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "health/cluster_plan.h"
+#include "health/endpoint.h"
+#include "health/endpoint_health.h"
+#include "health/health_report.h"
+#include "health/probe_report.h"
+#include "health/role_hints.h"
+#include "health/role_judge.h"
+
+namespace weir {
+
+// All that is known of one endpoint; survives a RELOAD.
+struct HealthMember {
+    Endpoint* endpoint = nullptr;
+    EndpointPlan plan;
+    std::unique_ptr<EndpointHealth> health;
+    Role role = Role::Unknown;
+    Role last_known_role = Role::Unknown;
+    ProbeResult last_good;  // outcome Success = there was one with a role
+    std::string probe_error;
+    bool is_sighted = false;  // the last probe told a role
+    bool is_blind = false;    // the last probe found it alive, and was told nothing
+    std::optional<bool> noted_standby;
+    Instant noted_at;
+    Instant doubted_at;             // 25006 from a believed primary
+    Instant revoked_at;             // RoleJudge::revoke, last
+    bool is_contradiction = false;  // wish and evidence differ, and it was said
+    bool is_hurried = false;        // a probe is wanted at once
+};
+
+class HealthCluster {
+  public:
+    HealthCluster(const ClusterPlan& plan, std::vector<HealthMember> members,
+                  const HealthOptions& options);
+
+    [[nodiscard]] const std::string& name() const { return name_; }
+    [[nodiscard]] const std::optional<ProbeLogin>& login() const { return login_; }
+    [[nodiscard]] std::vector<HealthMember>& members() { return members_; }
+    [[nodiscard]] const std::vector<HealthMember>& members() const { return members_; }
+    [[nodiscard]] uint64_t primary_lsn() const { return judge_.primary_lsn(); }
+
+    // Takes timelines, system identifier and LSN over from the judge before a RELOAD, and all
+    // evidence that the members bring along.
+    void inherit(const HealthCluster* before);
+    // Gives the members away: nothing else may be called afterwards but const functions.
+    [[nodiscard]] std::vector<HealthMember> release_members() { return std::move(members_); }
+
+    void drain_intake(size_t index, Instant now, HealthChanges& changes);
+    void on_probe(size_t index, const ProbeReport& report, Instant now, HealthChanges& changes);
+    // The connection that brought the evidence is gone.
+    void revoke(size_t index, Instant now);
+    void tick(Instant now, HealthChanges& changes);
+    void judge_roles(Instant now, HealthChanges& changes);
+    // Writes all verdicts to the endpoints; true when a route changed.
+    bool publish();
+    // By the operator's order: see RoleJudge::reset.
+    void reset_roles();
+
+    [[nodiscard]] Duration next_probe_pause(size_t index, bool was_good, Instant now, Prng& random);
+    [[nodiscard]] BackendRow row(size_t index) const;
+    // Roles are told by probes; else by hints.
+    [[nodiscard]] bool is_probed() const;
+    void note(HealthEvent::Kind kind, const HealthMember& member, const Transition& transition,
+              HealthChanges& changes) const;
+
+  private:
+    // Alerts that hold now; each is said once, when it begins.
+    struct Alerts {
+        bool is_split = false;
+        bool is_fenced = false;
+        bool is_foreign = false;
+    };
+
+    [[nodiscard]] static Role group_of(const HealthMember& member);
+    [[nodiscard]] RoleView view_of(size_t index) const;
+    [[nodiscard]] RoleCounts counts_of(Role group) const;
+    void on_event(size_t index, const IntakeEvent& event, Instant now, HealthChanges& changes);
+    void on_hot_standby(HealthMember& member, bool is_standby, Instant at);
+    void raise(bool& raised, bool holds, const char* text, Instant now,
+               HealthChanges& changes) const;
+    void raise_contradiction(HealthMember& member, Instant now, HealthChanges& changes) const;
+    [[nodiscard]] std::vector<Role> probed_roles(Instant now, Alerts& holds) const;
+    [[nodiscard]] std::vector<Role> hinted_roles(Instant now, Alerts& holds) const;
+    [[nodiscard]] RoleHint hint_of(const HealthMember& member, Instant now) const;
+    void set_role(HealthMember& member, Role role, Instant now, HealthChanges& changes) const;
+    void say(const HealthMember& member, const std::string& text, Instant now, bool is_alert,
+             HealthChanges& changes) const;
+
+    std::string name_;
+    std::optional<ProbeLogin> login_;
+    std::vector<HealthMember> members_;
+    HealthOptions options_;
+    RoleJudge judge_;
+    Alerts alerts_;
+    Instant primary_missing_since_;  // never = there is one, or it is not known yet
+    bool has_primary_ = false;
+};
+
+}  // namespace weir
