@@ -17,7 +17,7 @@ import traceback
 import unittest
 
 HERE = pathlib.Path(__file__).resolve().parent
-MODULES = ("pooling", "parameters", "prepared", "copy", "cancel", "faults", "malformed", "auth", "console", "config", "drivers", "storm")
+MODULES = ("rig", "pooling", "parameters", "prepared", "copy", "cancel", "faults", "malformed", "auth", "console", "config", "drivers", "storm")
 
 
 def arguments():
@@ -129,7 +129,7 @@ def main():
             if result.shouldStop:
                 break
     finally:
-        case.stop_cluster()
+        case.stop_clusters()
     if args.list:
         return 0
     skipped = f", {result.skipped_count} skipped" if result.skipped_count else ""

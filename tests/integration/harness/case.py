@@ -3,12 +3,12 @@ import contextlib
 import threading
 import unittest
 
-from . import wire
+from . import replication, wire
 from .postgres import Cluster
 from .util import wait_until  # noqa: F401  (re-exported for the tests)
 from .weir import IS_PGBOUNCER, Weir
 
-_cluster = None
+_cluster = _replicated = None
 
 
 def cluster():
@@ -18,11 +18,23 @@ def cluster():
     return _cluster
 
 
-def stop_cluster():
-    global _cluster
-    if _cluster:
-        _cluster.stop()
-        _cluster = None
+def replicated():
+    """A primary and two replicas, shared by the classes that ask for them with `make_cluster`; each test leaves them healed."""
+    global _replicated
+    if _replicated is None:
+        _replicated = replication.Cluster().create()
+    return _replicated
+
+
+def stop_clusters():
+    global _cluster, _replicated
+    try:
+        if _replicated:
+            _replicated.stop()
+    finally:
+        if _cluster:
+            _cluster.stop()
+        _cluster = _replicated = None
 
 
 def subset(*names):
@@ -41,10 +53,11 @@ def beyond_pgbouncer(thing):
 class Case(unittest.TestCase):
     """`settings` (arguments of Weir) start a pooler for the class, reachable as self.weir; None starts none."""
     settings = None
+    make_cluster = staticmethod(cluster)
 
     @classmethod
     def setUpClass(cls):
-        cls.pg = cluster()
+        cls.pg = cls.make_cluster()
         cls.weir = None
         if cls.settings is not None:
             cls.weir = Weir(cls.pg, **cls.settings)

@@ -30,9 +30,10 @@ def quoted(text):
 
 class Weir:
     """Keyword arguments are options of [pgbouncer]; `databases` maps names to connection strings in which {pg} stands for host, port
-    and dbname of this pooler's own database and {server} for host and port alone. `files` are extra files in its folder."""
+    and dbname of this pooler's own database, {server} for host and port alone and {dbname} for its name alone. `backends` maps names to lines of
+    [backends]. `files` are extra files in its folder."""
 
-    def __init__(self, cluster, databases=None, users=None, userlist=None, weir=None, text=None, **options):
+    def __init__(self, cluster, databases=None, users=None, userlist=None, weir=None, text=None, backends=None, **options):
         self.cluster, self.proc = cluster, None
         self.dir = tempfile.mkdtemp(prefix="weir-it-")
         give_to_postgres(self.dir)
@@ -43,6 +44,7 @@ class Weir:
         self.ini_path, self.userlist_path = f"{self.dir}/weir.ini", f"{self.dir}/userlist.txt"
         self.log_path = f"{self.dir}/weir.log"
         self.databases = databases if databases is not None else {"app": "{pg}"}
+        self.backends = backends or {}
         self.users, self.weir_section, self.text = users or {}, {"workers": WORKERS, **(weir or {})}, text
         self.userlist = USERS if userlist is None else userlist
         self.options = {"listen_addr": "127.0.0.1,::1", "listen_port": self.port, "unix_socket_dir": self.socket_dir, "auth_type": "trust",
@@ -55,13 +57,15 @@ class Weir:
     # -- files
     def expand(self, text):
         server = f"host={self.cluster.host} port={self.cluster.port}"
-        return text.replace("{pg}", f"{server} dbname={self.dbname}").replace("{server}", server)
+        return text.replace("{pg}", f"{server} dbname={self.dbname}").replace("{server}", server).replace("{dbname}", self.dbname)
 
     def ini(self):
         if self.text is not None:
             return self.expand(self.text)
         lines = ["[databases]"] + [f"{name} = {self.expand(value)}" for name, value in self.databases.items()]
         options = {k: v for k, v in self.options.items() if v is not None and not (IS_PGBOUNCER and k in NEWER_THAN_PGBOUNCER)}
+        if self.backends:
+            lines += ["[backends]"] + [f"{name} = {value}" for name, value in self.backends.items()]
         if self.users:
             lines += ["[users]"] + [f"{name} = {value}" for name, value in self.users.items()]
         lines += ["[pgbouncer]"] + [f"{k} = {v}" for k, v in options.items()]
