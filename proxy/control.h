@@ -1,6 +1,6 @@
 // Control: the main thread. Signals, reload, DNS, the pools' janitor, the console's commands,
-// shutdown. It never touches a client; it owns a server connection only to close it. Owner: main.
-// Thread: control (main), but for post().
+// shutdown. It never touches a client, and a server connection only to pass it to the worker that
+// is to close it. Owner: main. Thread: control (main), but for post().
 #pragma once
 
 #include <deque>
