@@ -43,8 +43,16 @@ class IntrusiveList {
         return n == &head_ ? nullptr : cast(n);
     }
 
+    // The element before `item`; null at the beginning.
+    T* previous(T& item) {
+        ListHook* p = static_cast<Hook&>(item).prev;
+        return p == &head_ ? nullptr : cast(p);
+    }
+
     void push_back(T& item) { insert_before(head_, item); }
     void push_front(T& item) { insert_before(*head_.next, item); }
+    // In front of `at`, which is in the list.
+    void insert(T& at, T& item) { insert_before(static_cast<Hook&>(at), item); }
     void remove(T& item) {
         ListHook& hook = static_cast<Hook&>(item);
         WEIR_CHECK(hook.is_linked());

@@ -13,6 +13,7 @@ namespace weir {
 struct Error {
     std::string sqlstate = "XX000";
     std::string message;
+    std::string detail = {};  // what goes into the DETAIL field, if anything
 
     Error(std::string_view state, std::string text) : sqlstate(state), message(std::move(text)) {}
     explicit Error(std::string text) : message(std::move(text)) {}
