@@ -24,9 +24,17 @@ enum class TargetSessionAttrs : uint8_t {
 // How one of several servers that will do is chosen.
 enum class LoadBalance : uint8_t { WeightedLeastOutstanding, WeightedRoundRobin, Random, PeakEwma };
 
+// What a session may read of its own writes when its reads go to replicas.
+enum class ReadYourWrites : uint8_t {
+    Off,   // replicas may be older than its last write
+    Time,  // for a while after a write its reads go to the primary, too
+    Lsn    // they go to replicas that have replayed the write, else to the primary
+};
+
 const char* to_string(BackendRole role);
 const char* to_string(TargetSessionAttrs attrs);
 const char* to_string(LoadBalance method);
+const char* to_string(ReadYourWrites mode);
 
 struct BackendConfig {
     std::string name;  // as the file has it; else "host:port", "[::1]:port" or the socket's path

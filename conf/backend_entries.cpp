@@ -8,7 +8,6 @@ namespace weir {
 
 namespace {
 
-constexpr Effect kNotYet = Effect::NotYet;
 constexpr Effect kInEffect = Effect::Now;
 
 bool is_socket(std::string_view host) {
@@ -30,14 +29,14 @@ constexpr EntryKey<B> kBackendKeys[] = {
     {"host", kInEffect, set_backend_host,
      "One host name, address, `/directory` or `@abstract` socket; required."},
     {"port", kInEffect, set_port<B>, "Its port; 5432 unless given."},
-    {"weight", kNotYet, set_number<&B::weight, 0, kBackendWeightMax, B>,
+    {"weight", kInEffect, set_number<&B::weight, 0, kBackendWeightMax, B>,
      "Its share of the work against the other backends of a database, 0 to 10000; 100 unless "
      "given, 0 gets no traffic of its own accord."},
-    {"role", kNotYet, set_word<&B::role, BackendRole, kBackendRoleWords, B>,
+    {"role", kInEffect, set_word<&B::role, BackendRole, kBackendRoleWords, B>,
      "`primary`, `replica`, or `auto`, which asks the server; `auto` unless given."},
-    {"zone", kNotYet, set_text<&B::zone, kZoneNameBytesMax, B>,
+    {"zone", kInEffect, set_text<&B::zone, kZoneNameBytesMax, B>,
      "Where it is; compared with the option `zone`. Unknown unless given."},
-    {"max_connections", kNotYet,
+    {"max_connections", kInEffect,
      set_number<&B::max_connections, 0, std::numeric_limits<int32_t>::max(), B>,
      "Server connections to it over all databases and users; 0, which is no limit, unless given."},
 };

@@ -59,6 +59,10 @@ const char* to_string(TargetSessionAttrs attrs) {
     return word_text(static_cast<int>(attrs), kTargetSessionAttrsWords);
 }
 
+const char* to_string(ReadYourWrites mode) {
+    return word_text(static_cast<int>(mode), kReadYourWritesWords);
+}
+
 const char* to_string(LoadBalance method) {
     return word_text(static_cast<int>(method), kBalanceMethodWords);
 }
@@ -156,8 +160,22 @@ LoadBalance effective_load_balance(const Config& c, const DatabaseConfig& db) {
     return db.load_balance.value_or(c.global.load_balance);
 }
 
+bool effective_read_write_split(const Config& c, const DatabaseConfig& db) {
+    return db.read_write_split.value_or(c.global.read_write_split);
+}
+
 const std::string& effective_zone(const Config& c, const DatabaseConfig& db) {
     return db.zone ? *db.zone : c.global.zone;
+}
+
+bool is_routed(const Config& c, const DatabaseConfig& db) {
+    if (db.has_named_backends) return true;
+    if (db.backends.size() < 2) return false;
+    if (db.load_balance || db.target_session_attrs || effective_read_write_split(c, db))
+        return true;
+    const GlobalConfig defaults;
+    return c.global.load_balance != defaults.load_balance ||
+           c.global.target_session_attrs != defaults.target_session_attrs;
 }
 
 }  // namespace weir

@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "conf/backend_config.h"
+#include "conf/rate_limit_config.h"
 #include "protocol/base/clock.h"
 
 namespace weir {
@@ -41,6 +42,7 @@ struct DatabaseConfig {
     std::optional<TargetSessionAttrs> target_session_attrs;
     std::optional<LoadBalance> load_balance;
     std::optional<std::string> zone;  // where we are, for this database
+    std::optional<bool> read_write_split;
     std::string dbname;  // on the server; the key when not given (or the asked name for `*`)
     std::optional<std::string> user;      // forced user: every client shares one pool
     std::optional<std::string> password;  // for the server
@@ -188,18 +190,38 @@ struct GlobalConfig {
     int login_burst = 32;  // logins in flight per pool at the most
     int fifo_slack_us = 100;
 
+    // [weir], leaks: what is reported, and from when on something is done about it (0 = off)
+    Duration leak_idle_transaction = std::chrono::seconds(30);
+    Duration leak_idle_transaction_kill = Duration(0);
+    Duration leak_hold = std::chrono::seconds(60);
+    Duration leak_hold_cancel = Duration(0);
+    Duration leak_pin = std::chrono::seconds(300);
+    Duration leak_session_idle = std::chrono::seconds(600);
+    Duration leak_session_idle_close = Duration(0);
+    int leak_statements = 1000;
+    int leak_statements_max = 0;
+    bool leak_count_check = true;
+    Duration leak_orphan = std::chrono::seconds(1);
+    int leak_buffer_bytes = 65536;
+    Duration leak_buffer_time = std::chrono::seconds(30);
+    Duration leak_buffer_close = Duration(0);
+
     // [weir], many backends: which one is chosen
     std::string zone;           // where we are; empty = zones do not matter
     int zone_spill_factor = 2;  // 0 = zones do not matter
     LoadBalance load_balance = LoadBalance::WeightedLeastOutstanding;
     TargetSessionAttrs target_session_attrs = TargetSessionAttrs::Any;
+    std::vector<std::string> target_session_attrs_ports;  // see port_targets.h
+    bool read_write_split = false;
+    ReadYourWrites read_your_writes = ReadYourWrites::Time;
+    Duration read_your_writes_time = std::chrono::seconds(5);
     int primary_read_spill = 30;  // percent of the primary's pool
     Duration breaker_hold = std::chrono::seconds(10);
 
     // [weir], many backends: how they are judged. Scores are percent.
-    Duration probe_interval = std::chrono::seconds(2);
+    Duration probe_interval = std::chrono::seconds(1);
     Duration probe_interval_fast = std::chrono::milliseconds(500);
-    Duration probe_timeout = std::chrono::seconds(1);
+    Duration probe_timeout = std::chrono::milliseconds(600);
     std::string probe_user, probe_password, probe_dbname = "postgres";
     Duration lag_soft = std::chrono::seconds(2);
     Duration lag_hard = std::chrono::seconds(10);
@@ -216,6 +238,7 @@ struct GlobalConfig {
     Duration ejection_time_max = std::chrono::seconds(60);
     int max_ejection_percent = 50;
     int panic_threshold_percent = 50;
+    bool breaker_dry_run = false;
 };
 
 // One entry of [peers]: another process that cancel requests may have to be passed on to.
@@ -256,7 +279,8 @@ struct Config {
     std::map<std::string, DatabaseConfig> databases;
     std::optional<DatabaseConfig> wildcard_database;
     std::map<std::string, UserConfig> users;
-    std::map<std::string, BackendConfig> backends;         // the named ones, also those nobody uses
+    std::map<std::string, BackendConfig> backends;  // the named ones, also those nobody uses
+    std::map<std::string, RateLimitConfig> rate_limits;
     std::unordered_map<std::string, std::string> secrets;  // auth_file: user -> secret
     // Options that were set but are not honoured yet; reported once at start.
     std::vector<ConfigNote> not_yet_in_effect;
@@ -297,6 +321,13 @@ Duration effective_server_lifetime(const Config& c, const DatabaseConfig& db);
 TargetSessionAttrs effective_target_session_attrs(const Config& c, const DatabaseConfig& db,
                                                   const std::string& user);
 LoadBalance effective_load_balance(const Config& c, const DatabaseConfig& db);
+bool effective_read_write_split(const Config& c, const DatabaseConfig& db);
 const std::string& effective_zone(const Config& c, const DatabaseConfig& db);
+
+// Is each transaction of this database sent to the backend that suits it best? Yes when its
+// backends have names, or there are several and somebody said how to choose among them (the option
+// counts when it differs from its default, a user's target_session_attrs does not). Otherwise its
+// hosts are used in turn by one pool, as PgBouncer does.
+bool is_routed(const Config& c, const DatabaseConfig& db);
 
 }  // namespace weir

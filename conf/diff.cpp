@@ -1,6 +1,7 @@
 #include "conf/diff.h"
 
 #include <algorithm>
+#include <set>
 
 #include "conf/option_table.h"
 
@@ -43,9 +44,22 @@ void compare_users(const Config& from, const Config& to, ConfigDelta& delta) {
     std::sort(delta.users_changed.begin(), delta.users_changed.end());
 }
 
-// Is there no server that both lead to? One that is left is reason enough to keep the pools: only
-// the connections to backends that are gone end, which is up to those who know where each leads.
+void compare_rate_limits(const Config& from, const Config& to, ConfigDelta& delta) {
+    std::set<std::string> names;
+    for (const auto& [name, limit] : from.rate_limits)
+        names.insert(name);
+    for (const auto& [name, limit] : to.rate_limits)
+        names.insert(name);
+    for (const std::string& name : names) {
+        if (fate_of_rate_limit(from, to, name) == RateLimitFate::Kept) continue;
+        delta.rate_limits_changed.push_back(name);
+    }
+}
+
+// Any change of a plain list of hosts ends all connections of the database's one pool. Backends by
+// name have a pool each: only those of backends that are gone end.
 bool leads_elsewhere(const DatabaseConfig& from, const DatabaseConfig& to) {
+    if (from.has_named_backends && to.has_named_backends) return false;
     if (from.backends.empty() || to.backends.empty()) {  // not from the loader
         return from.hosts != to.hosts || from.port != to.port;
     }
@@ -64,8 +78,8 @@ bool leads_elsewhere(const DatabaseConfig& from, const DatabaseConfig& to) {
 
 bool ConfigDelta::empty() const {
     return databases_added.empty() && databases_removed.empty() && databases_recycled.empty() &&
-           databases_adjusted.empty() && users_changed.empty() && !secrets_changed &&
-           !peers_changed && options.empty() && needs_restart.empty();
+           databases_adjusted.empty() && users_changed.empty() && rate_limits_changed.empty() &&
+           !secrets_changed && !peers_changed && options.empty() && needs_restart.empty();
 }
 
 bool needs_new_servers(const DatabaseConfig& from, const DatabaseConfig& to) {
@@ -78,6 +92,7 @@ ConfigDelta diff(const Config& from, const Config& to) {
     ConfigDelta delta;
     compare_databases(all_databases(from), all_databases(to), delta);
     compare_users(from, to, delta);
+    compare_rate_limits(from, to, delta);
     delta.secrets_changed = from.secrets != to.secrets;
     delta.peers_changed = from.peers != to.peers;
     for (const Option& option : option_table()) {
@@ -97,6 +112,16 @@ DatabaseFate fate_of_database(const Config& from, const Config& to, const std::s
     if (!after) return DatabaseFate::Removed;
     if (!before || needs_new_servers(*before, *after)) return DatabaseFate::Recycled;
     return *before == *after ? DatabaseFate::Kept : DatabaseFate::Adjusted;
+}
+
+RateLimitFate fate_of_rate_limit(const Config& from, const Config& to, const std::string& name) {
+    const auto before = from.rate_limits.find(name);
+    const auto after = to.rate_limits.find(name);
+    if (after == to.rate_limits.end()) return RateLimitFate::Removed;
+    if (before == from.rate_limits.end()) return RateLimitFate::Added;
+    if (before->second == after->second) return RateLimitFate::Kept;
+    return keeps_counts(before->second, after->second) ? RateLimitFate::Adjusted
+                                                       : RateLimitFate::Restarted;
 }
 
 }  // namespace weir

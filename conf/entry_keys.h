@@ -45,6 +45,16 @@ Status set_number(Entry& entry, std::string_view value) {
     return {};
 }
 
+// A number, as the global switches have it: zero is off, anything else on.
+template <auto Field, typename Entry>
+Status set_flag(Entry& entry, std::string_view value) {
+    constexpr int64_t kMax = std::numeric_limits<int32_t>::max();
+    const Result<int64_t> number = parse_integer(value, 0, -kMax, kMax);
+    if (!number) return fail("22023", number.error().message + "; give 1 or 0");
+    entry.*Field = *number != 0;
+    return {};
+}
+
 // Seconds; 0 inherits, as an absent key does.
 template <auto Field, typename Entry>
 Status set_time(Entry& entry, std::string_view value) {

@@ -6,6 +6,8 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "protocol/base/clock.h"
+
 namespace weir {
 
 constexpr size_t kDatabaseNameBytesMax = 63;
@@ -13,6 +15,13 @@ constexpr size_t kUserNameBytesMax = 127;
 constexpr size_t kBackendNameBytesMax = 63;
 constexpr size_t kZoneNameBytesMax = 63;
 constexpr int kBackendWeightMax = 10'000;
+constexpr size_t kRateLimitNameBytesMax = 63;
+constexpr size_t kRateLimitsMax = 64;    // each new session looks at all of them
+constexpr int kRateKeysMax = 1'000'000;  // of one rate limit
+constexpr int64_t kRateEventsMax = 1'000'000'000;
+constexpr int64_t kRateConcurrencyMax = 1'000'000;
+constexpr int64_t kRateBytesMax = 9'000'000'000;  // a second; times 10^9 it must fit 63 bits
+constexpr Duration kRateDelayMax = std::chrono::seconds(60);
 constexpr int kBackendsMax = 64;    // of one database: each choice looks at all of them
 constexpr size_t kHostsMax = 1000;  // of one database; each is compared with all others
 constexpr size_t kPasswordBytesMax = 65530;

@@ -10,6 +10,7 @@
 #include "conf/entries.h"
 #include "conf/limits.h"
 #include "conf/option_table.h"
+#include "conf/rate_limit_sections.h"
 #include "conf/userlist.h"
 
 namespace weir {
@@ -17,6 +18,7 @@ namespace weir {
 namespace {
 
 constexpr std::string_view kBackendPrefix = "backend:";
+constexpr std::string_view kRateLimitPrefix = "rate_limit:";
 
 // Takes the events of the files in order and builds one Config; lives for one load.
 class Loader {
@@ -39,6 +41,7 @@ class Loader {
             return place(section, name);
         };
         backends_.resolve(*config_, place_of);
+        rate_limits_.resolve(*config_);
         // Only between values that could be read: else a default would be told as what the file
         // says.
         if (errors_.empty()) errors_ = check_backends(*config_, place_of);
@@ -61,6 +64,7 @@ class Loader {
         Peers,
         Backends,
         Backend,
+        RateLimit,
         Unknown
     };
 
@@ -119,11 +123,15 @@ class Loader {
         } else if (name.substr(0, kBackendPrefix.size()) == kBackendPrefix) {
             section_ = Section::Backend;
             backends_.open(name.substr(kBackendPrefix.size()), at);
+        } else if (name.substr(0, kRateLimitPrefix.size()) == kRateLimitPrefix) {
+            section_ = Section::RateLimit;
+            rate_limits_.open(name.substr(kRateLimitPrefix.size()), at);
         } else {
             section_ = Section::Unknown;  // its lines are skipped: one error is enough
             complain(at,
                      fmt::format("unknown section [{}]; the sections are [pgbouncer], [databases], "
-                                 "[users], [peers], [weir], [backends] and [backend:NAME]",
+                                 "[users], [peers], [weir], [backends], [backend:NAME] and "
+                                 "[rate_limit:NAME]",
                                  name));
         }
     }
@@ -149,6 +157,7 @@ class Loader {
             case Section::Peers: return on_peer(key, value, at);
             case Section::Backends: return backends_.line(key, value, at);
             case Section::Backend: return backends_.setting(key, value, at);
+            case Section::RateLimit: return rate_limits_.setting(key, value, at);
             case Section::Unknown: return;
             case Section::None:
                 section_ = Section::Unknown;
@@ -273,6 +282,7 @@ class Loader {
     std::shared_ptr<Config> config_ = std::make_shared<Config>();
     std::vector<ConfigError> errors_;
     BackendSections backends_{errors_};
+    RateLimitSections rate_limits_{errors_};
     Section section_ = Section::None;
     bool seen_pgbouncer_ = false;
     std::map<int, PeerConfig> peers_;

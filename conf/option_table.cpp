@@ -1,5 +1,6 @@
 #include "conf/option_table.h"
 
+#include "conf/port_targets.h"
 #include "conf/words.h"
 
 namespace weir {
@@ -38,6 +39,14 @@ Status above_zero(std::string_view value) {
     const Result<Duration> time = parse_seconds(value);
     if (!time || time->count() > 0) return {};
     return fail("22023", "must be above 0; give seconds such as 1 or 0.5");
+}
+
+Status are_port_targets(std::string_view value) {
+    for (const std::string& text : split_list(value)) {
+        const Result<PortTarget> one = parse_port_target(text);
+        if (!one) return tl::unexpected<Error>(one.error());
+    }
+    return {};
 }
 
 constexpr Option kOptions[] = {
@@ -306,79 +315,139 @@ constexpr Option kOptions[] = {
     {Weir, "workers", T::Int, "0", kRestart, kInEffect, &G::workers,
      "Threads that carry traffic; 0 is one for each processor core.", within(0, 256)},
 
-    {Backends, "breaker_hold", T::Time, "10", kReload, kNotYet, &G::breaker_hold,
+    {Leaks, "leak_buffer", T::Size, "65536", kReload, kInEffect, &G::leak_buffer_bytes,
+     "L9: bytes that a client has not read yet, here and in the kernel, above which it is reported "
+     "when its server is stopped for it all through `leak_buffer_time`.",
+     kCount},
+    {Leaks, "leak_buffer_close", T::Time, "0", kReload, kInEffect, &G::leak_buffer_close,
+     "L9: disconnect such a client after this long; 0 never does."},
+    {Leaks, "leak_buffer_time", T::Time, "30", kReload, kInEffect, &G::leak_buffer_time,
+     "L9: how long a client may leave more than `leak_buffer` unread before it is reported; 0 does "
+     "not report it."},
+    {Leaks, "leak_count_check", T::Bool, "1", kReload, kInEffect, &G::leak_count_check,
+     "L6: compare, every 10 seconds, what each pool has lent with what the workers hold."},
+    {Leaks, "leak_hold", T::Time, "60", kReload, kInEffect, &G::leak_hold,
+     "L2: report a client that holds a server this long, a query running or not; in session "
+     "pooling, one transaction or query of it. 0 does not."},
+    {Leaks, "leak_hold_cancel", T::Time, "0", kReload, kInEffect, &G::leak_hold_cancel,
+     "L2: cancel the query that such a client runs (57014) after this long; 0 never does."},
+    {Leaks, "leak_idle_transaction", T::Time, "30", kReload, kInEffect, &G::leak_idle_transaction,
+     "L1: report a client that has been silent inside a transaction this long; 0 does not. See "
+     "also `idle_transaction_timeout`."},
+    {Leaks, "leak_idle_transaction_kill", T::Time, "0", kReload, kInEffect,
+     &G::leak_idle_transaction_kill,
+     "L1: disconnect such a client (25P03) and roll back after this long; 0 never does."},
+    {Leaks, "leak_orphan", T::Time, "1", kReload, kInEffect, &G::leak_orphan,
+     "L7: report a server that is bound this long to a client that is gone, and disconnect what is "
+     "left of that client; 0 does not look for them."},
+    {Leaks, "leak_pin", T::Time, "300", kReload, kInEffect, &G::leak_pin,
+     "L3: report a server that an open transaction, a COPY, a batch without Sync or half a message "
+     "keeps from being given back this long; 0 does not."},
+    {Leaks, "leak_session_idle", T::Time, "600", kReload, kInEffect, &G::leak_session_idle,
+     "L4: report, in session pooling, a client that holds a server and has been silent outside a "
+     "transaction this long; 0 does not."},
+    {Leaks, "leak_session_idle_close", T::Time, "0", kReload, kInEffect,
+     &G::leak_session_idle_close,
+     "L4: disconnect such a client (57P05) after this long; 0 never does."},
+    {Leaks, "leak_statements", T::Int, "1000", kReload, kInEffect, &G::leak_statements,
+     "L5: report a client, or a server, with more named prepared statements than this; 0 does not. "
+     "Not known in session pooling.",
+     kCount},
+    {Leaks, "leak_statements_max", T::Int, "0", kReload, kInEffect, &G::leak_statements_max,
+     "L5: disconnect a client (54000) that prepares more named statements than this; 0 lets it.",
+     kCount},
+
+    {Backends, "breaker_dry_run", T::Bool, "0", kReload, kInEffect, &G::breaker_dry_run,
+     "Backends that fail are judged and reported as always, but traffic goes to them all the same; "
+     "what an operator orders still holds."},
+    {Backends, "breaker_hold", T::Time, "10", kReload, kInEffect, &G::breaker_hold,
      "How long new transactions are held back while no backend can take them, as in a failover, "
      "before they fail; 0 fails them at once."},
-    {Backends, "degraded_below", T::Int, "50", kReload, kNotYet, &G::degraded_below,
+    {Backends, "degraded_below", T::Int, "50", kReload, kInEffect, &G::degraded_below,
      "Health, in percent, below which a backend is called DEGRADED; less than `up_from`.",
      kPercent},
-    {Backends, "ejection_consecutive", T::Int, "5", kReload, kNotYet, &G::ejection_consecutive,
+    {Backends, "ejection_consecutive", T::Int, "5", kReload, kInEffect, &G::ejection_consecutive,
      "Failures in a row to reach a backend after which it is taken out; 0 does not count them.",
      kCount},
-    {Backends, "ejection_failure_percent", T::Int, "50", kReload, kNotYet,
+    {Backends, "ejection_failure_percent", T::Int, "50", kReload, kInEffect,
      &G::ejection_failure_percent,
      "Percentage of failures in the last 10 seconds at which a backend is taken out; 0 does not "
      "look at it.",
      kPercent},
-    {Backends, "ejection_probes", T::Int, "3", kReload, kNotYet, &G::ejection_probes,
+    {Backends, "ejection_probes", T::Int, "3", kReload, kInEffect, &G::ejection_probes,
      "Failed probes in a row after which a backend is taken out; 0 does not count them.", kCount},
-    {Backends, "ejection_samples_min", T::Int, "20", kReload, kNotYet, &G::ejection_samples_min,
+    {Backends, "ejection_samples_min", T::Int, "20", kReload, kInEffect, &G::ejection_samples_min,
      "Results within 10 seconds below which `ejection_failure_percent` is not looked at.",
      within(1, 1'000'000)},
-    {Backends, "ejection_time", T::Time, "5", kReload, kNotYet, &G::ejection_time,
+    {Backends, "ejection_time", T::Time, "5", kReload, kInEffect, &G::ejection_time,
      "How long a backend is out the first time; each further time in a row adds as much.", kNone,
      kNoWords, above_zero},
-    {Backends, "ejection_time_max", T::Time, "60", kReload, kNotYet, &G::ejection_time_max,
+    {Backends, "ejection_time_max", T::Time, "60", kReload, kInEffect, &G::ejection_time_max,
      "The longest that a backend is out before it is tried again.", kNone, kNoWords, above_zero},
-    {Backends, "lag_hard", T::Time, "10", kReload, kNotYet, &G::lag_hard,
+    {Backends, "lag_hard", T::Time, "10", kReload, kInEffect, &G::lag_hard,
      "A replica that replays this much later than the primary writes gets no reads."},
-    {Backends, "lag_hard_bytes", T::Size, "0", kReload, kNotYet, &G::lag_hard_bytes,
+    {Backends, "lag_hard_bytes", T::Size, "0", kReload, kInEffect, &G::lag_hard_bytes,
      "A replica that is this many bytes of WAL behind gets no reads; 0 does not look at bytes.",
      within(0, 1'000'000'000'000)},
-    {Backends, "lag_soft", T::Time, "2", kReload, kNotYet, &G::lag_soft,
+    {Backends, "lag_soft", T::Time, "2", kReload, kInEffect, &G::lag_soft,
      "Up to here lag costs a replica nothing; from here to `lag_hard` it gets less and less."},
-    {Backends, "load_balance", T::Word, "weighted_least_outstanding", kReload, kNotYet,
+    {Backends, "load_balance", T::Word, "weighted_least_outstanding", kReload, kInEffect,
      &G::load_balance,
      "How one of several backends is chosen: by outstanding work, in turn, by chance, or by "
      "response time and outstanding work.",
      kNone, kBalanceMethodWords},
-    {Backends, "max_ejection_percent", T::Int, "50", kReload, kNotYet, &G::max_ejection_percent,
+    {Backends, "max_ejection_percent", T::Int, "50", kReload, kInEffect, &G::max_ejection_percent,
      "Percentage of the backends of one role that may be out at the same time; the last one never "
      "is.",
      kPercent},
-    {Backends, "panic_threshold_percent", T::Int, "50", kReload, kNotYet,
+    {Backends, "panic_threshold_percent", T::Int, "50", kReload, kInEffect,
      &G::panic_threshold_percent,
      "When fewer than this percentage of the backends are left, those taken out are used all the "
      "same; 0 never does so.",
      kPercent},
-    {Backends, "primary_read_spill", T::Int, "30", kReload, kNotYet, &G::primary_read_spill,
+    {Backends, "primary_read_spill", T::Int, "30", kReload, kInEffect, &G::primary_read_spill,
      "Percentage of the primary's pool that reads may take when no replica can have them.",
      kPercent},
-    {Backends, "probe_dbname", T::String, "postgres", kReload, kNotYet, &G::probe_dbname,
+    {Backends, "probe_dbname", T::String, "postgres", kReload, kInEffect, &G::probe_dbname,
      "Database that probes connect to."},
-    {Backends, "probe_interval", T::Time, "2", kReload, kNotYet, &G::probe_interval,
+    {Backends, "probe_interval", T::Time, "1", kReload, kInEffect, &G::probe_interval,
      "Seconds between probes of a backend that is well.", kNone, kNoWords, above_zero},
-    {Backends, "probe_interval_fast", T::Time, "0.5", kReload, kNotYet, &G::probe_interval_fast,
+    {Backends, "probe_interval_fast", T::Time, "0.5", kReload, kInEffect, &G::probe_interval_fast,
      "Seconds between probes of a backend that is not well.", kNone, kNoWords, above_zero},
-    {Backends, "probe_password", T::Secret, "", kReload, kNotYet, &G::probe_password,
+    {Backends, "probe_password", T::Secret, "", kReload, kInEffect, &G::probe_password,
      "Password of `probe_user`; empty takes the secret in `auth_file`."},
-    {Backends, "probe_timeout", T::Time, "1", kReload, kNotYet, &G::probe_timeout,
+    {Backends, "probe_timeout", T::Time, "0.6", kReload, kInEffect, &G::probe_timeout,
      "A probe without an answer by then has failed; less than `probe_interval`.", kNone, kNoWords,
      above_zero},
-    {Backends, "probe_user", T::String, "", kReload, kNotYet, &G::probe_user,
-     "User that probes log in as; empty sends none, and then nothing tells role and lag of a "
-     "backend."},
-    {Backends, "slow_start", T::Time, "30", kReload, kNotYet, &G::slow_start,
+    {Backends, "probe_user", T::String, "", kReload, kInEffect, &G::probe_user,
+     "User that probes log in as; empty takes the forced user of the database entry if its secret "
+     "is known in plain text, and else sends none: then nothing tells the lag of a backend."},
+    {Backends, "read_write_split", T::Bool, "0", kReload, kInEffect, &G::read_write_split,
+     "Send to replicas what is proven to read only: single statements, batches and BEGIN READ ONLY "
+     "blocks of clients that want no certain backend, in transaction and statement pooling. The "
+     "rest goes to the primary."},
+    {Backends, "read_your_writes", T::Word, "time", kReload, kInEffect, &G::read_your_writes,
+     "With read_write_split, what a session sees of its own writes: `time` reads from the primary "
+     "for a while after one, `lsn` from replicas that have replayed it, `off` does not look.",
+     kNone, kReadYourWritesWords},
+    {Backends, "read_your_writes_time", T::Time, "5", kReload, kInEffect, &G::read_your_writes_time,
+     "How long after a write `read_your_writes = time` reads from the primary."},
+    {Backends, "slow_start", T::Time, "30", kReload, kInEffect, &G::slow_start,
      "Time in which a backend that has come back gets its full share again; 0 gives it at once."},
-    {Backends, "target_session_attrs", T::Word, "any", kReload, kNotYet, &G::target_session_attrs,
+    {Backends, "target_session_attrs", T::Word, "any", kReload, kInEffect, &G::target_session_attrs,
      "Which backends will do for clients that do not say so themselves; libpq's words.", kNone,
      kTargetSessionAttrsWords},
-    {Backends, "up_from", T::Int, "70", kReload, kNotYet, &G::up_from,
+    {Backends, "target_session_attrs_ports", T::List, "", kRestart, kInEffect,
+     &G::target_session_attrs_ports,
+     "More ports to listen on, each with the backends that its clients want: `6433:read-only, "
+     "6434:primary`. Goes before what the database or user says, and after what the client says.",
+     kNone, kNoWords, are_port_targets},
+    {Backends, "up_from", T::Int, "70", kReload, kInEffect, &G::up_from,
      "Health, in percent, from which a backend that was DEGRADED is called UP again.", kPercent},
-    {Backends, "zone", T::String, "", kReload, kNotYet, &G::zone,
+    {Backends, "zone", T::String, "", kReload, kInEffect, &G::zone,
      "Zone this process is in; backends with the same `zone` are preferred. Empty treats all "
      "alike."},
-    {Backends, "zone_spill_factor", T::Int, "2", kReload, kNotYet, &G::zone_spill_factor,
+    {Backends, "zone_spill_factor", T::Int, "2", kReload, kInEffect, &G::zone_spill_factor,
      "The own zone is left when its best backend costs more than this many times the best one "
      "elsewhere; 0 treats all zones alike.",
      within(0, 100)},
@@ -430,6 +499,7 @@ const char* to_string(OptionGroup group) {
         case Dangerous: return "Dangerous timeouts";
         case Network: return "Network";
         case OptionGroup::Weir: return "Options of [weir]";
+        case OptionGroup::Leaks: return "Options of [weir]: leaks";
         case OptionGroup::Backends: return "Options of [weir]: many backends";
     }
     return "unknown";  // uncovered: every enumerator is above

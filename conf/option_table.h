@@ -33,6 +33,7 @@ enum class OptionGroup : uint8_t {  // the chapters of the reference
     Dangerous,
     Network,
     Weir,
+    Leaks,
     Backends,
 };
 enum class OptionType : uint8_t {
@@ -53,7 +54,7 @@ using OptionField =
                  int64_t GlobalConfig::*, Duration GlobalConfig::*, std::string GlobalConfig::*,
                  std::vector<std::string> GlobalConfig::*, PoolMode GlobalConfig::*,
                  AuthType GlobalConfig::*, SslMode GlobalConfig::*, LoadBalance GlobalConfig::*,
-                 TargetSessionAttrs GlobalConfig::*>;
+                 TargetSessionAttrs GlobalConfig::*, ReadYourWrites GlobalConfig::*>;
 
 struct Bounds {
     int64_t min = 0;
@@ -76,7 +77,7 @@ struct Option {
     const char* alias_of = nullptr;  // another spelling of that option; not shown
 
     [[nodiscard]] OptionSection section() const {
-        const bool is_ours = group == OptionGroup::Weir || group == OptionGroup::Backends;
+        const bool is_ours = group >= OptionGroup::Weir;
         return is_ours ? OptionSection::Weir : OptionSection::Pgbouncer;
     }
 };

@@ -8,6 +8,7 @@
 #include "conf/backend_entries.h"
 #include "conf/entries.h"
 #include "conf/option_table.h"
+#include "conf/rate_limit_entries.h"
 
 namespace weir {
 
@@ -65,9 +66,8 @@ std::string key_table(const char* title, const char* intro, const std::vector<En
 constexpr const char* kIntroduction =
     "# Options\n"
     "\n"
-    "Generated from conf/option_table.cpp, conf/entries.cpp and\n"
-    "conf/backend_entries.cpp; do not edit (conf/README.md tells "
-    "how it is\n"
+    "Generated from conf/option_table.cpp, conf/entries.cpp, conf/backend_entries.cpp and\n"
+    "conf/rate_limit_entries.cpp; do not edit (conf/README.md tells how it is\n"
     "made). \"changes at\" says when a new value is taken over: at the next reload (RELOAD, SIGHUP "
     "or SET) or\n"
     "at the next restart. An option that is not in effect yet is read and checked, and named in "
@@ -105,6 +105,10 @@ std::string render_reference_markdown() {
                       "`name = key=value …` in [backends], or a section [backend:NAME] with one "
                       "`key = value` a line. Of two definitions of a name the last counts, whole.",
                       backend_keys());
+    text += key_table("[rate_limit:NAME]",
+                      "A section with one `key = value` a line for each limit. Of two definitions "
+                      "of a name the last counts, whole. See conf/README.md.",
+                      rate_limit_keys());
     text += key_table("[peers]", "`number = key=value …`", peer_keys());
     return text;
 }

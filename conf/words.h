@@ -54,11 +54,45 @@ inline constexpr Word kTargetSessionAttrsWords[] = {
     {"prefer-standby", static_cast<int>(TargetSessionAttrs::PreferStandby)},
 };
 
+inline constexpr Word kReadYourWritesWords[] = {
+    {"off", static_cast<int>(ReadYourWrites::Off)},
+    {"time", static_cast<int>(ReadYourWrites::Time)},
+    {"lsn", static_cast<int>(ReadYourWrites::Lsn)},
+};
+
 inline constexpr Word kBalanceMethodWords[] = {
     {"weighted_least_outstanding", static_cast<int>(LoadBalance::WeightedLeastOutstanding)},
     {"weighted_round_robin", static_cast<int>(LoadBalance::WeightedRoundRobin)},
     {"random", static_cast<int>(LoadBalance::Random)},
     {"peak_ewma", static_cast<int>(LoadBalance::PeakEwma)},
+};
+
+inline constexpr Word kRatePointWords[] = {
+    {"accept", static_cast<int>(RatePoint::Accept)},
+    {"login", static_cast<int>(RatePoint::Login)},
+    {"transaction", static_cast<int>(RatePoint::Transaction)},
+};
+
+inline constexpr Word kRateKeyPartWords[] = {
+    {"address", static_cast<int>(RateKeyPart::Address)},
+    {"user", static_cast<int>(RateKeyPart::User)},
+    {"database", static_cast<int>(RateKeyPart::Database)},
+    {"application_name", static_cast<int>(RateKeyPart::ApplicationName)},
+    {"query_class", static_cast<int>(RateKeyPart::QueryClass)},
+};
+
+inline constexpr Word kQueryClassWords[] = {
+    {"read", static_cast<int>(QueryClass::Read)},
+    {"write", static_cast<int>(QueryClass::Write)},
+    {"ddl", static_cast<int>(QueryClass::Ddl)},
+    {"copy", static_cast<int>(QueryClass::Copy)},
+    {"utility", static_cast<int>(QueryClass::Utility)},
+};
+
+inline constexpr Word kRateActionWords[] = {
+    {"delay", static_cast<int>(RateAction::Delay)},
+    {"reject", static_cast<int>(RateAction::Reject)},
+    {"log", static_cast<int>(RateAction::Log)},
 };
 
 // Kept as text in GlobalConfig; the numbers only tell the words apart.

@@ -48,7 +48,7 @@ def reference_sections(text):
 def reference_names(text):
     """Options of the [pgbouncer] and [weir] sections: parts about [databases] or [users] are apart."""
     return [name for title, names in reference_sections(text) for name in names
-            if not re.search(r"\[(databases|users|backends|peers)\]", title)]
+            if not re.search(r"\[(databases|users|backends|rate_limit:NAME|peers)\]", title)]
 
 
 def golden_names(text):

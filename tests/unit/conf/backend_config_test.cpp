@@ -175,8 +175,8 @@ TEST_CASE("options of [weir] that contradict each other are errors at their line
     CHECK(bad("[weir]\nlag_hard = 1\nprobe_timeout = 2\nprobe_interval_fast = 3\n"
               "ejection_time = 61\ndegraded_below = 70\n") ==
           Lines{"2: lag_hard (1 s) is below lag_soft (2 s); change one of them",
-                "3: probe_timeout (2 s) is not below probe_interval (2 s); change one of them",
-                "4: probe_interval_fast (3 s) is above probe_interval (2 s); change one of them",
+                "3: probe_timeout (2 s) is not below probe_interval (1 s); change one of them",
+                "4: probe_interval_fast (3 s) is above probe_interval (1 s); change one of them",
                 "5: ejection_time (61 s) is above ejection_time_max (60 s); change one of them",
                 "6: degraded_below (70) is not below up_from (70); change one of them"});
     CHECK(contradictions(GlobalConfig()).empty());
@@ -185,16 +185,24 @@ TEST_CASE("options of [weir] that contradict each other are errors at their line
     CHECK(good("[weir]\nlag_hard = 2\n")->global.lag_hard == std::chrono::seconds(2));
 }
 
-TEST_CASE("what is set of backends is noted as not in effect") {
+TEST_CASE("what is set of backends is in effect") {
     const auto config = good(
         "[databases]\nd = backends=a,b\n[backends]\na = host=h1\n[backend:b]\nhost = h2\n"
         "weight = 5\n[users]\nu = target_session_attrs=any\n[weir]\nzone = x\nlag_soft = 2\n");
-    Lines notes = texts(config->not_yet_in_effect);
-    std::sort(notes.begin(), notes.end());
-    CHECK(notes ==
-          Lines{"11: zone is accepted, not yet in effect",
-                "5: weight of backend \"b\" is accepted, not yet in effect",
-                "9: target_session_attrs of \"u\" in [users] is accepted, not yet in effect"});
+    CHECK(texts(config->not_yet_in_effect).empty());
+}
+
+TEST_CASE("a database is routed when somebody says which server is wanted") {
+    const auto routed = [](const std::string& text) {
+        const auto config = good(text);
+        return is_routed(*config, config->databases.at("d"));
+    };
+    CHECK(routed("[databases]\nd = backends=a\n[backends]\na = host=h1\n"));
+    CHECK_FALSE(routed("[databases]\nd = host=h1,h2\n"));
+    CHECK(routed("[databases]\nd = host=h1,h2 target_session_attrs=primary\n"));
+    CHECK(routed("[databases]\nd = host=h1,h2 load_balance=random\n"));
+    CHECK(routed("[databases]\nd = host=h1,h2\n[weir]\ntarget_session_attrs = read-write\n"));
+    CHECK_FALSE(routed("[databases]\nd = host=h1 target_session_attrs=primary\n"));
 }
 
 TEST_CASE("a reload tells what becomes of the pools by the servers that are left") {
@@ -206,10 +214,11 @@ TEST_CASE("a reload tells what becomes of the pools by the servers that are left
     CHECK(fate(databases + kTwo) == DatabaseFate::Kept);
     CHECK(fate(databases + "[backends]\na = host=h1 weight=20\nb = host=h2\n") ==
           DatabaseFate::Adjusted);
-    CHECK(fate("[databases]\nd = backends=a\n" + std::string(kTwo)) == DatabaseFate::Recycled);
+    // Backends by name have a pool each, and only those of one that is gone end.
+    CHECK(fate("[databases]\nd = backends=a\n" + std::string(kTwo)) == DatabaseFate::Adjusted);
     CHECK(fate("[databases]\nd = host=h2\n") == DatabaseFate::Recycled);
     CHECK(fate(databases + "[backends]\na = host=h1 port=1\nb = host=h2 port=1\n") ==
-          DatabaseFate::Recycled);
+          DatabaseFate::Adjusted);
     CHECK(fate("[databases]\nd = host=h3\n") == DatabaseFate::Recycled);
     CHECK(fate(kTwo) == DatabaseFate::Removed);
 }

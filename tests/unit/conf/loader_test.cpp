@@ -99,7 +99,7 @@ TEST_CASE("an unknown section is one error, not one for each of its lines") {
     const Lines errors = bad("[pgbouncer]\n[pools]\na = 1\nb = 2\n");
     CHECK(errors ==
           Lines{"w.ini:2: unknown section [pools]; the sections are [pgbouncer], [databases], "
-                "[users], [peers], [weir], [backends] and [backend:NAME]"});
+                "[users], [peers], [weir], [backends], [backend:NAME] and [rate_limit:NAME]"});
 }
 
 TEST_CASE("a setting before any section is one error") {
