@@ -19,6 +19,13 @@ constexpr Duration kSearchTime = std::chrono::seconds(60);
 // After a refused log-in: each one leaves a line in the server's log.
 constexpr Duration kRefusedPause = std::chrono::seconds(10);
 
+constexpr const char* kSplit = "several servers claim to be the primary: writes go to none";
+constexpr const char* kFenced =
+    "a server claims to be the primary on an old timeline: it gets no traffic";
+constexpr const char* kForeign = "a server has another system identifier: it gets no traffic";
+constexpr const char* kPanic =
+    "so few backends of a role are well that failures are ignored (panic)";
+
 RoleOptions role_options(const HealthOptions& options, uint64_t system_identifier) {
     return {.probe_interval = options.probe_interval, .system_identifier = system_identifier};
 }
@@ -63,6 +70,7 @@ void HealthCluster::drain_intake(size_t index, Instant now, HealthChanges& chang
     HealthMember& member = members_[index];
     const Intake::Batch batch = member.endpoint->drain();
     if (batch.successes > 0) member.health->on_successes(batch.successes, now);
+    count_connects(member, batch.logins, now, changes);
     if (batch.latencies > 0) {
         member.health->on_latencies(batch.latency_mean_log, batch.latencies, now);
     }
@@ -90,10 +98,11 @@ void HealthCluster::on_event(size_t index, const IntakeEvent& event, Instant now
     // The result of a trial that had lapsed counts as any other traffic's.
     const bool is_trial =
         event.kind == IntakeEvent::Kind::Trial && member.endpoint->redeem(event.trial_taken_at);
-    const RoleView view = view_of(index);
+    const RoleView view = view_of(index, now);
     const auto transition = is_trial ? member.health->on_trial(event.outcome, now, view)
                                      : member.health->on_outcome(event.outcome, now, view);
     if (transition) note(HealthEvent::Kind::State, member, *transition, changes);
+    count_failure(member, event.outcome, now, changes);
 }
 
 void HealthCluster::on_hot_standby(HealthMember& member, bool is_standby, Instant at) {
@@ -128,7 +137,7 @@ void HealthCluster::on_probe(size_t index, const ProbeReport& report, Instant no
         member.noted_at = std::max(member.noted_at, result.sent_at);
         judge_.on_probe(index, result);
     }
-    const auto transition = member.health->on_probe(result, now, view_of(index));
+    const auto transition = member.health->on_probe(result, now, view_of(index, now));
     if (transition) note(HealthEvent::Kind::State, member, *transition, changes);
 }
 
@@ -152,8 +161,9 @@ void HealthCluster::reset_roles() {
 
 void HealthCluster::tick(Instant now, HealthChanges& changes) {
     for (size_t i = 0; i < members_.size(); ++i) {
-        const auto transition = members_[i].health->tick(now, view_of(i));
+        const auto transition = members_[i].health->tick(now, view_of(i, now));
         if (transition) note(HealthEvent::Kind::State, members_[i], *transition, changes);
+        note_breaker(members_[i], members_[i].connects->tick(now), changes);
     }
 }
 
@@ -172,12 +182,12 @@ void HealthCluster::judge_roles(Instant now, HealthChanges& changes) {
     } else if (primary_missing_since_.is_never()) {
         primary_missing_since_ = now;
     }
-    raise(alerts_.is_split, holds.is_split,
-          "several servers claim to be the primary: writes go to none", now, changes);
-    raise(alerts_.is_fenced, holds.is_fenced,
-          "a server claims to be the primary on an old timeline: it gets no traffic", now, changes);
-    raise(alerts_.is_foreign, holds.is_foreign,
-          "a server has another system identifier: it gets no traffic", now, changes);
+    for (const Role group : {Role::Primary, Role::Replica, Role::Unknown})
+        holds.is_panic = holds.is_panic || is_panic(counts_of(group), options_);
+    raise(alerts_.is_split, holds.is_split, kSplit, now, changes);
+    raise(alerts_.is_fenced, holds.is_fenced, kFenced, now, changes);
+    raise(alerts_.is_foreign, holds.is_foreign, kForeign, now, changes);
+    raise(alerts_.is_panic, holds.is_panic, kPanic, now, changes);
 }
 
 // A log-in that no server takes is none; but one that some server takes shows who is the primary.
@@ -194,7 +204,7 @@ bool HealthCluster::is_probed() const {
 
 std::vector<Role> HealthCluster::probed_roles(Instant now, Alerts& holds) const {
     const RoleJudge::Verdict verdict = judge_.judge(now);
-    holds = {verdict.is_split, verdict.is_fenced, verdict.is_foreign};
+    holds = {verdict.is_split, verdict.is_fenced, verdict.is_foreign, false};
     std::vector<Role> roles(members_.size());
     for (size_t i = 0; i < members_.size(); ++i)
         roles[i] = judge_.role_of(i, verdict);
@@ -278,6 +288,11 @@ void HealthCluster::note(HealthEvent::Kind kind, const HealthMember& member,
                          const Transition& transition, HealthChanges& changes) const {
     // A ticket of an earlier HALF_OPEN must not keep the trials of this one waiting.
     if (transition.to == HealthState::HalfOpen) member.endpoint->cancel_trial();
+    // It is out altogether, or begins anew: what its connects did before does not matter any more.
+    if (!is_eligible(transition.to)) {
+        const std::string why = "the backend is " + std::string(to_text(transition.to));
+        note_breaker(member, member.connects->reset(transition.at, why), changes);
+    }
     HealthEvent event;
     event.kind = kind;
     event.at = transition.at;
@@ -299,23 +314,26 @@ Role HealthCluster::group_of(const HealthMember& member) {
 RoleCounts HealthCluster::counts_of(Role group) const {
     std::vector<HealthState> states;
     for (const HealthMember& member : members_) {
-        if (group_of(member) == group) states.push_back(member.health->state());
+        if (group_of(member) == group) states.push_back(usable_state(member));
     }
     return count_role(states);
 }
 
-RoleView HealthCluster::view_of(size_t index) const {
+RoleView HealthCluster::view_of(size_t index, Instant now) const {
     const HealthMember& self = members_[index];
     const Role group = group_of(self);
     RoleView view;
-    view.may_eject = may_eject(self.health->state(), counts_of(group), options_);
+    view.may_eject = may_eject(usable_state(self), counts_of(group), options_);
     for (const HealthMember& member : members_) {
         // Compared with others only: alone, an endpoint is compared with its own past.
         if (&member == &self || group_of(member) != group) continue;
         if (!is_eligible(member.health->state())) continue;
-        const std::optional<double> log = member.health->score().latency_log();
-        if (!log) continue;
-        view.best_latency_log = std::min(*log, view.best_latency_log.value_or(*log));
+        const auto keep_least = [](std::optional<double>& best, std::optional<double> log) {
+            if (log) best = std::min(*log, best.value_or(*log));
+        };
+        const Score& score = member.health->score();
+        keep_least(view.best_latency.probe, score.latency_log());
+        keep_least(view.best_latency.statement, score.statement_log(now, options_));
     }
     return view;
 }
@@ -328,7 +346,9 @@ bool HealthCluster::publish() {
         EndpointVerdict verdict;
         verdict.state = health.state();
         verdict.role = member.role;
-        verdict.is_panic = is_panic(counts_of(group_of(member)), options_);
+        verdict.is_panic = ignores_failures(member);
+        verdict.is_open = member.force == BreakerForce::Open;
+        verdict.is_connect_open = is_connect_open(member);
         verdict.is_probed = probed;
         verdict.is_watched = true;
         verdict.weight =
@@ -340,6 +360,7 @@ bool HealthCluster::publish() {
             position.lag_bytes = lag.bytes;
         }
         position.lsn = member.last_good.lsn;
+        position.asked_at = member.last_good.sent_at;
         position.primary_lsn = judge_.primary_lsn();
         has_changed = member.endpoint->publish(verdict, position) || has_changed;
     }
@@ -365,6 +386,8 @@ BackendRow HealthCluster::row(size_t index) const {
     BackendRow row;
     row.name = member.plan.spec.name;
     row.address = member.endpoint->address();
+    row.host = member.endpoint->host();
+    row.port = member.endpoint->port();
     row.databases = name_;
     row.zone = member.plan.spec.zone;
     row.role = member.role;
@@ -385,7 +408,25 @@ BackendRow HealthCluster::row(size_t index) const {
     row.probe_error = member.probe_error;
     row.ejections = health.ejections();
     row.ejections_withheld = health.ejections_withheld();
+    row.queries = row_of_queries(member);
+    row.connects = row_of_connects(member);
+    row.alerts = alerts_of(member);
+    for (size_t age = 0; age < health.history_size(); ++age)
+        row.transitions.push_back(health.history(age));
     return row;
+}
+
+std::string HealthCluster::alerts_of(const HealthMember& member) const {
+    std::string text;
+    const auto add = [&text](bool holds, const char* alert) {
+        if (holds) text += (text.empty() ? "" : "; ") + std::string(alert);
+    };
+    add(alerts_.is_split, kSplit);
+    add(alerts_.is_fenced, kFenced);
+    add(alerts_.is_foreign, kForeign);
+    add(alerts_.is_panic, kPanic);
+    add(member.is_contradiction, "its configured role is not the one it has");
+    return text;
 }
 
 }  // namespace weir

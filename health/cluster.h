@@ -13,6 +13,7 @@
 #include <string>
 #include <vector>
 
+#include "health/circuit_breaker.h"
 #include "health/cluster_plan.h"
 #include "health/endpoint.h"
 #include "health/endpoint_health.h"
@@ -28,6 +29,9 @@ struct HealthMember {
     Endpoint* endpoint = nullptr;
     EndpointPlan plan;
     std::unique_ptr<EndpointHealth> health;
+    std::unique_ptr<CircuitBreaker> connects;
+    BreakerForce force = BreakerForce::None;  // of both breakers
+    Instant forced_at;
     Role role = Role::Unknown;
     Role last_known_role = Role::Unknown;
     ProbeResult last_good;  // outcome Success = there was one with a role
@@ -69,6 +73,9 @@ class HealthCluster {
     bool publish();
     // By the operator's order: see RoleJudge::reset.
     void reset_roles();
+    // By the operator's order: BREAKER OPEN and CLOSE; RESET.
+    void force_breakers(size_t index, BreakerForce force, Instant now, HealthChanges& changes);
+    void reset_breakers(size_t index, Instant now, HealthChanges& changes);
 
     [[nodiscard]] Duration next_probe_pause(size_t index, bool was_good, Instant now, Prng& random);
     [[nodiscard]] BackendRow row(size_t index) const;
@@ -83,11 +90,31 @@ class HealthCluster {
         bool is_split = false;
         bool is_fenced = false;
         bool is_foreign = false;
+        bool is_panic = false;
     };
 
     [[nodiscard]] static Role group_of(const HealthMember& member);
-    [[nodiscard]] RoleView view_of(size_t index) const;
+    [[nodiscard]] RoleView view_of(size_t index, Instant now) const;
     [[nodiscard]] RoleCounts counts_of(Role group) const;
+    [[nodiscard]] std::string alerts_of(const HealthMember& member) const;
+
+    // cluster_breakers.cpp
+    void count_connects(HealthMember& member, uint64_t logins, Instant now,
+                        HealthChanges& changes) const;
+    void count_failure(HealthMember& member, Outcome outcome, Instant now,
+                       HealthChanges& changes) const;
+    // Its ejection is not in force.
+    [[nodiscard]] bool ignores_failures(const HealthMember& member) const;
+    [[nodiscard]] bool is_connect_open(const HealthMember& member) const;
+    // One whose breaker is forced open counts as drained: it is no help to the others of its role.
+    [[nodiscard]] static HealthState usable_state(const HealthMember& member);
+    [[nodiscard]] BreakerRow row_of_queries(const HealthMember& member) const;
+    [[nodiscard]] BreakerRow row_of_connects(const HealthMember& member) const;
+    [[nodiscard]] static BreakerRow forced_row(const HealthMember& member, BreakerRow row);
+    void note_breaker(const HealthMember& member,
+                      const std::optional<BreakerTransition>& transition,
+                      HealthChanges& changes) const;
+
     void on_event(size_t index, const IntakeEvent& event, Instant now, HealthChanges& changes);
     void on_hot_standby(HealthMember& member, bool is_standby, Instant at);
     void raise(bool& raised, bool holds, const char* text, Instant now,

@@ -14,6 +14,8 @@ constexpr unsigned kRoleShift = 8;
 constexpr uint64_t kPanicBit = 1U << 16;
 constexpr uint64_t kProbedBit = 1U << 17;
 constexpr uint64_t kWatchedBit = 1U << 18;
+constexpr uint64_t kOpenBit = 1U << 19;
+constexpr uint64_t kConnectOpenBit = 1U << 20;
 constexpr uint64_t kRouteMask = 0xFFFFFFFF;  // all but the weight
 constexpr unsigned kWeightShift = 32;
 
@@ -21,6 +23,7 @@ uint64_t pack(const EndpointVerdict& verdict) {
     return static_cast<uint64_t>(verdict.state) |
            static_cast<uint64_t>(verdict.role) << kRoleShift | (verdict.is_panic ? kPanicBit : 0) |
            (verdict.is_probed ? kProbedBit : 0) | (verdict.is_watched ? kWatchedBit : 0) |
+           (verdict.is_open ? kOpenBit : 0) | (verdict.is_connect_open ? kConnectOpenBit : 0) |
            static_cast<uint64_t>(std::bit_cast<uint32_t>(verdict.weight)) << kWeightShift;
 }
 
@@ -31,6 +34,8 @@ EndpointVerdict unpack(uint64_t word) {
     verdict.is_panic = (word & kPanicBit) != 0;
     verdict.is_probed = (word & kProbedBit) != 0;
     verdict.is_watched = (word & kWatchedBit) != 0;
+    verdict.is_open = (word & kOpenBit) != 0;
+    verdict.is_connect_open = (word & kConnectOpenBit) != 0;
     verdict.weight = std::bit_cast<float>(static_cast<uint32_t>(word >> kWeightShift));
     return verdict;
 }
@@ -58,6 +63,8 @@ EndpointVerdict Endpoint::verdict() const {
 
 EndpointPosition Endpoint::position() const {
     EndpointPosition position;
+    // Before lsn, which is then of this probe or of a later one.
+    position.asked_at = {asked_at_us_.load(std::memory_order_acquire)};
     const int64_t lag = lag_us_.load(std::memory_order_relaxed);
     if (lag >= 0) position.lag = Duration(lag);
     const int64_t bytes = lag_bytes_.load(std::memory_order_relaxed);
@@ -74,6 +81,10 @@ double Endpoint::base_weight(double configured) const {
 
 void Endpoint::report_success(WorkerId worker) {
     if (verdict().is_watched) intake_.count_success(worker);
+}
+
+void Endpoint::report_login(WorkerId worker) {
+    if (verdict().is_watched) intake_.count_login(worker);
 }
 
 void Endpoint::report_latency(WorkerId worker, Duration latency) {
@@ -108,7 +119,8 @@ void Endpoint::note_hot_standby(bool is_standby, Instant now) {
 }
 
 std::optional<TrialTicket> Endpoint::try_take_trial(Instant now) {
-    if (verdict().state != HealthState::HalfOpen) return std::nullopt;
+    const EndpointVerdict now_is = verdict();
+    if (now_is.state != HealthState::HalfOpen || now_is.is_open) return std::nullopt;
     int64_t taken_at = trial_taken_at_us_.load(std::memory_order_relaxed);
     const int64_t timeout = trial_timeout_us_.load(std::memory_order_relaxed);
     // One whose holder never reported is forgotten, as in trial_token.h.
@@ -138,9 +150,11 @@ bool Endpoint::publish(const EndpointVerdict& verdict, const EndpointPosition& p
                      std::memory_order_relaxed);
     lsn_.store(position.lsn, std::memory_order_relaxed);
     primary_lsn_.store(position.primary_lsn, std::memory_order_relaxed);
+    asked_at_us_.store(position.asked_at.us, std::memory_order_release);
     if (word == before) return false;  // spares all workers a cache miss
     verdict_.store(word, std::memory_order_relaxed);
-    if (((word ^ before) & kRouteMask) == 0) return false;
+    const bool is_as_sick = is_sick(verdict) == is_sick(unpack(before));
+    if (((word ^ before) & kRouteMask) == 0 && is_as_sick) return false;
     version_.fetch_add(1, std::memory_order_relaxed);
     return true;
 }

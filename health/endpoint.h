@@ -7,6 +7,7 @@
 //
 // What a verdict means to a router:
 //   * takes_work(verdict): new transactions may go there without asking further;
+//   * is_connect_open: on connections that are there only; none is opened;
 //   * role Primary or Replica: for writes, for reads. Unknown with is_probed: no traffic, it is not
 //     known what it is. Unknown without is_probed: nobody asks and nobody said, any traffic;
 //   * HALF_OPEN: try_take_trial() before any selection, one caller at a time gets a ticket;
@@ -34,16 +35,27 @@ namespace weir {
 struct EndpointVerdict {
     HealthState state = HealthState::Up;
     Role role = Role::Unknown;
-    bool is_panic = false;    // its role is in panic: EJECTED and HALF_OPEN do not count
+    // EJECTED and HALF_OPEN do not count: its role is in panic, the operator forced its breaker
+    // closed, or breakers are in a dry run.
+    bool is_panic = false;
     bool is_probed = false;   // probes tell the roles of its cluster
     bool is_watched = false;  // the registry knows it
-    float weight = 1;  // h * warm, in panic that of an endpoint without failures; 0 = nothing
+    float weight = 1;      // h * warm, in panic that of an endpoint without failures; 0 = nothing
+    bool is_open = false;  // the operator forced its breaker open: nothing new, no trials
+    bool is_connect_open = false;  // no new connections
 
     bool operator==(const EndpointVerdict&) const = default;
 };
 
 [[nodiscard]] constexpr bool takes_work(const EndpointVerdict& verdict) {
-    return may_take_work(verdict.state, verdict.is_panic);
+    return !verdict.is_open && may_take_work(verdict.state, verdict.is_panic);
+}
+
+// So little speaks for it that with any choice it would get nothing: three failed probes in a row,
+// say. The last one of a role is never ejected; this is how its traffic goes elsewhere.
+[[nodiscard]] constexpr bool is_sick(const EndpointVerdict& verdict) {
+    constexpr float kSickBelow = 0.1F;
+    return verdict.state != HealthState::Up && verdict.weight < kSickBelow;
 }
 
 // How far it is, as of its last good probe.
@@ -52,6 +64,7 @@ struct EndpointPosition {
     std::optional<uint64_t> lag_bytes;  // the same
     uint64_t lsn = 0;                   // written by a primary, replayed by a replica; 0 = unknown
     uint64_t primary_lsn = 0;           // newest known of the cluster; 0 = unknown
+    Instant asked_at{};  // when the probe was sent that read lsn; it is of no earlier time
 };
 
 // Permission for one trial transaction; not given back, it lapses after trial_timeout.
@@ -76,7 +89,7 @@ class Endpoint {
     [[nodiscard]] EndpointPosition position() const;
     // The operator's weight when one was set at the console, else the configured one.
     [[nodiscard]] double base_weight(double configured) const;
-    // Grows with each change of state, role or panic.
+    // Grows with each change of state, role, panic, a breaker or is_sick().
     [[nodiscard]] uint32_t version() const { return version_.load(std::memory_order_relaxed); }
 
     // Connections in use and waiters, of all pools: what selection.h calls outstanding.
@@ -86,8 +99,11 @@ class Endpoint {
     [[nodiscard]] uint32_t waiting() const { return at_least_zero(waiting_); }
 
     // --- the worker given, or (report) any
-    // A log-in or transaction that ended well: no locked instruction.
+    // A transaction that ended well: no locked instruction.
     void report_success(WorkerId worker);
+    // A log-in that ended well, to be told of each: failures to connect are held against it until
+    // the next one. No locked instruction.
+    void report_login(WorkerId worker);
     // Server time of a statement whose client did not stall.
     void report_latency(WorkerId worker, Duration latency);
     // A failure; Success and what is no evidence are ignored. Takes a mutex for a moment, wakes the
@@ -103,7 +119,7 @@ class Endpoint {
     void report_trial(const TrialTicket& ticket, Outcome outcome, Instant now);
 
     // --- health thread
-    // True when state, role or panic changed, which is what routes depend on.
+    // True when anything but the weight changed, or is_sick(): that is what routes depend on.
     bool publish(const EndpointVerdict& verdict, const EndpointPosition& position);
     void publish_options(const HealthOptions& options);
     void set_weight(std::optional<double> weight);
@@ -129,6 +145,7 @@ class Endpoint {
     std::atomic<int64_t> lag_bytes_{-1};
     std::atomic<uint64_t> lsn_{0};
     std::atomic<uint64_t> primary_lsn_{0};
+    std::atomic<int64_t> asked_at_us_{0};
 
     // Written by all workers.
     alignas(64) std::atomic<int32_t> in_use_{0};

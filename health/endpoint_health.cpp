@@ -95,11 +95,11 @@ void EndpointHealth::on_successes(uint64_t count, Instant now) {
 }
 
 void EndpointHealth::on_latency(Duration latency, Instant now) {
-    score_.on_latency(log_latency(latency, options_), 1, now, options_);
+    score_.on_statements(log_latency(latency, options_), 1, now, options_);
 }
 
 void EndpointHealth::on_latencies(double mean_log, uint64_t count, Instant now) {
-    score_.on_latency(mean_log, count, now, options_);
+    score_.on_statements(mean_log, count, now, options_);
 }
 
 std::optional<Transition> EndpointHealth::tick(Instant now, const RoleView& role) {
@@ -136,6 +136,14 @@ std::optional<Transition> EndpointHealth::enable(Instant now, const std::string&
     return transition(HealthState::Up, now, why);
 }
 
+std::optional<Transition> EndpointHealth::pardon(Instant now, const std::string& why) {
+    window_.clear();
+    failed_probes_ = 0;
+    level_ = 0;
+    if (state_ != HealthState::Ejected) return std::nullopt;
+    return transition(HealthState::HalfOpen, now, why);
+}
+
 double EndpointHealth::weight() const {
     return is_eligible(state_) ? score_.h() * score_.factors().warm : 0.0;
 }
@@ -159,7 +167,7 @@ const Transition& EndpointHealth::history(size_t age) const {
 // What all events end with: the score as of now, then at most one transition.
 std::optional<Transition> EndpointHealth::judge(Instant now, const RoleView& role, Trigger at_once,
                                                 Source source) {
-    score_.update(now, role.best_latency_log, options_);
+    score_.update(now, role.best_latency, options_);
     forgive(now);
     if (is_operators(state_) || state_ == HealthState::HalfOpen) return std::nullopt;
     if (state_ == HealthState::Ejected) {

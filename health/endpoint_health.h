@@ -50,8 +50,8 @@ namespace weir {
 
 // What the other endpoints of the role mean to this one.
 struct RoleView {
-    std::optional<double> best_latency_log;  // see Score::update
-    bool may_eject = true;                   // see may_eject() in ejection_guard.h
+    BestLatency best_latency;  // see Score::update
+    bool may_eject = true;     // see may_eject() in ejection_guard.h
 };
 
 class EndpointHealth {
@@ -90,6 +90,8 @@ class EndpointHealth {
     std::optional<Transition> set_draining(Instant now, const std::string& why);
     std::optional<Transition> set_down(Instant now, const std::string& why);
     std::optional<Transition> enable(Instant now, const std::string& why);
+    // Failures and former ejections are forgotten; whoever is out gets its trials now.
+    std::optional<Transition> pardon(Instant now, const std::string& why);
 
     [[nodiscard]] HealthState state() const { return state_; }
     [[nodiscard]] const std::string& reason() const { return history(0).reason; }

@@ -11,9 +11,16 @@ namespace weir {
 struct HealthOptions {
     // Probes. The fast interval holds while an endpoint is not UP (HAProxy's fastinter); the jitter
     // keeps many proxies from probing in step.
-    Duration probe_interval = std::chrono::seconds(2);
+    //
+    // A server that answers nothing any more is seen by its probes alone: that statements do not
+    // end is no evidence. At worst it freezes right after an answer, and is ejected after
+    //     1.2 * probe_interval + ejection_probes * probe_timeout + 2 * 20 ms (the prober's breath)
+    //     = 1.2 s + 3 * 0.6 s + 0.04 s = 3.04 s, of the 4 s that it may take.
+    // The other bound: evidence for a primary holds for 2 * probe_interval. One probe that times
+    // out must not cost the role: 1.2 s + 0.6 s + 20 ms leaves 180 ms for the next one to answer.
+    Duration probe_interval = std::chrono::seconds(1);
     Duration probe_interval_fast = std::chrono::milliseconds(500);
-    Duration probe_timeout = std::chrono::seconds(1);
+    Duration probe_timeout = std::chrono::milliseconds(600);
     uint32_t probe_jitter_percent = 20;  // of the interval, both ways
 
     // Error factor: EWMA over time, but no sample weighs less than ewma_weight_min.
@@ -23,7 +30,11 @@ struct HealthOptions {
 
     // Latency factor.
     Duration latency_floor = std::chrono::milliseconds(1);  // below it all are equally fast
-    double latency_tolerance = 1.25;  // this many times the best costs nothing
+    uint32_t latency_samples_min = 10;  // statements within ewma_tau, for their mean to count
+    double latency_tolerance = 1.25;    // this many times the best costs nothing
+    // The same of an endpoint without peers, which is compared with its own past. More, since load
+    // alone makes a server slower than it was, and saturation is no sickness.
+    double latency_tolerance_alone = 4;
     double latency_score_min = 1.0 / 16;
     Duration latency_baseline_tau = std::chrono::minutes(10);  // single endpoint: its own past
 
@@ -55,6 +66,11 @@ struct HealthOptions {
         std::chrono::seconds(10);  // healthy time that forgives one ejection
     uint32_t half_open_successes = 3;
     Duration trial_timeout = std::chrono::seconds(15);  // a trial that never reports is forgotten
+
+    // Breaker of connects (circuit_breaker.h); its triggers and trials are those of ejection.
+    Duration breaker_backoff = std::chrono::seconds(1);  // doubles up to
+    Duration breaker_backoff_max = std::chrono::seconds(30);
+    bool breaker_dry_run = false;  // judge and tell, but let traffic go on: ejections, too
 
     // Limits to ejection, per role.
     uint32_t max_ejection_percent = 50;

@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "health/breaker_state.h"
 #include "health/endpoint.h"
 #include "health/health_state.h"
 #include "health/role_judge.h"
@@ -15,14 +16,14 @@
 
 namespace weir {
 
-// One line of SHOW HEALTH.
+// One line of SHOW HEALTH_EVENTS.
 struct HealthEvent {
-    enum class Kind : uint8_t { State, Role, Notice };
+    enum class Kind : uint8_t { State, Role, Breaker, Notice };
     Kind kind = Kind::State;
     Instant at;
     std::string backend;  // its name; the databases' of a cluster for its notices
     std::string address;  // empty for those
-    std::string from;     // state or role; empty for notices
+    std::string from;     // state, role or breaker; empty for notices
     std::string to;
     std::string reason;
     bool is_alert = false;  // worth a warning; the rest is information
@@ -30,14 +31,17 @@ struct HealthEvent {
 
 struct HealthChanges {
     std::vector<HealthEvent> events;
-    // Some endpoint's state, role or panic is published anew: who waits may have to go elsewhere.
+    // Some endpoint's state, role, panic or breaker is published anew: who waits may have to go
+    // elsewhere.
     bool routes_changed = false;
 };
 
-// One line of SHOW BACKENDS.
+// One line of SHOW BACKENDS and of SHOW HEALTH.
 struct BackendRow {
     std::string name;
     std::string address;
+    std::string host;
+    uint16_t port = 0;
     std::string databases;  // of its cluster, by comma
     std::string zone;
     Role role = Role::Unknown;
@@ -58,6 +62,10 @@ struct BackendRow {
     std::string probe_error;    // of the last probe; empty = it was good
     uint64_t ejections = 0;     // since the start
     uint64_t ejections_withheld = 0;
+    BreakerRow queries;
+    BreakerRow connects;
+    std::string alerts;                   // that hold now, of it and of its cluster, by semicolon
+    std::vector<Transition> transitions;  // the last ones, the newest first
 };
 
 struct HealthSnapshot {

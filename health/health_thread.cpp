@@ -23,12 +23,19 @@ uint64_t random_seed() {
     return seed;
 }
 
+tl::unexpected<Error> nobody_is_watched() {
+    return fail("42704",
+                "no such backend: none is watched, as no database is routed over several; SHOW "
+                "BACKENDS lists those that are");
+}
+
 void log_event(const HealthEvent& event) {
     const std::string who =
         event.address.empty() ? event.backend : event.backend + " (" + event.address + ")";
     std::string what = event.reason;
     if (event.kind != HealthEvent::Kind::Notice) {
-        what = event.from + " -> " + event.to + ": " + event.reason;
+        const char* breaker = event.kind == HealthEvent::Kind::Breaker ? "breaker " : "";
+        what = breaker + event.from + " -> " + event.to + ": " + event.reason;
     }
     if (event.is_alert) {
         log::warning("health: {}: {}", who, what);
@@ -94,14 +101,14 @@ void HealthThread::give(HealthRegistry::Order order, std::string name, OnStatus 
     const bool is_posted = post([order, name = std::move(name), done](Loop& loop) {
         done(loop.registry.give(order, name, loop.clock.now()));
     });
-    if (!is_posted) done(fail("55000", "no backends are watched"));
+    if (!is_posted) done(nobody_is_watched());
 }
 
 void HealthThread::reweight(std::string name, std::optional<double> weight, OnStatus done) {
     const bool is_posted = post([name = std::move(name), weight, done](Loop& loop) {
         done(loop.registry.reweight(name, weight));
     });
-    if (!is_posted) done(fail("55000", "no backends are watched"));
+    if (!is_posted) done(nobody_is_watched());
 }
 
 void HealthThread::snapshot(OnSnapshot done) {

@@ -24,6 +24,11 @@ void Intake::count_success(WorkerId worker) {
     add(blocks_[worker].successes, 1);
 }
 
+void Intake::count_login(WorkerId worker) {
+    count_success(worker);
+    add(blocks_[worker].logins, 1);
+}
+
 void Intake::count_latency(WorkerId worker, double log) {
     WEIR_CHECK(worker < worker_count_);
     const auto sum = static_cast<uint64_t>(std::clamp(log, 0.0, 32.0) * kSumUnit);
@@ -47,6 +52,8 @@ Intake::Batch Intake::drain() {
         Block& block = blocks_[i];
         const uint64_t successes = block.successes.load(std::memory_order_relaxed);
         batch.successes += successes - std::exchange(block.successes_seen, successes);
+        const uint64_t logins = block.logins.load(std::memory_order_relaxed);
+        batch.logins += logins - std::exchange(block.logins_seen, logins);
         const uint64_t latencies = block.latencies.load(std::memory_order_relaxed);
         const uint64_t added = latencies - std::exchange(block.latencies_seen, latencies);
         batch.latencies += added >> kSumBits;

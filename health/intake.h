@@ -45,6 +45,8 @@ class Intake {
     Intake& operator=(const Intake&) = delete;
 
     void count_success(WorkerId worker);
+    // A log-in: a success, and told apart besides.
+    void count_login(WorkerId worker);
     // `log` is log_latency() of one statement, 0..32.
     void count_latency(WorkerId worker, double log);
     // True when the queue was empty: somebody has to be woken.
@@ -52,6 +54,7 @@ class Intake {
 
     struct Batch {
         uint64_t successes = 0;
+        uint64_t logins = 0;  // of these
         uint64_t latencies = 0;
         double latency_mean_log = 0;  // holds when latencies > 0
         std::vector<IntakeEvent> events;
@@ -66,9 +69,11 @@ class Intake {
 
     struct alignas(64) Block {
         std::atomic<uint64_t> successes{0};
+        std::atomic<uint64_t> logins{0};
         std::atomic<uint64_t> latencies{0};
-        // The drain's, on the same line: it reads the two above anyway.
+        // The drain's, on the same line: it reads those above anyway.
         uint64_t successes_seen = 0;
+        uint64_t logins_seen = 0;
         uint64_t latencies_seen = 0;
     };
 

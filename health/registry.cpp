@@ -5,6 +5,15 @@
 
 namespace weir {
 
+namespace {
+
+tl::unexpected<Error> no_such_backend(std::string_view name) {
+    return fail("42704", "no such backend: \"" + std::string(name) +
+                             "\"; SHOW BACKENDS lists those there are");
+}
+
+}  // namespace
+
 // --- configuration
 
 void HealthRegistry::configure(const HealthPlan& plan, Instant now) {
@@ -64,9 +73,11 @@ HealthMember HealthRegistry::make_member(const EndpointPlan& plan, const HealthO
     if (auto node = known.extract(&endpoint)) {
         member = std::move(node.mapped().first);
         member.health->configure(options);
+        member.connects->configure(options);
     } else {
         member.endpoint = &endpoint;
         member.health = std::make_unique<EndpointHealth>(options, random_, now);
+        member.connects = std::make_unique<CircuitBreaker>(options, random_);
         (void)endpoint.drain();  // of a time when somebody else watched, or nobody
     }
     member.plan = plan;
@@ -132,7 +143,7 @@ bool HealthRegistry::take_hurry(const Endpoint& endpoint) {
 
 Status HealthRegistry::give(Order order, std::string_view name, Instant now) {
     const auto place = find(name);
-    if (!place) return fail("42704", "no such backend: \"" + std::string(name) + "\"");
+    if (!place) return no_such_backend(name);
     HealthCluster& cluster = *clusters_[place->cluster];
     HealthMember& member = cluster.members()[place->member];
     std::optional<Transition> transition;
@@ -141,6 +152,13 @@ Status HealthRegistry::give(Order order, std::string_view name, Instant now) {
         case Order::Down: transition = member.health->set_down(now, "operator"); break;
         case Order::Enable: transition = member.health->enable(now, "operator"); break;
         case Order::ResetRoles: cluster.reset_roles(); break;
+        case Order::BreakerOpen:
+            cluster.force_breakers(place->member, BreakerForce::Open, now, pending_);
+            break;
+        case Order::BreakerClose:
+            cluster.force_breakers(place->member, BreakerForce::Closed, now, pending_);
+            break;
+        case Order::BreakerReset: cluster.reset_breakers(place->member, now, pending_); break;
     }
     if (transition) cluster.note(HealthEvent::Kind::State, member, *transition, pending_);
     return {};
@@ -151,7 +169,7 @@ Status HealthRegistry::reweight(std::string_view name, std::optional<double> wei
         return fail("22023", "weight must be between 0 and 1000000");
     }
     const auto place = find(name);
-    if (!place) return fail("42704", "no such backend: \"" + std::string(name) + "\"");
+    if (!place) return no_such_backend(name);
     clusters_[place->cluster]->members()[place->member].endpoint->set_weight(weight);
     pending_.routes_changed = true;
     return {};

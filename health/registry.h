@@ -63,7 +63,15 @@ class HealthRegistry {
 
     // --- the operator's; `name` is a backend's name or address. Error 42704 when there is none,
     // 22023 for a weight that is none. Published by the next apply().
-    enum class Order : uint8_t { Drain, Down, Enable, ResetRoles };
+    enum class Order : uint8_t {
+        Drain,
+        Down,
+        Enable,
+        ResetRoles,    // of its whole cluster
+        BreakerOpen,   // nothing new for it, whatever it takes; work in progress goes on
+        BreakerClose,  // its failures are ignored
+        BreakerReset,  // no longer forced, and all is forgotten
+    };
     [[nodiscard]] Status give(Order order, std::string_view name, Instant now);
     // No weight = the configured one again.
     [[nodiscard]] Status reweight(std::string_view name, std::optional<double> weight);

@@ -41,7 +41,7 @@ enum class Role : uint8_t { Unknown, Primary, Replica };
 }
 
 struct RoleOptions {
-    Duration probe_interval = std::chrono::seconds(2);
+    Duration probe_interval = std::chrono::seconds(1);
     uint64_t system_identifier = 0;  // expected; 0 = that of the first evidence
 };
 

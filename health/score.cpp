@@ -36,27 +36,56 @@ void Score::on_latency(double mean_log, uint64_t count, Instant now, const Healt
     if (count > 0) baseline_.add(latency_.value(), now, options.latency_baseline_tau, 0);
 }
 
+void Score::on_statements(double mean_log, uint64_t count, Instant now,
+                          const HealthOptions& options) {
+    if (count == 0) return;
+    statement_count_ = recent_statements(now, options) + static_cast<double>(count);
+    counted_at_ = std::max(counted_at_, now);
+    statements_.add_many(mean_log, count, now, options.ewma_tau, options.ewma_weight_min);
+}
+
+double Score::recent_statements(Instant now, const HealthOptions& options) const {
+    if (now <= counted_at_) return statement_count_;
+    return statement_count_ * (1 - ewma_weight(now - counted_at_, options.ewma_tau));
+}
+
+std::optional<double> Score::statement_log(Instant now, const HealthOptions& options) const {
+    if (recent_statements(now, options) < options.latency_samples_min) return std::nullopt;
+    return statements_.value();
+}
+
 void Score::on_recovery(Instant now, const HealthOptions& options) {
     recovered_at_ = now;
     errors_.reset(0, now);
+    // Statements that hung through the outage say nothing of what comes now.
+    statements_ = Ewma();
+    statement_count_ = 0;
     factors_.error = 1;
+    factors_.latency = probe_factor_;
     factors_.warm = options.slow_start.count() > 0 ? options.slow_start_min : 1;
     raw_ = h_ = factors_.latency * factors_.lag;
     updated_at_ = now;
 }
 
-void Score::compute_factors(Instant now, std::optional<double> best_log,
-                            const HealthOptions& options) {
+void Score::compute_factors(Instant now, const BestLatency& best, const HealthOptions& options) {
     const double good = 1.0 - errors_.value();
     factors_.error = std::max(options.error_score_min, good * good * good);
 
     factors_.latency = 1;
-    if (!latency_.is_empty()) {
-        const double best = std::min(latency_.value(), best_log.value_or(baseline_.value()));
-        const double rho = std::exp(latency_.value() - best);
+    const auto compare = [&](double own, double other, double tolerance) {
+        const double rho = std::exp(own - std::min(own, other));
         factors_.latency =
-            std::clamp(options.latency_tolerance / rho, options.latency_score_min, 1.0);
+            std::min(factors_.latency, std::clamp(tolerance / rho, options.latency_score_min, 1.0));
+    };
+    if (!latency_.is_empty() && best.probe) {
+        compare(latency_.value(), *best.probe, options.latency_tolerance);
+    } else if (!latency_.is_empty()) {
+        compare(latency_.value(), baseline_.value(), options.latency_tolerance_alone);
     }
+    probe_factor_ = factors_.latency;
+    const std::optional<double> statement = statement_log(now, options);
+    if (statement && best.statement)
+        compare(*statement, *best.statement, options.latency_tolerance);
     factors_.lag = lag_score(lag_, options);
 
     factors_.warm = 1;
@@ -67,8 +96,8 @@ void Score::compute_factors(Instant now, std::optional<double> best_log,
     }
 }
 
-void Score::update(Instant now, std::optional<double> best_log, const HealthOptions& options) {
-    compute_factors(now, best_log, options);
+void Score::update(Instant now, const BestLatency& best, const HealthOptions& options) {
+    compute_factors(now, best, options);
     raw_ = factors_.error * factors_.latency * factors_.lag;
     if (raw_ <= h_) {
         h_ = raw_;

@@ -1,7 +1,8 @@
 // Score: how well an endpoint is, from 0 to 1, as a product of four factors.
 //
 //     error    max(0.02, (1-e)^3), e an EWMA of failures
-//     latency  clamp(1.25/rho, 1/16, 1), rho how many times slower than the best of its role
+//     latency  clamp(1.25/rho, 1/16, 1), rho how many times slower than the best of its role;
+//              without peers clamp(4/rho, 1/16, 1), rho how many times slower than it used to be
 //     lag      1 up to lag_soft, down to 0 at lag_hard; replicas only
 //     warm     max(0.1, time since recovery / slow_start): Envoy's slow start with aggression 1
 //
@@ -44,41 +45,57 @@ struct Lag {
 // The logarithm (of microseconds) that latencies are averaged in.
 [[nodiscard]] double log_latency(Duration latency, const HealthOptions& options);
 
+// The smallest mean log_latency of the eligible endpoints of a role. Probes are compared with
+// probes and statements with statements: an endpoint that only answers probes would else make all
+// those look slow that do the work.
+struct BestLatency {
+    std::optional<double> probe = {};      // empty = it has no peers: its own past is compared with
+    std::optional<double> statement = {};  // empty = no peer has had enough of them lately
+};
+
 class Score {
   public:
     // `count` results of one kind, spread evenly since the last ones.
     void on_result(bool is_failure, uint64_t count, Instant now, const HealthOptions& options);
-    // `count` latencies of which the mean logarithm (log_latency) is given.
+    // `count` round trips of probes of which the mean logarithm (log_latency) is given.
     void on_latency(double mean_log, uint64_t count, Instant now, const HealthOptions& options);
+    // The same of statements.
+    void on_statements(double mean_log, uint64_t count, Instant now, const HealthOptions& options);
     void on_lag(const Lag& lag) { lag_ = lag; }
 
-    // The endpoint is back: its failures are forgotten and it warms up. h starts at raw, not where
-    // the outage left it: one ramp is enough.
+    // The endpoint is back: its failures and its statements are forgotten and it warms up. h starts
+    // at raw, not where the outage left it: one ramp is enough.
     void on_recovery(Instant now, const HealthOptions& options);
 
-    // Computes the factors and h as of now. `best_log` is the smallest log_latency of the eligible
-    // endpoints of its role, itself or not; empty when it is the only one: then its own last ten
-    // minutes are what it is compared with.
-    void update(Instant now, std::optional<double> best_log, const HealthOptions& options);
+    // Computes the factors and h as of now.
+    void update(Instant now, const BestLatency& best, const HealthOptions& options);
 
     [[nodiscard]] const Factors& factors() const { return factors_; }  // as of the last update
     [[nodiscard]] double raw() const { return raw_; }
     [[nodiscard]] double h() const { return h_; }
     [[nodiscard]] double error_rate() const { return errors_.value(); }
-    // Empty before the first latency.
+    // Of probes; empty before the first.
     [[nodiscard]] std::optional<double> latency_log() const;
+    // Of statements; empty when there were too few lately to say.
+    [[nodiscard]] std::optional<double> statement_log(Instant now,
+                                                      const HealthOptions& options) const;
     [[nodiscard]] const Lag& lag() const { return lag_; }
 
   private:
-    void compute_factors(Instant now, std::optional<double> best_log, const HealthOptions& options);
+    void compute_factors(Instant now, const BestLatency& best, const HealthOptions& options);
+    [[nodiscard]] double recent_statements(Instant now, const HealthOptions& options) const;
 
     Ewma errors_{0.0};
     Ewma latency_;
     Ewma baseline_;
+    Ewma statements_;
+    double statement_count_ = 0;  // decays with ewma_tau
+    Instant counted_at_;
     Lag lag_;
     Instant recovered_at_;  // never = it was not away
     Instant updated_at_;
     Factors factors_;
+    double probe_factor_ = 1;  // what probes alone make of latency
     double raw_ = 1;
     double h_ = 1;
 };

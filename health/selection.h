@@ -52,6 +52,8 @@ struct SelectionOptions {
     // 0 = zones do not matter. At 2 the local zone is left when one elsewhere costs less than half,
     // for example idle against two outstanding.
     double zone_spill_factor = 0;
+
+    bool operator==(const SelectionOptions&) const = default;
 };
 
 // What a candidate costs now. Less is better; finite and above zero while weight > 0.

@@ -1,6 +1,6 @@
 // TrialToken: at most one trial at a time for an endpoint that may have recovered (linkerd and
 // Finagle do the same): a server that comes up must not meet all who waited for it at once.
-// Pure. Owner: EndpointHealth or CircuitBreaker. Thread: the owner's.
+// Pure. Owner: EndpointHealth. Thread: the owner's.
 #pragma once
 
 #include "protocol/base/clock.h"

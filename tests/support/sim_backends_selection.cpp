@@ -110,9 +110,10 @@ class SelectionRun {
         HealthState states[kBackends];
         for (size_t i = 0; i < kBackends; ++i) {
             states[i] = backends_[i].health->state();
-            const auto log = backends_[i].health->score().latency_log();
+            const auto log = backends_[i].health->score().statement_log(now(), options_);
             if (!log || !is_eligible(states[i])) continue;
-            role.best_latency_log = std::min(role.best_latency_log.value_or(*log), *log);
+            auto& best = role.best_latency.statement;
+            best = std::min(best.value_or(*log), *log);
         }
         role.may_eject = may_eject(states[index], count_role(states), options_);
         return role;

@@ -32,6 +32,7 @@ TEST_CASE("an endpoint that nobody watches takes work at full weight and keeps n
     CHECK(f.endpoint.verdict() == EndpointVerdict());
     CHECK(takes_work(f.endpoint.verdict()));
     f.endpoint.report_success(0);
+    f.endpoint.report_login(0);
     f.endpoint.report_latency(0, std::chrono::milliseconds(5));
     f.endpoint.report_failure(Outcome::ConnectionLost, kStart);
     f.endpoint.note_hot_standby(true, kStart);
@@ -47,9 +48,15 @@ TEST_CASE("a verdict is read as it was published, for every state and role") {
          {HealthState::Up, HealthState::Degraded, HealthState::Ejected, HealthState::HalfOpen,
           HealthState::Lagging, HealthState::Draining, HealthState::Down}) {
         for (const Role role : {Role::Unknown, Role::Primary, Role::Replica}) {
-            for (unsigned bits = 0; bits < 8; ++bits) {
-                const EndpointVerdict verdict{
-                    state, role, (bits & 1) != 0, (bits & 2) != 0, (bits & 4) != 0, 0.1F};
+            for (unsigned bits = 0; bits < 32; ++bits) {
+                const EndpointVerdict verdict{.state = state,
+                                              .role = role,
+                                              .is_panic = (bits & 1) != 0,
+                                              .is_probed = (bits & 2) != 0,
+                                              .is_watched = (bits & 4) != 0,
+                                              .weight = 0.1F,
+                                              .is_open = (bits & 8) != 0,
+                                              .is_connect_open = (bits & 16) != 0};
                 f.endpoint.publish(verdict, EndpointPosition());
                 CHECK(f.endpoint.verdict() == verdict);
             }
@@ -68,6 +75,26 @@ TEST_CASE("routes change with state and role, not with the weight") {
     verdict.role = Role::Primary;
     CHECK(f.endpoint.publish(verdict, EndpointPosition()));
     CHECK(f.endpoint.version() == version + 1);
+    verdict.is_open = true;
+    CHECK(f.endpoint.publish(verdict, EndpointPosition()));
+    CHECK_FALSE(takes_work(verdict));
+    verdict.is_connect_open = true;
+    CHECK(f.endpoint.publish(verdict, EndpointPosition()));
+}
+
+TEST_CASE("routes change when an endpoint becomes sick, or well again") {
+    Fixture f;
+    EndpointVerdict verdict{.state = HealthState::Degraded, .weight = 0.5F};
+    CHECK(f.endpoint.publish(verdict, EndpointPosition()));
+    verdict.weight = 0.05F;
+    REQUIRE(is_sick(verdict));
+    CHECK(f.endpoint.publish(verdict, EndpointPosition()));
+    verdict.weight = 0.04F;
+    CHECK_FALSE(f.endpoint.publish(verdict, EndpointPosition()));
+    verdict.weight = 0.2F;
+    CHECK(f.endpoint.publish(verdict, EndpointPosition()));
+    verdict = {.state = HealthState::Up, .weight = 0.05F};  // on its way back: slow start
+    CHECK_FALSE(is_sick(verdict));
 }
 
 TEST_CASE("the position is read as published, unknown stays unknown") {

@@ -12,15 +12,17 @@ namespace weir {
 TEST_CASE("counts arrive once and from all workers") {
     Intake intake(3);
     intake.count_success(0);
-    intake.count_success(2);
+    intake.count_login(2);
     intake.count_latency(1, 7);
     intake.count_latency(2, 9);
     const Intake::Batch first = intake.drain();
     CHECK(first.successes == 2);
+    CHECK(first.logins == 1);
     CHECK(first.latencies == 2);
     CHECK(first.latency_mean_log == doctest::Approx(8));
     const Intake::Batch second = intake.drain();
     CHECK(second.successes == 0);
+    CHECK(second.logins == 0);
     CHECK(second.latencies == 0);
 }
 

@@ -373,16 +373,16 @@ TEST_CASE("a missing primary makes everybody be asked soon, a failed probe too")
     f.start();
     f.replica("b");
     f.apply();
-    CHECK(f.registry.next_probe_pause(f.endpoint("b"), true, f.now) < seconds(1));
+    CHECK(f.registry.next_probe_pause(f.endpoint("b"), true, f.now) <= milliseconds(600));
     f.primary("a");
     f.apply();
-    CHECK(f.registry.next_probe_pause(f.endpoint("b"), true, f.now) > seconds(1));
-    CHECK(f.registry.next_probe_pause(f.endpoint("b"), false, f.now) < seconds(1));
+    CHECK(f.registry.next_probe_pause(f.endpoint("b"), true, f.now) >= milliseconds(800));
+    CHECK(f.registry.next_probe_pause(f.endpoint("b"), false, f.now) <= milliseconds(600));
     f.now = f.now + seconds(10);  // and not for ever
     f.apply();
     f.now = f.now + seconds(61);
     f.apply();
-    CHECK(f.registry.next_probe_pause(f.endpoint("b"), true, f.now) > seconds(1));
+    CHECK(f.registry.next_probe_pause(f.endpoint("b"), true, f.now) >= milliseconds(800));
 }
 
 TEST_CASE("operators are obeyed by name or address, and told when there is no such backend") {
@@ -416,7 +416,7 @@ TEST_CASE("the console's rows tell what is known, and what has happened") {
     f.start();
     f.primary("a", 3, 1000);
     f.replica("b", 3, 900);
-    f.now = f.now + seconds(2);
+    f.now = f.now + milliseconds(1900);
     f.failed("b");
     f.apply();
     f.endpoint("b").add_in_use(2);
@@ -435,6 +435,212 @@ TEST_CASE("the console's rows tell what is known, and what has happened") {
     CHECK(row.health < 50);
     CHECK(snapshot.events.size() == 3);
     CHECK(snapshot.events.size() <= HealthRegistry::kEventsMax);
+}
+
+// ---- breakers
+
+namespace {
+
+// A primary and two replicas, known as that.
+struct Trio : Fixture {
+    Trio() : Fixture({"a", "b", "c"}) {
+        start();
+        look();
+    }
+    void look() {
+        primary("a");
+        replica("b");
+        replica("c");
+        apply();
+    }
+    void fail(const std::string& host, Outcome outcome, int count = 5) {
+        for (int i = 0; i < count; ++i)
+            endpoint(host).report_failure(outcome, now);
+        apply();
+    }
+    // Five failures to connect between which statements succeed: no reason to eject.
+    void fail_connects(const std::string& host) {
+        for (int i = 0; i < 100; ++i)
+            endpoint(host).report_success(0);
+        for (int i = 0; i < 5; ++i) {
+            endpoint(host).report_failure(Outcome::ConnectTimeout, now);
+            apply();
+            endpoint(host).report_success(0);
+            apply();
+        }
+    }
+    void order(HealthRegistry::Order order, const std::string& host) {
+        REQUIRE(registry.give(order, host, now));
+        apply();
+    }
+    EndpointVerdict verdict(const std::string& host) { return endpoint(host).verdict(); }
+    BackendRow row(size_t index) { return registry.snapshot(now).backends.at(index); }
+};
+
+}  // namespace
+
+TEST_CASE("failures to connect open the breaker of connects, and queries go on") {
+    Trio f;
+    f.fail_connects("b");
+    CHECK(takes_work(f.verdict("b")));
+    CHECK(f.verdict("b").is_connect_open);
+    const BackendRow row = f.row(1);
+    CHECK(row.connects.state == BreakerState::Open);
+    CHECK(row.connects.is_in_force);
+    CHECK(row.connects.why == "too many failures: connect timeout");
+    CHECK(row.connects.opened == 1);
+    CHECK(row.queries.state == BreakerState::Closed);
+
+    f.now = row.connects.open_until;
+    f.look();
+    CHECK_FALSE(f.verdict("b").is_connect_open);
+    CHECK(f.changes.routes_changed);
+    CHECK(f.row(1).connects.state == BreakerState::HalfOpen);
+    for (int i = 0; i < 3; ++i)
+        f.endpoint("b").report_login(1);
+    f.apply();
+    CHECK(f.row(1).connects.state == BreakerState::Closed);
+}
+
+TEST_CASE("failures of queries say nothing about connects, a log-in ends the row of failures") {
+    Trio f;
+    for (int i = 0; i < 3; ++i) {
+        f.endpoint("b").report_login(0);
+        f.apply();
+        f.fail("b", Outcome::ConnectRefused, 4);
+    }
+    CHECK(f.row(1).connects.state == BreakerState::Closed);
+    f.fail("c", Outcome::ConnectionLost, 4);
+    CHECK(f.row(2).connects.state == BreakerState::Closed);
+}
+
+TEST_CASE("the last of a role that can be connected to is connected to") {
+    Trio f;
+    f.fail_connects("b");
+    CHECK(f.verdict("b").is_connect_open);
+    f.fail_connects("c");
+    CHECK_FALSE(f.verdict("b").is_connect_open);
+    CHECK_FALSE(f.verdict("c").is_connect_open);
+    CHECK_FALSE(f.row(1).connects.is_in_force);
+    f.fail_connects("a");  // the only primary
+    CHECK(f.row(0).connects.state == BreakerState::Open);
+    CHECK_FALSE(f.verdict("a").is_connect_open);
+}
+
+TEST_CASE("an ejected backend has open breakers, and is connected to for its trials") {
+    Trio f;
+    f.fail("b", Outcome::ServerStarting, 1);
+    CHECK(f.state("b") == HealthState::Ejected);
+    CHECK_FALSE(f.verdict("b").is_connect_open);
+    for (const BreakerRow& row : {f.row(1).queries, f.row(1).connects}) {
+        CHECK(row.state == BreakerState::Open);
+        CHECK(row.is_in_force);
+        CHECK(row.why == "server starting up");
+        CHECK(row.open_until > f.now);
+    }
+    f.now = f.row(1).queries.open_until;
+    f.look();
+    CHECK(f.row(1).queries.state == BreakerState::HalfOpen);
+    CHECK(f.row(1).connects.state == BreakerState::HalfOpen);
+    CHECK_FALSE(f.verdict("b").is_connect_open);
+    CHECK(f.endpoint("b").try_take_trial(f.now));
+}
+
+TEST_CASE("an operator opens, closes and resets the breakers of a backend") {
+    using Order = HealthRegistry::Order;
+    Trio f;
+    SUBCASE("open, also the last of a role, and nothing else changes that") {
+        f.order(Order::BreakerOpen, "a");
+        CHECK(f.changes.routes_changed);
+        REQUIRE(f.changes.events.size() == 1);
+        CHECK(f.changes.events[0].kind == HealthEvent::Kind::Breaker);
+        CHECK(f.changes.events[0].to == "OPEN");
+        CHECK_FALSE(takes_work(f.verdict("a")));
+        CHECK(f.verdict("a").is_connect_open);
+        CHECK(f.role("a") == Role::Primary);
+        CHECK(f.row(0).queries.is_forced);
+        f.registry.configure(f.plan, f.now);  // a RELOAD
+        f.apply();
+        CHECK(f.verdict("a").is_open);
+        f.order(Order::BreakerOpen, "a");
+        CHECK(f.changes.events.empty());
+        f.order(Order::BreakerReset, "a");
+        CHECK(takes_work(f.verdict("a")));
+        CHECK_FALSE(f.verdict("a").is_connect_open);
+    }
+    SUBCASE("one that is open is no help to the others of its role") {
+        f.order(Order::BreakerOpen, "b");
+        f.fail("c", Outcome::ServerStarting, 1);
+        CHECK(f.state("c") != HealthState::Ejected);
+        f.fail_connects("c");
+        CHECK_FALSE(f.verdict("c").is_connect_open);
+    }
+    SUBCASE("no trial of one that is open") {
+        f.fail("b", Outcome::ServerStarting, 1);
+        f.now = f.row(1).queries.open_until;
+        f.look();
+        f.order(Order::BreakerOpen, "b");
+        CHECK(f.state("b") == HealthState::HalfOpen);
+        CHECK_FALSE(f.endpoint("b").try_take_trial(f.now));
+    }
+    SUBCASE("closed: failures do not count") {
+        f.order(Order::BreakerClose, "b");
+        f.fail("b", Outcome::ServerStarting, 1);
+        CHECK(f.state("b") == HealthState::Ejected);
+        CHECK(takes_work(f.verdict("b")));
+        CHECK(f.verdict("b").weight > 0);
+        CHECK(f.row(1).queries.state == BreakerState::Closed);
+    }
+    SUBCASE("reset: what is out gets its trials at once") {
+        f.fail("b", Outcome::ServerStarting, 1);
+        f.order(Order::BreakerReset, "b");
+        CHECK(f.state("b") == HealthState::HalfOpen);
+        f.fail_connects("c");
+        f.order(Order::BreakerReset, "c");
+        CHECK(f.row(2).connects.state == BreakerState::Closed);
+    }
+}
+
+TEST_CASE("in a dry run breakers judge, and traffic goes on") {
+    Trio f;
+    f.plan.options.breaker_dry_run = true;
+    f.registry.configure(f.plan, f.now);
+    f.fail("b", Outcome::ServerStarting, 1);
+    f.fail_connects("c");
+    CHECK(f.state("b") == HealthState::Ejected);
+    CHECK(takes_work(f.verdict("b")));
+    CHECK(f.row(1).queries.state == BreakerState::Open);
+    CHECK_FALSE(f.row(1).queries.is_in_force);
+    CHECK(f.row(2).connects.state == BreakerState::Open);
+    CHECK_FALSE(f.verdict("c").is_connect_open);
+    f.order(HealthRegistry::Order::BreakerOpen, "c");
+    CHECK_FALSE(takes_work(f.verdict("c")));
+}
+
+TEST_CASE("alerts are told when they begin, and stand in the rows while they hold") {
+    Trio f;
+    CHECK(f.row(0).alerts.empty());
+    f.primary("b");
+    f.apply();
+    CHECK(f.has_notice("several servers claim to be the primary"));
+    CHECK(f.row(2).alerts == "several servers claim to be the primary: writes go to none");
+    f.now = f.now + milliseconds(1);
+    f.replica("b");
+    f.apply();
+    CHECK(f.row(0).alerts.empty());
+
+    f.order(HealthRegistry::Order::Down, "c");
+    for (int i = 0; i < 3; ++i)
+        f.failed("b");
+    f.apply();
+    CHECK(f.state("b") != HealthState::Ejected);  // the last one
+    f.order(HealthRegistry::Order::Enable, "c");
+    f.apply();
+    f.wait(milliseconds(1));
+    CHECK(f.state("b") == HealthState::Ejected);
+    f.order(HealthRegistry::Order::Down, "c");
+    CHECK(f.has_notice("failures are ignored (panic)"));
+    CHECK(f.row(1).alerts.find("panic") != std::string::npos);
 }
 
 }  // namespace weir

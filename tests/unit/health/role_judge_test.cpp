@@ -63,8 +63,8 @@ TEST_CASE(
     RoleJudge judge({}, 2);
     judge.on_probe(0, primary_probe(kStart));
     judge.on_probe(1, replica_probe(kStart));
-    CHECK(role_at(judge, 0, kStart + (seconds(4) - Duration(1))) == Role::Primary);
-    CHECK(role_at(judge, 0, kStart + seconds(4)) == Role::Unknown);
+    CHECK(role_at(judge, 0, kStart + (seconds(2) - Duration(1))) == Role::Primary);
+    CHECK(role_at(judge, 0, kStart + seconds(2)) == Role::Unknown);
     CHECK(role_at(judge, 1, kStart + seconds(3600)) == Role::Replica);
 }
 
@@ -96,8 +96,8 @@ TEST_CASE("of two claimants on one timeline nobody is the primary") {
     CHECK(judge.role_of(0, verdict) == Role::Unknown);
     CHECK(judge.role_of(1, verdict) == Role::Unknown);
     // One goes silent: the other is alone again.
-    judge.on_probe(1, primary_probe(kStart + seconds(3)));
-    CHECK(judge.judge(kStart + seconds(5)).primary == 1);
+    judge.on_probe(1, primary_probe(kStart + seconds(1)));
+    CHECK(judge.judge(kStart + seconds(2)).primary == 1);
 }
 
 TEST_CASE("a promotion fences off the old primary, also when the new one cannot be seen") {

@@ -71,7 +71,7 @@ TEST_CASE("many samples at once are as many spread evenly") {
 
 TEST_CASE("without evidence the score is perfect") {
     Score score;
-    score.update(kStart, std::nullopt, kOptions);
+    score.update(kStart, {}, kOptions);
     CHECK(score.h() == 1);
     CHECK(score.raw() == 1);
     CHECK_FALSE(score.latency_log());
@@ -83,10 +83,10 @@ TEST_CASE("the error factor is the cube of the share of successes, with a floor"
     Score score;
     score.on_result(false, 1, kStart, kOptions);
     score.on_result(true, 1, kStart, kOptions);
-    score.update(kStart, std::nullopt, kOptions);
+    score.update(kStart, {}, kOptions);
     CHECK(score.factors().error == Approx(std::pow(1 - 1.0 / 64, 3)));
     score.on_result(true, 100'000, kStart + seconds(1), kOptions);
-    score.update(kStart + seconds(1), std::nullopt, kOptions);
+    score.update(kStart + seconds(1), {}, kOptions);
     CHECK(score.factors().error == 0.02);
     CHECK(score.h() == Approx(0.02));
 }
@@ -99,10 +99,39 @@ TEST_CASE("latency up to a quarter above the best costs nothing, beyond it propo
     for (const auto& [ms, expected] : cases) {
         Score score;
         score.on_latency(log_ms(ms), 1, kStart, kOptions);
-        score.update(kStart, log_ms(10), kOptions);
+        score.update(kStart, {.probe = log_ms(10)}, kOptions);
         CAPTURE(ms);
         CHECK(score.factors().latency == Approx(expected));
     }
+}
+
+TEST_CASE("statements are compared with statements, once there are some on both sides") {
+    Score score;
+    score.on_latency(log_ms(1), 1, kStart, kOptions);
+    score.on_statements(log_ms(100), 9, kStart, kOptions);
+    CHECK_FALSE(score.statement_log(kStart, kOptions));
+    const BestLatency peers{.probe = log_ms(1), .statement = log_ms(10)};
+    score.update(kStart, peers, kOptions);
+    CHECK(score.factors().latency == 1);  // too few to say
+    score.on_statements(log_ms(100), 1, kStart, kOptions);
+    CHECK(*score.statement_log(kStart, kOptions) == Approx(log_ms(100)));
+    score.update(kStart, peers, kOptions);
+    CHECK(score.factors().latency == Approx(0.125));
+    // A peer that only answers probes is no measure for those that do the work, nor is the past.
+    score.update(kStart, {.probe = log_ms(1)}, kOptions);
+    CHECK(score.factors().latency == 1);
+    score.update(kStart, {}, kOptions);
+    CHECK(score.factors().latency == 1);
+    CHECK_FALSE(score.statement_log(kStart + seconds(60), kOptions));  // long ago
+}
+
+TEST_CASE("statements that hung through an outage do not count after it") {
+    Score score;
+    score.on_statements(log_ms(5000), 20, kStart, kOptions);
+    score.on_recovery(kStart, kOptions);
+    CHECK_FALSE(score.statement_log(kStart, kOptions));
+    score.update(kStart, {.statement = log_ms(10)}, kOptions);
+    CHECK(score.factors().latency == 1);
 }
 
 TEST_CASE("latencies below a millisecond are equal") {
@@ -118,16 +147,20 @@ TEST_CASE("a single endpoint is compared with its own last ten minutes") {
     Instant now = kStart;
     for (int i = 0; i < 600; ++i, now = now + seconds(1))
         score.on_latency(log_ms(10), 1, now, kOptions);
-    score.update(now, std::nullopt, kOptions);
+    score.update(now, {}, kOptions);
     CHECK(score.factors().latency == 1);
     for (int i = 0; i < 30; ++i, now = now + seconds(1))
+        score.on_latency(log_ms(30), 1, now, kOptions);
+    score.update(now, {}, kOptions);
+    CHECK(score.factors().latency == 1);  // load makes slower; that is no sickness
+    for (int i = 0; i < 30; ++i, now = now + seconds(1))
         score.on_latency(log_ms(100), 1, now, kOptions);
-    score.update(now, std::nullopt, kOptions);
-    CHECK(score.factors().latency < 0.16);
-    CHECK(score.factors().latency >= 0.125);
+    score.update(now, {}, kOptions);
+    CHECK(score.factors().latency < 0.55);
+    CHECK(score.factors().latency >= 0.4);
     for (int i = 0; i < 3600; ++i, now = now + seconds(1))
         score.on_latency(log_ms(100), 1, now, kOptions);
-    score.update(now, std::nullopt, kOptions);
+    score.update(now, {}, kOptions);
     CHECK(score.factors().latency == 1);  // what lasts an hour is normal
 }
 
@@ -136,8 +169,8 @@ TEST_CASE("a thousand slow statements within a second do not become the baseline
     score.on_latency(log_ms(10), 1, kStart, kOptions);
     for (int i = 1; i <= 10'000; ++i)
         score.on_latency(log_ms(100), 1, kStart + Duration(100 * i), kOptions);
-    score.update(kStart + seconds(1), std::nullopt, kOptions);
-    CHECK(score.factors().latency < 0.13);
+    score.update(kStart + seconds(1), {}, kOptions);
+    CHECK(score.factors().latency < 0.42);
 }
 
 TEST_CASE("lag costs nothing up to the soft limit and everything at the hard one") {
@@ -181,24 +214,24 @@ TEST_CASE("equal soft and hard limits make a step") {
 
 TEST_CASE("h falls at once and rises with a time constant of ten seconds") {
     Score score;
-    score.update(kStart, std::nullopt, kOptions);
+    score.update(kStart, {}, kOptions);
     score.on_lag({true, seconds(6), {}});
-    score.update(kStart, std::nullopt, kOptions);
+    score.update(kStart, {}, kOptions);
     CHECK(score.h() == Approx(0.5));
     score.on_lag({true, seconds(0), {}});
-    score.update(kStart, std::nullopt, kOptions);  // the clock stands still
+    score.update(kStart, {}, kOptions);  // the clock stands still
     CHECK(score.raw() == 1);
     CHECK(score.h() == Approx(0.5));
-    score.update(kStart + seconds(10), std::nullopt, kOptions);
+    score.update(kStart + seconds(10), {}, kOptions);
     CHECK(score.h() == Approx(1 - 0.5 * std::exp(-1.0)));
     // However the ten seconds are cut.
     Score other;
-    other.update(kStart, std::nullopt, kOptions);
+    other.update(kStart, {}, kOptions);
     other.on_lag({true, seconds(6), {}});
-    other.update(kStart, std::nullopt, kOptions);
+    other.update(kStart, {}, kOptions);
     other.on_lag({true, seconds(0), {}});
     for (int i = 1; i <= 1000; ++i)
-        other.update(kStart + milliseconds(10 * i), std::nullopt, kOptions);
+        other.update(kStart + milliseconds(10 * i), {}, kOptions);
     CHECK(other.h() == Approx(score.h()));
 }
 
@@ -206,7 +239,7 @@ TEST_CASE("after a recovery an endpoint warms up from a tenth over thirty second
     Score score;
     for (int i = 0; i < 200; ++i)
         score.on_result(true, 1, kStart, kOptions);
-    score.update(kStart, std::nullopt, kOptions);
+    score.update(kStart, {}, kOptions);
     CHECK(score.h() < 0.1);
     score.on_recovery(kStart, kOptions);
     CHECK(score.h() == 1);
@@ -217,21 +250,21 @@ TEST_CASE("after a recovery an endpoint warms up from a tenth over thirty second
         double expected;
     } cases[] = {{0, .1}, {3, .1}, {15, .5}, {30, 1}, {3600, 1}};
     for (const auto& [since, expected] : cases) {
-        score.update(kStart + seconds(since), std::nullopt, kOptions);
+        score.update(kStart + seconds(since), {}, kOptions);
         CHECK(score.factors().warm == Approx(expected));
     }
     HealthOptions cold;
     cold.slow_start = Duration(0);
     score.on_recovery(kStart, cold);
     CHECK(score.factors().warm == 1);
-    score.update(kStart, std::nullopt, cold);
+    score.update(kStart, {}, cold);
     CHECK(score.factors().warm == 1);
 }
 
 TEST_CASE("a recovery does not forget slowness") {
     Score score;
     score.on_latency(log_ms(100), 1, kStart, kOptions);
-    score.update(kStart, log_ms(10), kOptions);
+    score.update(kStart, {.probe = log_ms(10)}, kOptions);
     score.on_recovery(kStart, kOptions);
     CHECK(score.h() == Approx(0.125));
 }
@@ -256,7 +289,7 @@ TEST_CASE("whatever happens, factors and h stay within 0 and 1") {
                 }
                 case 2: score.on_lag({random.chance(80), seconds(random.below(20)), {}}); break;
                 case 3: score.on_recovery(now, kOptions); break;
-                default: score.update(now, std::nullopt, kOptions); break;
+                default: score.update(now, {}, kOptions); break;
             }
             const Factors& factors = score.factors();
             CAPTURE(seed);
