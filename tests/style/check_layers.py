@@ -19,7 +19,7 @@ import source
 
 ORDER = {
     "protocol": ("base", "message", "auth", "tls", ""),
-    "proxy": ("runtime", "net", "stats", "limits", "prepared", "server", "pool", "session", ""),
+    "proxy": ("runtime", "net", "stats", "limits", "prepared", "routing", "leaks", "server", "pool", "session", ""),
 }
 COMPOSITION_ROOT = "proxy/main.cpp"
 
@@ -27,6 +27,8 @@ COMPOSITION_ROOT = "proxy/main.cpp"
 LIBRARIES = (
     (r"uv\.h", r"proxy/(runtime/|net/|[^/]+$)", "libuv lives in proxy/runtime, proxy/net, proxy/"),
     (r"(libpq-fe|libpq/.*|postgresql/.*)\.h", r"(health|admin)/", "libpq lives in health/, admin/"),
+    (r"(pg_query|protobuf-c)([/.].*)", r"proxy/routing/read_only_proof\.cpp",
+     "libpg_query lives in proxy/routing/read_only_proof.cpp"),
     (r"openssl/.*", r"(protocol|proxy)/", "OpenSSL lives in protocol/ (and proxy/)"),
     (r"(sys/socket|sys/un|sys/epoll|netdb|netinet/.*|arpa/.*|poll)(\.h)?", r"(conf|health|proxy|admin)/",
      "protocol/ has no sockets"),

@@ -1,0 +1,63 @@
+// Route: which backend may serve a transaction, and which of those does.
+//
+//   | wanted          | first                      | else                                     |
+//   | any             | whatever takes work        |                                          |
+//   | read-write      | the primary                |                                          |
+//   | primary         | the primary                |                                          |
+//   | standby         | a replica                  | a sick replica                           |
+//   | read-only       | a replica                  | the primary, up to primary_read_spill;   |
+//   |                 |                            | without a primary a sick replica         |
+//   | prefer-standby  | a replica                  | the primary; then a sick replica         |
+//
+// The words are libpq's. A backend that takes work is *sick* when so little speaks for it that with
+// any choice it would get nothing (is_sick()); the last one of a role is never taken out, so this
+// is how its traffic goes elsewhere. Saturation is no sickness: it is not in the score. A backend
+// whose logins are failing just now is passed over if another of the same rank is not. Pure.
+// Thread: any.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <string_view>
+
+#include "conf/backend_config.h"
+#include "health/endpoint.h"
+#include "health/selection.h"
+
+namespace weir {
+
+// What is known of one backend when a transaction looks for its place.
+struct RoutePlace {
+    EndpointVerdict verdict;
+    bool is_failing = false;   // its logins fail, and the next has to wait for its back-off
+    bool is_excluded = false;  // this transaction has just failed to get in
+};
+
+// In which order backends are considered: all of rank 0 before any of rank 1.
+enum class RouteRank : uint8_t { First, Second, Third, Never };
+
+struct RouteRequest {
+    TargetSessionAttrs wanted = TargetSessionAttrs::Any;
+    bool may_spill = false;    // primary_read_spill has room for one more read
+    bool has_primary = false;  // some backend is the primary and takes work
+};
+
+[[nodiscard]] RouteRank rank_of(const RoutePlace& place, const RouteRequest& request);
+
+// Whether transactions that want this may be on such a backend at all: asked again when a
+// connection is there at last, and of those who wait when something has changed.
+[[nodiscard]] bool may_serve(const EndpointVerdict& verdict, TargetSessionAttrs wanted);
+
+// May a HALF_OPEN backend's trial be such a transaction?
+[[nodiscard]] bool may_try(const EndpointVerdict& verdict, TargetSessionAttrs wanted);
+
+// Words for errors, such as "role=primary".
+[[nodiscard]] std::string_view describe(TargetSessionAttrs wanted);
+
+// Marks the candidates of the best rank that there is as eligible. False when there is none.
+// `places` and `candidates` are of the same length.
+bool mark_best(std::span<const RoutePlace> places, const RouteRequest& request,
+               std::span<Candidate> candidates);
+
+}  // namespace weir
