@@ -112,6 +112,9 @@ class PlainGcraCell {
         tat_ns_ = step.tat_ns;
         return step.decision;
     }
+    // One event that was allowed just now does not happen after all. Exact while no time has
+    // passed; later the key gains what has become free meanwhile, at most one interval.
+    void take_back(const GcraLimit& limit) { tat_ns_ -= limit.interval_ns; }
     [[nodiscard]] int64_t tat_ns() const { return tat_ns_; }
 
   private:

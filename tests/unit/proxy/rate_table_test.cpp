@@ -140,5 +140,92 @@ TEST_CASE("threads may use it together") {
     CHECK(sum == 16 * 10);
 }
 
+TEST_CASE("units are taken and given back, and a key that holds one stays") {
+    RateTable table(8, 1);
+    CHECK(table.hold({1, "one"}, kStart, 2) == RateTable::Hold::Held);
+    CHECK(table.hold({1, "one"}, kStart, 2) == RateTable::Hold::Held);
+    CHECK(table.hold({1, "one"}, kStart, 2) == RateTable::Hold::Full);
+    for (uint64_t key = 2; key <= 8; ++key)
+        CHECK(table.hold(key, kStart + seconds(1), 1) == RateTable::Hold::Held);
+    CHECK(table.overflows() == 0);
+    // Nobody makes room: the ninth goes on uncounted, which is told.
+    CHECK(table.hold(9, kStart + seconds(9), 1) == RateTable::Hold::Uncounted);
+    CHECK(table.overflows() == 1);
+    const GcraLimit limit = GcraLimit::of(1, seconds(1), 1);
+    CHECK(table.decide(10, kStart + seconds(9), limit).is_allowed);
+    CHECK(table.decide(10, kStart + seconds(9), limit).is_allowed);
+    CHECK(table.overflows() == 3);
+    table.charge(10, kStart, 1, 1);
+    table.take_back(10, {}, true);
+    table.let_go(1);
+    CHECK(table.hold({1, "one"}, kStart, 2) == RateTable::Hold::Held);
+    table.let_go(5);
+    CHECK(table.hold(9, kStart + seconds(9), 1) == RateTable::Hold::Held);
+}
+
+TEST_CASE("one event passes under all bounds, and can be taken back") {
+    RateTable table(8, 1);
+    RateBounds bounds;
+    bounds.events = GcraLimit::of(10, seconds(1), 2);
+    bounds.bytes_per_second = 1000;
+    CHECK(table.admit(1, kStart, bounds, Duration(0)).is_allowed);
+    CHECK(table.admit(1, kStart, bounds, Duration(0)).is_allowed);
+    CHECK(table.admit(1, kStart, bounds, Duration(0)).retry_after == milliseconds(100));
+    table.take_back(1, bounds, false);
+    CHECK(table.admit(1, kStart, bounds, Duration(0)).is_allowed);
+    table.take_back(1, bounds, true);
+    CHECK(table.hottest(1)[0].allowed == 1);
+    CHECK(table.hottest(1)[0].refused == 2);
+    // The bytes are the longer wait, for which no place is taken.
+    table.charge(1, kStart, 1000, 1300);
+    const GcraDecision refused = table.admit(1, kStart, bounds, milliseconds(299));
+    CHECK_FALSE(refused.is_allowed);
+    CHECK(refused.retry_after == milliseconds(300));
+    const GcraDecision delayed = table.admit(1, kStart, bounds, milliseconds(300));
+    CHECK(delayed.is_allowed);
+    CHECK(delayed.retry_after == milliseconds(300));
+    // Later there is less left to wait for.
+    CHECK(table.admit(1, kStart + milliseconds(250), bounds, seconds(1)).retry_after ==
+          milliseconds(50));
+}
+
+TEST_CASE("bytes that are not paid for keep their cell") {
+    RateTable table(8, 1);
+    for (uint64_t key = 1; key <= 8; ++key)
+        table.charge(key, kStart, 1000, key == 3 ? 0 : 5000);
+    table.charge(9, kStart + milliseconds(1), 1000, 5000);
+    CHECK(table.overflows() == 0);
+    (void)table.admit(3, kStart + milliseconds(1), {}, Duration(0));
+    CHECK(table.overflows() == 1);
+}
+
+TEST_CASE("a key is remembered by its text, as far as there is room") {
+    RateTable table(8, 1);
+    (void)table.admit({1, "user=app", " query_class=read"}, kStart, {}, Duration(0));
+    CHECK(table.hottest(1)[0].text == "user=app query_class=read");
+    const std::string text(100, 'x');
+    RateTable other(8, 1);
+    (void)other.hold({1, text, text}, kStart, 1);
+    CHECK(other.hottest(1)[0].text == std::string(63, 'x'));
+    CHECK(other.hottest(1)[0].held == 1);
+}
+
+TEST_CASE("threads may hold units together") {
+    RateTable table(64, 4);
+    std::vector<std::thread> threads;
+    for (int t = 0; t < 4; ++t) {
+        threads.emplace_back([&table] {
+            for (uint64_t i = 0; i < 8000; ++i) {
+                const uint64_t key = Prng(i % 4).next();
+                if (table.hold(key, kStart, 2) == RateTable::Hold::Held) table.let_go(key);
+            }
+        });
+    }
+    for (std::thread& thread : threads)
+        thread.join();
+    for (const RateTable::HotKey& key : table.hottest(4))
+        CHECK(key.held == 0);
+}
+
 }  // namespace
 }  // namespace weir
