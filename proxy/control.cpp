@@ -15,6 +15,7 @@
 #include "conf/loader.h"
 #include "conf/logging.h"
 #include "protocol/base/random.h"
+#include "proxy/health_plan.h"
 
 namespace weir {
 
@@ -36,14 +37,19 @@ Control::Control(std::string config_file, ConfigPtr config, bool is_quiet)
       is_quiet_(is_quiet),
       config_(std::move(config)),
       workers_count_(worker_count(config_->global)),
-      pools_(workers_count_),
+      endpoints_(workers_count_),
+      pools_(workers_count_, endpoints_),
       names_(config_->global.track_extra_parameters),
       shared_{
           .pools = pools_, .exchange = workers_, .hosts = hosts_, .names = names_, .clock = clock_},
       janitor_(pools_, workers_),
-      wakeup_(loop_, [this] { drain_inbox(); }) {
+      auditor_(pools_, workers_, shared_.looked_at_us,
+               [this](Auditor::Done done) { gather(true, std::move(done)); }),
+      wakeup_(loop_, [this] { drain_inbox(); }),
+      health_(endpoints_, [this](const HealthChanges& changes) { on_health(changes); }) {
     secure_random(shared_.mock_secret);
     pools_.configure(*config_);
+    shared_.rates.configure(*config_);
     ::signal(SIGPIPE, SIG_IGN);
     for (const int number : kSignals) {
         signals_.push_back(
@@ -108,10 +114,12 @@ Status Control::write_pidfile() {
 
 void Control::run() {
     workers_.create(workers_count_, shared_, config_);
+    health_.configure(make_health_plan(*config_));  // when there are workers to tell
     workers_.start(listeners_);
     ticker_ = std::make_unique<Ticker>(loop_, kTickMs, [this] { on_tick(); });
     log::info("process up: Weir {}, {} workers", WEIR_VERSION, workers_count_);
     loop_.run();
+    health_.stop();  // while those whom it tells are there
     workers_.stop();
     ticker_.reset();
     signals_.clear();
@@ -183,6 +191,7 @@ bool Control::can_stop() {
 void Control::on_tick() {
     const Instant now = clock_.now();
     janitor_.tick(now);
+    auditor_.tick(now, config_->global);
     if (on_tick_) on_tick_(now);
     if (shutdown_ && can_stop()) (void)shutdown(ShutdownMode::Now);
 }
@@ -195,6 +204,16 @@ void Control::post(ControlMessage message) {
         const std::lock_guard lock(mutex_);
         was_empty = inbox_.empty() && calls_.empty();
         inbox_.push_back(std::move(message));
+    }
+    if (was_empty) wakeup_.wake();
+}
+
+void Control::call_later(std::function<void()> call) {
+    bool was_empty;
+    {
+        const std::lock_guard lock(mutex_);
+        was_empty = inbox_.empty() && calls_.empty();
+        calls_.push_back(std::move(call));
     }
     if (was_empty) wakeup_.wake();
 }
@@ -225,6 +244,13 @@ void Control::on_message(ControlMessage& message) {
         case ControlMessage::Kind::Resolve: resolve_host(message.text); break;
         case ControlMessage::Kind::Evict: janitor_.relieve(clock_.now()); break;
     }
+}
+
+void Control::on_health(const HealthChanges& changes) {
+    if (!changes.routes_changed) return;
+    WorkerMessage message;
+    message.kind = WorkerMessage::Kind::RoutesChanged;
+    workers_.broadcast(message);
 }
 
 void Control::resolve_host(const std::string& host) {
@@ -279,20 +305,46 @@ class Gathering final : public SnapshotSink {
 }  // namespace
 
 void Control::snapshot(std::function<void(std::vector<WorkerSnapshot>)> done) {
+    gather(false, [this, done = std::move(done)](std::vector<WorkerSnapshot> snapshots) {
+        auditor_.add_reports(snapshots.front());
+        done(std::move(snapshots));
+    });
+}
+
+// `is_brief`: only what the workers hold.
+void Control::gather(bool is_brief, std::function<void(std::vector<WorkerSnapshot>)> done) {
     auto complete = [this, done = std::move(done)](std::vector<WorkerSnapshot> snapshots) {
-        bool was_empty;
-        {
-            const std::lock_guard lock(mutex_);
-            was_empty = inbox_.empty() && calls_.empty();
-            calls_.push_back(
-                [done, all = std::move(snapshots)]() mutable { done(std::move(all)); });
-        }
-        if (was_empty) wakeup_.wake();
+        call_later([done, all = std::move(snapshots)]() mutable { done(std::move(all)); });
     };
     WorkerMessage message;
     message.kind = WorkerMessage::Kind::Snapshot;
+    message.flag = is_brief;
     message.sink = std::make_shared<Gathering>(workers_count_, std::move(complete));
     workers_.broadcast(message);
+}
+
+// ---- backends ----
+
+std::function<void(Status)> Control::later(std::function<void(Status)> done) {
+    return [this, done = std::move(done)](Status status) {
+        call_later([done, status = std::move(status)] { done(status); });
+    };
+}
+
+void Control::health(std::function<void(HealthSnapshot)> done) {
+    health_.snapshot([this, done = std::move(done)](HealthSnapshot snapshot) {
+        call_later([done, all = std::move(snapshot)]() mutable { done(std::move(all)); });
+    });
+}
+
+void Control::order(HealthRegistry::Order order, std::string backend,
+                    std::function<void(Status)> done) {
+    health_.give(order, std::move(backend), later(std::move(done)));
+}
+
+void Control::reweight(std::string backend, std::optional<double> weight,
+                       std::function<void(Status)> done) {
+    health_.reweight(std::move(backend), weight, later(std::move(done)));
 }
 
 // ---- commands ----
@@ -320,12 +372,15 @@ Status Control::reload() {
             recycled.push_back(state.name);
     });
     pools_.configure(*config_);
+    shared_.rates.configure(*config_);
     for (const std::string& name : recycled)
         recycle(name);
     WorkerMessage message;
     message.kind = WorkerMessage::Kind::ConfigChanged;
     message.config = config_;
     workers_.broadcast(message);
+    janitor_.empty_removed_pools();
+    health_.configure(make_health_plan(*config_));
     for (const std::string& name : removed)
         kill_clients(name);
     if (Status reopened = init_logging(config_->global, is_quiet_); !reopened) {
@@ -340,6 +395,7 @@ void Control::recycle(const std::string& database) {
     pools_.for_each_pool([&](Pool& pool) {
         if (pool.key().database != database) return;
         pool.recycle();
+        pool.group().forget_welcomes();
         janitor_.close_idle(pool, "database configuration changed");
     });
 }

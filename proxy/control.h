@@ -1,6 +1,6 @@
 // Control: the main thread. Signals, reload, DNS, the pools' janitor, the console's commands,
 // shutdown. It never touches a client, and a server connection only to pass it to the worker that
-// is to close it. Owner: main. Thread: control (main), but for post().
+// is to close it. Owner: main. Thread: control (main), but for post() and on_health().
 #pragma once
 
 #include <deque>
@@ -9,6 +9,9 @@
 #include <string>
 #include <vector>
 
+#include "health/endpoint_table.h"
+#include "health/health_thread.h"
+#include "proxy/auditor.h"
 #include "proxy/inspector.h"
 #include "proxy/janitor.h"
 #include "proxy/net/listen_addresses.h"
@@ -36,17 +39,23 @@ class Control final : public Inspector, public ConsoleOutlet {
     // ---- Inspector ----
     [[nodiscard]] ConfigPtr config() const override { return config_; }
     [[nodiscard]] PoolSet& pools() override { return pools_; }
+    [[nodiscard]] RateRulesPtr rate_rules() override { return shared_.rates.rules(); }
     [[nodiscard]] unsigned workers() const override { return workers_count_; }
     [[nodiscard]] Instant now() override { return clock_.now(); }
     [[nodiscard]] int64_t wall_us(Instant at) override { return clock_.wall_us(at); }
     [[nodiscard]] size_t dns_names() const override { return hosts_.size(); }
     void snapshot(std::function<void(std::vector<WorkerSnapshot>)> done) override;
+    void health(std::function<void(HealthSnapshot)> done) override;
     Status reload() override;
     Status pause(const std::optional<std::string>& database) override;
     [[nodiscard]] bool is_quiet(const std::optional<std::string>& database) override;
     Status resume(const std::optional<std::string>& database) override;
     Status kill(const std::optional<std::string>& database) override;
     Status shutdown(ShutdownMode mode) override;
+    void order(HealthRegistry::Order order, std::string backend,
+               std::function<void(Status)> done) override;
+    void reweight(std::string backend, std::optional<double> weight,
+                  std::function<void(Status)> done) override;
     [[nodiscard]] bool is_paused() const override { return is_paused_; }
     [[nodiscard]] bool is_shutting_down() const override { return shutdown_.has_value(); }
 
@@ -57,9 +66,15 @@ class Control final : public Inspector, public ConsoleOutlet {
     void post(ControlMessage message);
 
   private:
+    // `call` is made on the control thread soon. Thread: any.
+    void call_later(std::function<void()> call);
+    [[nodiscard]] std::function<void(Status)> later(std::function<void(Status)> done);
+    void gather(bool is_brief, std::function<void(std::vector<WorkerSnapshot>)> done);
     void drain_inbox();
     void on_message(ControlMessage& message);
     void on_tick();
+    // Thread: health.
+    void on_health(const HealthChanges& changes);
     void on_signal(int number);
     void recycle(const std::string& database);
     void kill_clients(const std::string& database);
@@ -77,12 +92,14 @@ class Control final : public Inspector, public ConsoleOutlet {
     SystemClock clock_;
     Loop loop_;
     const unsigned workers_count_;
+    EndpointTable endpoints_;
     PoolSet pools_;
     HostTable hosts_;
     ParameterNames names_;
     WorkerGroup workers_;
     Shared shared_;
     Janitor janitor_;
+    Auditor auditor_;
     std::function<void(Instant)> on_tick_;
     std::vector<int> listeners_;
     std::vector<std::string> files_;  // Unix sockets and pidfile, removed at the end
@@ -92,9 +109,10 @@ class Control final : public Inspector, public ConsoleOutlet {
     bool is_stopping_ = false;
     std::mutex mutex_;  // guards the inbox
     std::vector<ControlMessage> inbox_;
-    std::deque<std::function<void()>> calls_;  // snapshots that are complete, guarded, too
+    std::deque<std::function<void()>> calls_;  // answers for the console, guarded, too
     Wakeup wakeup_;
     std::unique_ptr<Ticker> ticker_;
+    HealthThread health_;  // last: it calls back into the members above
 };
 
 }  // namespace weir

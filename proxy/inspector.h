@@ -8,6 +8,9 @@
 #include <vector>
 
 #include "conf/config.h"
+#include "health/health_report.h"
+#include "health/registry.h"
+#include "proxy/limits/rate_limiter.h"
 #include "proxy/pool/pool_set.h"
 #include "proxy/session/message.h"
 
@@ -23,6 +26,7 @@ class Inspector {
 
     [[nodiscard]] virtual ConfigPtr config() const = 0;
     [[nodiscard]] virtual PoolSet& pools() = 0;
+    [[nodiscard]] virtual RateRulesPtr rate_rules() = 0;
     [[nodiscard]] virtual unsigned workers() const = 0;
     [[nodiscard]] virtual Instant now() = 0;
     [[nodiscard]] virtual int64_t wall_us(Instant at) = 0;
@@ -30,6 +34,9 @@ class Inspector {
     // Asks every worker for its picture and calls `done` on this thread, with one snapshot per
     // worker.
     virtual void snapshot(std::function<void(std::vector<WorkerSnapshot>)> done) = 0;
+    // Asks the health thread what it knows of the backends of routed databases and calls `done` on
+    // this thread, never before this returns.
+    virtual void health(std::function<void(HealthSnapshot)> done) = 0;
 
     // ---- doing ----
 
@@ -43,6 +50,13 @@ class Inspector {
     // Closes all clients and servers of the database (of all without a name) and leaves it paused.
     virtual Status kill(const std::optional<std::string>& database) = 0;
     virtual Status shutdown(ShutdownMode mode) = 0;
+    // Orders about one backend, by its name or address; `done` as of health(). Errors: see
+    // HealthRegistry.
+    virtual void order(HealthRegistry::Order order, std::string backend,
+                       std::function<void(Status)> done) = 0;
+    // No weight = the configured one again.
+    virtual void reweight(std::string backend, std::optional<double> weight,
+                          std::function<void(Status)> done) = 0;
     [[nodiscard]] virtual bool is_paused() const = 0;
     [[nodiscard]] virtual bool is_shutting_down() const = 0;
 };

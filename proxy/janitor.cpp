@@ -14,14 +14,13 @@ void Janitor::tick(Instant now) {
     std::vector<Pool*> pools;
     pools_.for_each_pool([&](Pool& pool) { pools.push_back(&pool); });
     for (Pool* pool : pools) {
+        if (pool->is_out_of_service()) close_idle(*pool, "backend is out of service");
         pool->take_expired(kControlWorker, now, expired);
         for (const Pool::Expired& it : expired)
             close(*pool, *it.server, it.reason);
         expired.clear();
         open_wanted(*pool, now);
-        is_somebody_starved = is_somebody_starved ||
-                              pool->database_state().servers.starved.load() ||
-                              pool->user_state().servers.starved.load();
+        is_somebody_starved = is_somebody_starved || pool->are_others_starved();
     }
     if (is_somebody_starved) relieve(now);
 }
@@ -63,6 +62,20 @@ void Janitor::close_idle(Pool& pool, std::string_view reason) {
         close(pool, *server, reason);
 }
 
+void Janitor::empty_removed_pools() {
+    pools_.for_each_pool([this](Pool& pool) {
+        if (!pool.is_removed()) return;
+        for (const Grant& waiter : pool.take_waiters()) {
+            WorkerMessage message;
+            message.kind = WorkerMessage::Kind::WaitFailed;
+            message.grant = waiter;
+            message.sqlstate = "08006";
+            message.text = "backend removed";
+            exchange_.post(waiter.client.worker, std::move(message));
+        }
+    });
+}
+
 void Janitor::serve_waiters(Pool& pool, Instant now) {
     while (const auto grant = pool.match_waiter(now))
         exchange_.post_grant(*grant);
@@ -73,8 +86,10 @@ void Janitor::serve_waiters(Pool& pool, Instant now) {
 
 void Janitor::relieve(Instant now) {
     std::vector<std::pair<Instant, Pool*>> needy;
-    pools_.for_each_database([](DatabaseState& state) { state.servers.starved.store(false); });
-    pools_.for_each_user([](UserState& state) { state.servers.starved.store(false); });
+    pools_.for_each_pool([](Pool& pool) {
+        for (Cap* cap : pool.shared_caps())
+            cap->starved.store(false);
+    });
     pools_.for_each_pool([&](Pool& pool) {
         const Pool::Counts counts = pool.counts();
         if (counts.waiting > counts.opening) needy.emplace_back(counts.oldest_wait, &pool);
@@ -96,23 +111,21 @@ void Janitor::relieve(Instant now) {
 // Closes the least recently used idle connection that stands in the way of `needy`, unless enough
 // for `demand` are leaving already; the unit that it frees is dealt when it is gone.
 void Janitor::evict_for(Pool& needy, size_t demand) {
-    const auto is_full = [](const Cap& cap) {
-        return cap.limit() > 0 && cap.used() >= cap.limit();
-    };
-    const Cap& db_cap = needy.database_state().servers;
-    const Cap& user_cap = needy.user_state().servers;
-    const bool db_full = is_full(db_cap);
-    const bool user_full = is_full(user_cap);
-    if (!db_full && !user_full) return;
-    const int leaving =
-        std::max(db_full ? db_cap.leaving() : 0, user_full ? user_cap.leaving() : 0);
-    if (static_cast<size_t>(std::max(leaving, 0)) >= demand) return;
+    std::vector<const Cap*> full;
+    int leaving = 0;
+    for (const Cap* cap : needy.shared_caps()) {
+        if (cap->limit() == 0 || cap->used() < cap->limit()) continue;
+        full.push_back(cap);
+        leaving = std::max(leaving, cap->leaving());
+    }
+    if (full.empty() || static_cast<size_t>(leaving) >= demand) return;
     Pool* victim = nullptr;
     Instant oldest;
     pools_.for_each_pool([&](Pool& pool) {
         if (&pool == &needy) return;
-        const bool shares = (db_full && &pool.database_state() == &needy.database_state()) ||
-                            (user_full && &pool.user_state() == &needy.user_state());
+        const auto caps = pool.shared_caps();
+        const bool shares =
+            std::find_first_of(caps.begin(), caps.end(), full.begin(), full.end()) != caps.end();
         Instant idle_since;
         if (!shares || pool.take_lru_idle(kNoWorker, &idle_since) == nullptr) return;
         if (victim == nullptr || idle_since < oldest) {

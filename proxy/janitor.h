@@ -26,6 +26,8 @@ class Janitor {
     void relieve(Instant now);
     // Closes the idle connections of a pool (PAUSE, RELOAD, KILL).
     void close_idle(Pool& pool, std::string_view reason);
+    // RELOAD has taken backends away: who waits for one of them is sent elsewhere.
+    void empty_removed_pools();
     // RESUME, or a new limit: idle connections and new ones for those who wait.
     void serve_waiters(Pool& pool, Instant now);
 

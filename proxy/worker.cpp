@@ -6,9 +6,13 @@ Worker::Worker(WorkerId id, Shared& shared, Io& io, ConfigPtr config)
     : ctx_(id, shared, io, std::move(config)) {
     ctx_.clients = &clients_;
     ctx_.leasing = &leasing_;
+    ctx_.routing = &routing_;
     ctx_.servers = &servers_;
     ctx_.relay = &relay_;
+    ctx_.splitting = &splitting_;
     ctx_.cancels = &cancels_;
+    ctx_.throttle = &throttle_;
+    ctx_.leaks = &leaks_;
 }
 
 Worker::~Worker() = default;
@@ -37,7 +41,8 @@ void Worker::on_grant(const Grant& grant) {
 void Worker::run_pending() {
     while (true) {
         clients_.run_scheduled();
-        if (ctx_.grants.empty()) return;
+        routing_.look_after_held();
+        if (ctx_.grants.empty() && ctx_.ready.empty()) return;
         ctx_.grants_running.swap(ctx_.grants);
         for (const Grant& grant : ctx_.grants_running)
             leasing_.on_grant(grant);
@@ -59,6 +64,7 @@ void Worker::on_time() {
                 break;
         }
     });
+    leaks_.on_time();
     run_pending();
 }
 
@@ -78,7 +84,11 @@ void Worker::on_message(WorkerMessage& message) {
         case WorkerMessage::Kind::CancelDone: cancels_.on_done(message.requester); break;
         case WorkerMessage::Kind::ConfigChanged: on_config(std::move(message.config)); break;
         case WorkerMessage::Kind::Resolved: servers_.on_resolved(); break;
-        case WorkerMessage::Kind::Snapshot: message.sink->deliver(ctx_.id, snapshot()); break;
+        case WorkerMessage::Kind::RoutesChanged: routing_.on_routes_changed(); break;
+        case WorkerMessage::Kind::Snapshot:
+            message.sink->deliver(ctx_.id, message.flag ? holdings() : snapshot());
+            break;
+        case WorkerMessage::Kind::LookForLeaks: leaks_.look(); break;
         case WorkerMessage::Kind::ConsoleReply: {
             ClientSession* session =
                 ctx_.clients_slab.find(message.client.slot, message.client.generation);
@@ -102,6 +112,8 @@ void Worker::on_message(WorkerMessage& message) {
 
 void Worker::on_config(ConfigPtr config) {
     ctx_.config = std::move(config);
+    throttle_.on_config();
+    leaks_.configure();
     for (uint32_t slot = 0; slot < ctx_.clients_slab.capacity(); ++slot) {
         ClientSession& session = *ctx_.clients_slab.at(slot);
         if (session.phase == ClientPhase::Free || session.phase == ClientPhase::Closing) continue;
@@ -109,6 +121,7 @@ void Worker::on_config(ConfigPtr config) {
         if (session.pool == nullptr) continue;
         clients_.refresh_timeouts(session);
         clients_.arm(session);
+        throttle_.on_config(session);
     }
 }
 
@@ -137,8 +150,9 @@ void Worker::kill(const WorkerMessage& message) {
 void Worker::close_waiting(const std::string& reason) {
     for (uint32_t slot = 0; slot < ctx_.clients_slab.capacity(); ++slot) {
         ClientSession& session = *ctx_.clients_slab.at(slot);
-        const bool waits =
-            session.phase == ClientPhase::Waiting || session.phase == ClientPhase::LoginWait;
+        const bool waits = session.phase == ClientPhase::Waiting ||
+                           session.phase == ClientPhase::LoginWait ||
+                           session.phase == ClientPhase::Throttled;
         if (waits) clients_.fail(session, Error("08P01", reason));
     }
 }

@@ -7,9 +7,13 @@
 #include "proxy/session/cancels.h"
 #include "proxy/session/clients.h"
 #include "proxy/session/context.h"
+#include "proxy/session/leak_watch.h"
 #include "proxy/session/leasing.h"
 #include "proxy/session/relay.h"
+#include "proxy/session/routing.h"
 #include "proxy/session/servers.h"
+#include "proxy/session/splitting.h"
+#include "proxy/session/throttle.h"
 
 namespace weir {
 
@@ -41,6 +45,7 @@ class Worker {
     // Grants to our own waiters and input that was held: what the last event has made possible.
     void run_pending();
     [[nodiscard]] WorkerSnapshot snapshot();
+    [[nodiscard]] WorkerSnapshot holdings();
     void kill(const WorkerMessage& message);
     void close_waiting(const std::string& reason);
     void on_config(ConfigPtr config);
@@ -48,9 +53,13 @@ class Worker {
     WorkerContext ctx_;
     Clients clients_{ctx_};
     Leasing leasing_{ctx_};
+    Routing routing_{ctx_};
     Servers servers_{ctx_};
     Relay relay_{ctx_};
+    Splitting splitting_{ctx_};
     Cancels cancels_{ctx_};
+    Throttle throttle_{ctx_};
+    LeakWatch leaks_{ctx_};
     bool is_stopped_ = false;
 };
 

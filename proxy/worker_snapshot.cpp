@@ -7,6 +7,7 @@ namespace {
 
 const char* state_of(const ClientSession& session) {
     switch (session.phase) {
+        case ClientPhase::Throttled:
         case ClientPhase::Waiting:
         case ClientPhase::LoginWait: return "waiting";
         case ClientPhase::CancelRequest: return "active_cancel_req";
@@ -39,8 +40,9 @@ ClientRow row_of(const ClientSession& session, const ParameterNames& names) {
     row.state = state_of(session);
     row.connected_at = session.connected_at;
     row.requested_at = session.requested_at;
-    const bool waits =
-        session.phase == ClientPhase::Waiting || session.phase == ClientPhase::LoginWait;
+    const bool waits = session.phase == ClientPhase::Waiting ||
+                       session.phase == ClientPhase::LoginWait ||
+                       session.phase == ClientPhase::Throttled;
     if (waits) row.waiting_since = session.requested_at;
     row.link = session.server == nullptr ? 0 : session.server->id;
     row.prepared_statements = session.statements == nullptr ? 0 : session.statements->size();
@@ -96,6 +98,18 @@ WorkerSnapshot Worker::snapshot() {
     out.client_slots = ctx_.clients_slab.capacity();
     out.client_slots_used = ctx_.clients_slab.in_use();
     out.cancels_open = cancels_.in_flight();
+    out.leaks = leaks_.registry().reports();
+    out.leak_totals = leaks_.registry().totals();
+    return out;
+}
+
+// Only which connections are held here, to be compared with the ledgers.
+WorkerSnapshot Worker::holdings() {
+    WorkerSnapshot out;
+    for (ServerConnection* server = ctx_.owned.front(); server != nullptr;
+         server = ctx_.owned.next(*server)) {
+        out.holdings.push_back(server);
+    }
     return out;
 }
 

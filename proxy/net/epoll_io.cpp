@@ -1,5 +1,7 @@
 #include "proxy/net/epoll_io.h"
 
+#include <poll.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -118,6 +120,16 @@ int EpollIo::peer_pid(int fd) {
     ucred credentials{};
     socklen_t bytes = sizeof credentials;
     return getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &credentials, &bytes) == 0 ? credentials.pid : 0;
+}
+
+bool EpollIo::is_peer_gone(int fd) {
+    pollfd entry{.fd = fd, .events = POLLRDHUP, .revents = 0};
+    return poll(&entry, 1, 0) > 0 && (entry.revents & (POLLRDHUP | POLLHUP | POLLERR)) != 0;
+}
+
+size_t EpollIo::unsent_bytes(int fd) {
+    int bytes = 0;
+    return ioctl(fd, TIOCOUTQ, &bytes) == 0 && bytes > 0 ? static_cast<size_t>(bytes) : 0;
 }
 
 void EpollIo::shutdown_send(int fd) {

@@ -6,6 +6,8 @@
 
 #include <algorithm>
 
+#include "conf/port_targets.h"
+
 namespace weir {
 
 namespace {
@@ -50,6 +52,10 @@ Result<std::vector<ListenAddress>> listen_addresses(const GlobalConfig& global) 
     for (const std::string& name : split(global.listen_addr)) {
         if (Status added = add_name(name, global.listen_port, out); !added) {
             return tl::unexpected<Error>(added.error());
+        }
+        for (const PortTarget& target : port_targets(global)) {
+            if (Status added = add_name(name, target.port, out); !added)
+                return tl::unexpected<Error>(added.error());
         }
     }
     if (!global.unix_socket_dir.empty()) {

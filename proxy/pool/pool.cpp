@@ -2,16 +2,23 @@
 
 #include <algorithm>
 
+#include "proxy/pool/pool_group.h"
+
 namespace weir {
 
-Pool::Pool(PoolKey key, DatabaseConfig database, DatabaseState& database_state,
-           UserState& user_state, unsigned workers)
-    : key_(std::move(key)),
-      database_state_(database_state),
-      user_state_(user_state),
+Pool::Pool(PoolGroup& group, const PoolTarget& target, DatabaseConfig database, unsigned workers)
+    : group_(group),
+      database_state_(group.database_state()),
+      user_state_(group.user_state()),
+      endpoint_(target.endpoint),
       counters_(workers),
+      latencies_(workers),
       database_(std::move(database)),
-      idle_(workers) {}
+      idle_(workers) {
+    caps_[cap_count_++] = &database_state_.servers;
+    caps_[cap_count_++] = &user_state_.servers;
+    if (target.backend != nullptr) caps_[cap_count_++] = &target.backend->servers;
+}
 
 Pool::~Pool() {
     for (IdleList& list : idle_) {
@@ -28,10 +35,69 @@ void Pool::set_owner(ServerConnection& server, LedgerState state, WorkerId worke
                        std::memory_order_release);
 }
 
+const PoolKey& Pool::key() const {
+    return group_.key();
+}
+
+// ---- what is shared ----
+
+void Pool::publish_outstanding() {
+    const auto in_use = static_cast<int32_t>(leased_ + opening_);
+    const auto waiting = static_cast<int32_t>(waiters_.size());
+    if (in_use != told_in_use_) endpoint_->add_in_use(in_use - told_in_use_);
+    if (waiting != told_waiting_) endpoint_->add_waiting(waiting - told_waiting_);
+    told_in_use_ = in_use;
+    told_waiting_ = waiting;
+}
+
+Cap* Pool::reserve_shared() {
+    for (size_t i = 0; i < cap_count_; ++i) {
+        if (caps_[i]->try_reserve()) continue;
+        for (size_t taken = 0; taken < i; ++taken)
+            caps_[taken]->release();
+        return caps_[i];
+    }
+    return nullptr;
+}
+
+void Pool::release_shared() {
+    for (Cap* cap : shared_caps())
+        cap->release();
+}
+
+bool Pool::are_others_starved() const {
+    return std::any_of(caps_.begin(), caps_.begin() + cap_count_,
+                       [](const Cap* cap) { return cap->starved.load(std::memory_order_acquire); });
+}
+
+bool Pool::is_out_of_service() const {
+    if (is_removed()) return true;
+    if (endpoint_ == nullptr) return false;
+    const HealthState state = endpoint_->verdict().state;
+    return state == HealthState::Draining || state == HealthState::Down;
+}
+
 // ---- acquire ----
 
-Pool::Acquired Pool::acquire(Waiter& waiter, WorkerId me, Instant now) {
-    const std::lock_guard lock(mutex_);
+// First come, first served, also for those who have waited elsewhere before. Workers' clocks of one
+// moment differ by their batches of events: who of the others comes first is told by the mutex.
+void Pool::enqueue(Waiter& waiter, Instant now, Instant since) {
+    waiter.ticket = ++last_ticket_;
+    waiter.since = since;
+    Waiter* later = nullptr;
+    for (Waiter* w = waiters_.back(); since < now && w != nullptr && w->since > since;
+         w = waiters_.previous(*w)) {
+        later = w;
+    }
+    if (later == nullptr) {
+        waiters_.push_back(waiter);
+    } else {
+        waiters_.insert(*later, waiter);
+    }
+}
+
+Pool::Acquired Pool::acquire(Waiter& waiter, WorkerId me, Instant now, Instant since) {
+    const Guard lock(*this);
     Acquired out;
     if (!is_paused() && waiters_.empty() && idle_count_ > 0) {
         out.server = pop_idle(me);
@@ -39,13 +105,13 @@ Pool::Acquired Pool::acquire(Waiter& waiter, WorkerId me, Instant now) {
         lease_idle(*out.server, out.home, me);
         return out;
     }
-    if (backoff_.is_failing() && total() == 0 && !backoff_.may_try(now) && !is_paused()) {
+    // Routed clients are held while a server is down (breaker_hold), not refused.
+    const bool is_down = backoff_.is_failing() && total() == 0 && !backoff_.may_try(now);
+    if (is_down && endpoint_ == nullptr && !is_paused()) {
         out.refused = last_failure_;
         return out;
     }
-    waiter.ticket = ++last_ticket_;
-    waiter.since = now;
-    waiters_.push_back(waiter);
+    enqueue(waiter, now, since);
     out.is_queued = true;
     out.open = open_for_waiters(me, now, &out.is_starved);
     return out;
@@ -97,7 +163,8 @@ bool Pool::has_room(Instant now) const {
 }
 
 ServerConnection* Pool::open_for_waiters(WorkerId opener, Instant now, bool* is_starved) {
-    if (is_paused() || waiters_.size() <= opening_) return nullptr;
+    if (is_paused() || is_removed() || waiters_.size() <= opening_) return nullptr;
+    if (endpoint_ != nullptr && endpoint_->verdict().is_connect_open) return nullptr;
     if (opening_ >= static_cast<size_t>(settings_.login_burst)) return nullptr;
     // After a failure one trial at a time: the server is down for all of them or for none.
     if (backoff_.is_failing() && (opening_ > 0 || !backoff_.may_try(now))) return nullptr;
@@ -106,14 +173,8 @@ ServerConnection* Pool::open_for_waiters(WorkerId opener, Instant now, bool* is_
 }
 
 ServerConnection* Pool::reserve_slot(WorkerId opener, bool* is_starved) {
-    if (!database_state_.servers.try_reserve()) {
-        database_state_.servers.starved.store(true, std::memory_order_release);
-        *is_starved = true;
-        return nullptr;
-    }
-    if (!user_state_.servers.try_reserve()) {
-        database_state_.servers.release();
-        user_state_.servers.starved.store(true, std::memory_order_release);
+    if (Cap* full = reserve_shared()) {
+        full->starved.store(true, std::memory_order_release);
         *is_starved = true;
         return nullptr;
     }
@@ -132,7 +193,7 @@ ServerConnection* Pool::reserve_slot(WorkerId opener, bool* is_starved) {
 }
 
 bool Pool::leave(Waiter& waiter) {
-    const std::lock_guard lock(mutex_);
+    const Guard lock(*this);
     if (!waiter.is_linked()) return false;
     waiters_.remove(waiter);
     return true;
@@ -165,7 +226,7 @@ bool Pool::is_expired(const ServerConnection& server, Instant now) const {
 }
 
 Pool::Released Pool::release(ServerConnection& server, WorkerId me, Instant now, bool is_new) {
-    const std::lock_guard lock(mutex_);
+    const Guard lock(*this);
     Released out;
     const ServerOwner owner = server.load_owner();
     WEIR_CHECK(owner.worker == me);
@@ -175,13 +236,16 @@ Pool::Released Pool::release(ServerConnection& server, WorkerId me, Instant now,
         ++leased_;
         set_owner(server, LedgerState::Leased, me);
         backoff_.on_success();
+        retry_at_us_.store(0, std::memory_order_relaxed);
         last_failure_.reset();
     }
     const bool is_over =
         settings_.size > 0 && staying() > static_cast<size_t>(settings_.size + settings_.reserve);
     const bool is_single_use = settings_.lifetime.count() == 0 && !is_new;
+    const auto is_cap_over = [](const Cap* cap) { return cap->is_over(); };
+    const auto caps = shared_caps();
     if (server.epoch != epoch_ || is_over || is_single_use || database_state_.removed.load() ||
-        database_state_.servers.is_over() || user_state_.servers.is_over()) {
+        is_out_of_service() || std::any_of(caps.begin(), caps.end(), is_cap_over)) {
         out.kind = Released::Kind::MustClose;
         return out;
     }
@@ -194,10 +258,8 @@ Pool::Released Pool::release(ServerConnection& server, WorkerId me, Instant now,
         out.open = open_for_waiters(me, now, &is_starved);
         return out;
     }
-    const bool others_starve = database_state_.servers.starved.load(std::memory_order_acquire) ||
-                               user_state_.servers.starved.load(std::memory_order_acquire);
     const bool is_surplus = settings_.size > 0 && staying() > static_cast<size_t>(settings_.size);
-    if (is_paused() || is_surplus || (others_starve && !is_new) ||
+    if (is_paused() || is_surplus || (are_others_starved() && !is_new) ||
         (is_expired(server, now) && !is_new)) {
         out.kind = Released::Kind::MustClose;
         return out;
@@ -212,7 +274,7 @@ Pool::Released Pool::release(ServerConnection& server, WorkerId me, Instant now,
 
 Pool::Retired Pool::retire(ServerConnection& server, WorkerId me, Instant now,
                            const std::optional<Error>& failure) {
-    const std::lock_guard lock(mutex_);
+    const Guard lock(*this);
     Retired out;
     const ServerOwner owner = server.load_owner();
     WEIR_CHECK(owner.worker == me);
@@ -224,29 +286,26 @@ Pool::Retired Pool::retire(ServerConnection& server, WorkerId me, Instant now,
     server.reset();
     set_owner(server, LedgerState::Free, kNoWorker);
     free_slots_.push_back(server.slot);
-    database_state_.servers.release();
-    user_state_.servers.release();
+    release_shared();
     if (is_leaving) {
         --leaving_;
-        database_state_.servers.left();
-        user_state_.servers.left();
+        for (Cap* cap : shared_caps())
+            cap->left();
     }
     if (failure && owner.state == LedgerState::Opening) {
         backoff_.on_failure(now, settings_.login_retry);
+        retry_at_us_.store(backoff_.retry_at().us, std::memory_order_relaxed);
         last_failure_ = failure;
         if (database_.load_balance_hosts == LoadBalanceHosts::Disable) ++host_cursor_;
         // The server itself refused us: waiting longer will not help those who wait, unless it is
         // only starting up or shutting down (57P03), or other connections still serve the queue. A
         // connect that failed leaves them waiting: a restart is survived within query_wait_timeout.
         const std::string& state = failure->sqlstate;
-        if (total() == 0 && state != "57P03" && state != "08006") {
-            while (Waiter* waiter = waiters_.pop_front()) {
-                out.failed.push_back({waiter->client, waiter->ticket, nullptr, waiter->since});
-            }
-        }
+        const bool is_passing = state == "57P03" || state == "08006";
+        if (total() == 0 && (endpoint_ != nullptr || !is_passing)) take_waiters(out.failed);
     }
     bool is_starved = false;
-    out.relieves = database_state_.servers.starved.load() || user_state_.servers.starved.load();
+    out.relieves = are_others_starved();
     // A shared limit is given to whoever waits longest, which PoolSet::relieve finds out.
     if (!out.relieves) out.open = open_for_waiters(me, now, &is_starved);
     return out;
@@ -255,7 +314,7 @@ Pool::Retired Pool::retire(ServerConnection& server, WorkerId me, Instant now,
 // ---- idle connections ----
 
 bool Pool::take_idle(ServerConnection& server, uint16_t generation, WorkerId me) {
-    const std::lock_guard lock(mutex_);
+    const Guard lock(*this);
     const ServerOwner owner = server.load_owner();
     if (owner.state != LedgerState::Idle || owner.worker != me ||
         static_cast<uint16_t>(owner.generation) != generation) {
@@ -266,7 +325,7 @@ bool Pool::take_idle(ServerConnection& server, uint16_t generation, WorkerId me)
 }
 
 ServerConnection* Pool::take_lru_idle(WorkerId me, Instant* idle_since) {
-    const std::lock_guard lock(mutex_);
+    const Guard lock(*this);
     ServerConnection* oldest = oldest_idle();
     if (oldest == nullptr) return nullptr;
     *idle_since = oldest->idle_since;
@@ -275,7 +334,7 @@ ServerConnection* Pool::take_lru_idle(WorkerId me, Instant* idle_since) {
 }
 
 void Pool::take_expired(WorkerId me, Instant now, std::vector<Expired>& out) {
-    const std::lock_guard lock(mutex_);
+    const Guard lock(*this);
     for (IdleList& list : idle_) {
         ServerConnection* next = nullptr;
         for (ServerConnection* server = list.front(); server != nullptr; server = next) {
@@ -296,7 +355,7 @@ void Pool::take_expired(WorkerId me, Instant now, std::vector<Expired>& out) {
 }
 
 void Pool::take_all_idle(WorkerId me, std::vector<ServerConnection*>& out) {
-    const std::lock_guard lock(mutex_);
+    const Guard lock(*this);
     for (IdleList& list : idle_) {
         while (ServerConnection* server = list.front()) {
             lease_idle(*server, server->load_owner().worker, me);
@@ -306,20 +365,24 @@ void Pool::take_all_idle(WorkerId me, std::vector<ServerConnection*>& out) {
 }
 
 ServerConnection* Pool::want_open(WorkerId opener, Instant now) {
-    const std::lock_guard lock(mutex_);
+    const Guard lock(*this);
     bool is_starved = false;
     if (ServerConnection* server = open_for_waiters(opener, now, &is_starved)) return server;
-    const bool keeps_min = clients.load(std::memory_order_relaxed) > 0 || settings_.has_forced_user;
+    if (endpoint_ != nullptr) {
+        const EndpointVerdict verdict = endpoint_->verdict();
+        if (!takes_work(verdict) || verdict.is_connect_open) return nullptr;
+    }
+    const bool keeps_min =
+        group_.clients.load(std::memory_order_relaxed) > 0 || settings_.has_forced_user;
     const bool is_below_min = staying() < static_cast<size_t>(std::max(settings_.size_min, 0));
-    if (!keeps_min || !is_below_min || is_paused() || database_state_.removed.load())
+    if (!keeps_min || !is_below_min || is_paused() || is_removed() ||
+        database_state_.removed.load())
         return nullptr;
-    if (credentials_.user.empty() || !backoff_.may_try(now) || !has_room(now)) return nullptr;
+    if (!group_.has_credentials() || !backoff_.may_try(now) || !has_room(now)) return nullptr;
     if (opening_ >= static_cast<size_t>(settings_.login_burst)) return nullptr;
     // Not worth taking a unit of a shared limit from others: a refusal is not starvation.
-    if (!database_state_.servers.try_reserve()) return nullptr;
-    database_state_.servers.release();
-    if (!user_state_.servers.try_reserve()) return nullptr;
-    user_state_.servers.release();
+    if (reserve_shared() != nullptr) return nullptr;
+    release_shared();
     return reserve_slot(opener, &is_starved);
 }
 
@@ -335,14 +398,14 @@ void Pool::announce_leaving(ServerConnection& server) {
     if (server.is_leaving) return;
     server.is_leaving = true;
     ++leaving_;
-    database_state_.servers.leave();
-    user_state_.servers.leave();
+    for (Cap* cap : shared_caps())
+        cap->leave();
 }
 
 // ---- PAUSE, RESUME, RELOAD ----
 
 std::optional<Grant> Pool::match_waiter(Instant) {
-    const std::lock_guard lock(mutex_);
+    const Guard lock(*this);
     if (is_paused() || waiters_.empty() || idle_count_ == 0) return std::nullopt;
     const WorkerId to = waiters_.front()->client.worker;
     ServerConnection* server = pop_idle(to);
@@ -351,12 +414,16 @@ std::optional<Grant> Pool::match_waiter(Instant) {
     return grant_to(*waiters_.front(), *server);
 }
 
-std::vector<Grant> Pool::take_waiters() {
-    const std::lock_guard lock(mutex_);
-    std::vector<Grant> out;
+void Pool::take_waiters(std::vector<Grant>& out) {
     while (Waiter* waiter = waiters_.pop_front()) {
         out.push_back({waiter->client, waiter->ticket, nullptr, waiter->since});
     }
+}
+
+std::vector<Grant> Pool::take_waiters() {
+    const Guard lock(*this);
+    std::vector<Grant> out;
+    take_waiters(out);
     return out;
 }
 
@@ -369,41 +436,15 @@ void Pool::configure(const PoolSettings& settings, const DatabaseConfig& databas
 void Pool::recycle() {
     const std::lock_guard lock(mutex_);
     ++epoch_;
-    welcome_.reset();
 }
 
-void Pool::set_credentials(ServerCredentials credentials) {
-    const std::lock_guard lock(mutex_);
-    // The same secret again must not forget the keys that earlier logins left.
-    if (credentials.secret == credentials_.secret && credentials.user == credentials_.user) {
-        if (credentials.scram_keys != nullptr) credentials_.scram_keys = credentials.scram_keys;
-        if (credentials.derived_keys != nullptr)
-            credentials_.derived_keys = credentials.derived_keys;
-        return;
-    }
-    credentials_ = std::move(credentials);
-}
-
-ServerCredentials Pool::credentials() const {
-    const std::lock_guard lock(mutex_);
-    return credentials_;
+void Pool::set_removed(bool is_removed) {
+    is_removed_.store(is_removed, std::memory_order_relaxed);
 }
 
 DatabaseConfig Pool::database() const {
     const std::lock_guard lock(mutex_);
     return database_;
-}
-
-void Pool::set_welcome(const Welcome& welcome, std::shared_ptr<const Welcome>& shared) {
-    const std::lock_guard lock(mutex_);
-    if (welcome_ == nullptr || !(*welcome_ == welcome))
-        welcome_ = std::make_shared<Welcome>(welcome);
-    shared = welcome_;
-}
-
-std::shared_ptr<const Welcome> Pool::welcome() const {
-    const std::lock_guard lock(mutex_);
-    return welcome_;
 }
 
 size_t Pool::next_host() {
@@ -415,6 +456,30 @@ size_t Pool::next_host() {
 
 Pool::Counts Pool::counts() const {
     const std::lock_guard lock(mutex_);
+    return counts_locked();
+}
+
+Pool::Audit Pool::audit() const {
+    const std::lock_guard lock(mutex_);
+    Audit out;
+    out.counts = counts_locked();
+    for (const auto& slot : slots_) {
+        const uint64_t owner = slot->owner.load(std::memory_order_relaxed);
+        switch (ServerOwner::unpack(owner).state) {
+            case LedgerState::Free: ++out.free; continue;
+            case LedgerState::Idle: ++out.idle; continue;
+            case LedgerState::Leased: ++out.leased; break;
+            case LedgerState::Opening: ++out.opening; break;
+        }
+        out.lent.push_back({slot.get(), owner});
+    }
+    for (const IdleList& list : idle_)
+        out.listed_idle += list.size();
+    out.listed_free = free_slots_.size();
+    return out;
+}
+
+Pool::Counts Pool::counts_locked() const {
     const Waiter* oldest = const_cast<Pool*>(this)->waiters_.front();
     return {idle_count_,
             leased_,

@@ -1,12 +1,13 @@
-// Pool: the ledger of the connections for one (database, user), and of who waits for them.
+// Pool: the ledger of the connections to one backend for one (database, user), and of who waits for
+// them. A plain database has one pool for each user, a routed one a pool for each of its backends
+// besides (see PoolGroup).
 //
 // Locking rules
 //   - One mutex per pool guards all members below `mutex_`, the `owner` word and idle hook of its
 //     connections, and its waiters. It is a leaf lock: nothing else is locked and nobody is called
 //     under it.
 //   - Every method is short, does no I/O, and allocates only to make a new slot. It returns a
-//   verdict that
-//     the caller carries out after unlocking.
+//     verdict that the caller carries out after unlocking.
 //   - Counts: idle + leased + opening <= limit, checked at every reservation. A connection that is
 //     told to go stays leased until its process has ended.
 //   - Waiting is first come first served over all workers, but for fifo_slack: nobody takes an idle
@@ -15,22 +16,27 @@
 // Thread: any.
 #pragma once
 
+#include <array>
 #include <atomic>
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
 #include "conf/config.h"
+#include "health/endpoint.h"
 #include "health/login_backoff.h"
+#include "health/peak_ewma.h"
 #include "proxy/limits/cap.h"
 #include "proxy/pool/waiter.h"
-#include "proxy/server/credentials.h"
 #include "proxy/server/server_connection.h"
 #include "proxy/stats/counters.h"
 
 namespace weir {
+
+class PoolGroup;
 
 // What the clients and servers of one database entry (or of one user) share.
 struct DatabaseState {
@@ -45,6 +51,11 @@ struct UserState {
     std::string name;
     Cap servers;  // max_user_connections
     Cap clients;  // max_user_client_connections
+};
+// What all pools of one backend share, whatever their database and user.
+struct BackendState {
+    std::string name;
+    Cap servers;  // max_connections
 };
 
 // What the ledger needs of the configuration; replaced by configure().
@@ -69,6 +80,12 @@ struct PoolKey {
     friend auto operator<=>(const PoolKey&, const PoolKey&) = default;
 };
 
+// Where the connections of one pool lead. Both are null for the one pool of a plain database.
+struct PoolTarget {
+    BackendState* backend = nullptr;
+    Endpoint* endpoint = nullptr;
+};
+
 // A connection for a waiter: to be delivered to that client's worker.
 struct Grant {
     ClientId client;
@@ -79,8 +96,8 @@ struct Grant {
 
 class Pool {
   public:
-    Pool(PoolKey key, DatabaseConfig database, DatabaseState& database_state, UserState& user_state,
-         unsigned workers);
+    // `group` and `target` outlive it.
+    Pool(PoolGroup& group, const PoolTarget& target, DatabaseConfig database, unsigned workers);
     ~Pool();
     Pool(const Pool&) = delete;
     Pool& operator=(const Pool&) = delete;
@@ -93,8 +110,12 @@ class Pool {
         bool is_starved = false;           // a shared limit is in the way: see PoolSet::relieve
         std::optional<Error> refused;      // the server is down: tell the client
     };
-    // A connection for the session behind `waiter`, or a place in the queue for it.
-    Acquired acquire(Waiter& waiter, WorkerId me, Instant now);
+    // A connection for the session behind `waiter`, which asked for one at `since`, or a place in
+    // the queue for it.
+    Acquired acquire(Waiter& waiter, WorkerId me, Instant now, Instant since);
+    Acquired acquire(Waiter& waiter, WorkerId me, Instant now) {
+        return acquire(waiter, me, now, now);
+    }
 
     // Takes `waiter` out of the queue. False when it is not in it (a grant is on its way).
     bool leave(Waiter& waiter);
@@ -112,8 +133,10 @@ class Pool {
     // `failure` when it never got to work. Gives a slot to open in its place, if somebody waits.
     struct Retired {
         ServerConnection* open = nullptr;
-        std::vector<Grant> failed;  // waiters to be told `failure` (their server is null)
-        bool relieves = false;      // a shared limit has room again that others wait for
+        // Waiters to be told `failure` (their server is null). A routed pool gives back all of
+        // them when it has no connection left: there may be another backend for them.
+        std::vector<Grant> failed;
+        bool relieves = false;  // a shared limit has room again that others wait for
     };
     Retired retire(ServerConnection& server, WorkerId me, Instant now,
                    const std::optional<Error>& failure);
@@ -147,11 +170,12 @@ class Pool {
     void configure(const PoolSettings& settings, const DatabaseConfig& database);
     // Connections opened before now are closed when they come back.
     void recycle();
-    void set_credentials(ServerCredentials credentials);
-    [[nodiscard]] ServerCredentials credentials() const;
+    // The configuration no longer has this backend: nothing is opened, what comes back is closed.
+    void set_removed(bool is_removed);
+    [[nodiscard]] bool is_removed() const { return is_removed_.load(std::memory_order_relaxed); }
+    // Removed, or its backend is drained or shut by the operator: no connection is kept.
+    [[nodiscard]] bool is_out_of_service() const;
     [[nodiscard]] DatabaseConfig database() const;
-    void set_welcome(const Welcome& welcome, std::shared_ptr<const Welcome>& shared);
-    [[nodiscard]] std::shared_ptr<const Welcome> welcome() const;
     // Which entry of the host list is next: in turn, or as load_balance_hosts says.
     size_t next_host();
 
@@ -164,6 +188,21 @@ class Pool {
         bool is_failing = false;
     };
     [[nodiscard]] Counts counts() const;
+
+    // The ledger checked against itself: what it counts, and what a walk over its slots and lists
+    // finds, all at one moment; and to whom it has lent what.
+    struct Lent {
+        const ServerConnection* server = nullptr;
+        uint64_t owner = 0;  // its owner word
+    };
+    struct Audit {
+        Counts counts;
+        size_t idle = 0, leased = 0, opening = 0, free = 0;  // by the owner words of the slots
+        size_t listed_idle = 0, listed_free = 0;             // in the lists
+        std::vector<Lent> lent;                              // leased or opening
+    };
+    [[nodiscard]] Audit audit() const;
+
     // Calls fn(const ServerConnection&) for every idle connection, under the mutex: only read, only
     // quickly.
     template <typename Fn>
@@ -174,15 +213,47 @@ class Pool {
         }
     }
 
-    const PoolKey& key() const { return key_; }
+    PoolGroup& group() { return group_; }
+    [[nodiscard]] const PoolKey& key() const;
     DatabaseState& database_state() { return database_state_; }
     UserState& user_state() { return user_state_; }
-    std::atomic<int> clients{0};  // sessions that use this pool
+    // Limits that it shares with other pools: of its database, user, backend.
+    [[nodiscard]] std::span<Cap* const> shared_caps() const { return {caps_.data(), cap_count_}; }
+    [[nodiscard]] bool are_others_starved() const;
+    // The server as health sees it; null for a plain database, which nobody judges.
+    [[nodiscard]] Endpoint* endpoint() const { return endpoint_; }
+    // The last login failed.
+    [[nodiscard]] bool is_failing() const {
+        return retry_at_us_.load(std::memory_order_relaxed) != 0;
+    }
+    // It did, and the next one still has to wait.
+    [[nodiscard]] bool is_backing_off(Instant now) const {
+        return now.us < retry_at_us_.load(std::memory_order_relaxed);
+    }
     std::vector<PoolCounters>& counters() { return counters_; }
+    // What peak_ewma goes by: one for each worker, its alone.
+    std::vector<PeakEwma>& latencies() { return latencies_; }
+    std::atomic<int> spilled{0};  // reads here for want of a replica, waiting or served
 
   private:
+    [[nodiscard]] Counts counts_locked() const;
     using IdleList = IntrusiveList<ServerConnection, IdleHook>;
     static constexpr int kLookAhead = 16;  // of waiters, under the mutex
+
+    // Holds the mutex; at its end tells the endpoint how much of it is in use.
+    class Guard {
+      public:
+        explicit Guard(Pool& pool) : lock_(pool.mutex_), pool_(pool) {}
+        ~Guard() {
+            if (pool_.endpoint_ != nullptr) pool_.publish_outstanding();
+        }
+        Guard(const Guard&) = delete;
+        Guard& operator=(const Guard&) = delete;
+
+      private:
+        const std::lock_guard<std::mutex> lock_;
+        Pool& pool_;
+    };
 
     [[nodiscard]] size_t total() const { return idle_count_ + leased_ + opening_; }
     [[nodiscard]] size_t staying() const { return total() - leaving_; }
@@ -190,6 +261,12 @@ class Pool {
         return database_state_.paused.load(std::memory_order_relaxed);
     }
     [[nodiscard]] bool has_room(Instant now) const;
+    void publish_outstanding();
+    // A unit of every shared limit, or null; else the limit that is reached.
+    Cap* reserve_shared();
+    void release_shared();
+    void enqueue(Waiter& waiter, Instant now, Instant since);
+    void take_waiters(std::vector<Grant>& out);
     void set_owner(ServerConnection& server, LedgerState state, WorkerId worker);
     ServerConnection* pop_idle(WorkerId me);
     ServerConnection* oldest_idle();
@@ -200,16 +277,20 @@ class Pool {
     Waiter& next_waiter(WorkerId me);
     [[nodiscard]] bool is_expired(const ServerConnection& server, Instant now) const;
 
-    const PoolKey key_;
+    PoolGroup& group_;
     DatabaseState& database_state_;
     UserState& user_state_;
+    Endpoint* const endpoint_;
+    std::array<Cap*, 3> caps_{};
+    size_t cap_count_ = 0;
     std::vector<PoolCounters> counters_;  // one per worker
+    std::vector<PeakEwma> latencies_;
+    std::atomic<int64_t> retry_at_us_{0};  // 0 = the last login was good
+    std::atomic<bool> is_removed_{false};
 
     mutable std::mutex mutex_;
     DatabaseConfig database_;
     PoolSettings settings_;
-    ServerCredentials credentials_;
-    std::shared_ptr<const Welcome> welcome_;
     std::vector<std::unique_ptr<ServerConnection>> slots_;
     std::vector<uint32_t> free_slots_;
     std::vector<IdleList> idle_;  // per home worker, most recently used first
@@ -224,6 +305,8 @@ class Pool {
     LoginBackoff backoff_;
     std::optional<Error> last_failure_;
     Instant last_lifetime_close_;
+    int32_t told_in_use_ = 0;  // to the endpoint
+    int32_t told_waiting_ = 0;
 };
 
 }  // namespace weir

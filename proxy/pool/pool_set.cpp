@@ -1,6 +1,14 @@
 #include "proxy/pool/pool_set.h"
 
+#include <algorithm>
+
 namespace weir {
+
+namespace {
+
+constexpr int kRoutedLoginBurst = 8;  // log-ins under way, of each pool of a routed database
+
+}  // namespace
 
 PoolSettings PoolSet::settings_of(const Config& config, const DatabaseConfig& database,
                                   const std::string& user) {
@@ -14,21 +22,117 @@ PoolSettings PoolSet::settings_of(const Config& config, const DatabaseConfig& da
     out.login_retry = config.global.server_login_retry;
     out.fifo_slack = std::chrono::microseconds(config.global.fifo_slack_us);
     out.login_burst = config.global.login_burst;
+    // A server that comes back must not meet all at once who were held for it.
+    if (is_routed(config, database)) out.login_burst = std::min(out.login_burst, kRoutedLoginBurst);
     out.round_robin = config.global.server_round_robin;
     out.has_forced_user = database.user.has_value();
     return out;
 }
 
-Pool& PoolSet::find_or_create(const Config& config, const DatabaseConfig& database,
-                              const std::string& user) {
+PoolGroup& PoolSet::find_or_create(const Config& config, const DatabaseConfig& database,
+                                   const std::string& user) {
     const std::lock_guard lock(mutex_);
-    PoolKey key{database.name, user};
-    const auto found = pools_.find(key);
-    if (found != pools_.end()) return *found->second;
-    auto pool = std::make_unique<Pool>(key, database, database_locked(config, database),
-                                       user_locked(config, user), workers_);
-    pool->configure(settings_of(config, database, user), database);
-    return *pools_.emplace(std::move(key), std::move(pool)).first->second;
+    Entry& entry = groups_[PoolKey{database.name, user}];
+    if (entry.group == nullptr) {
+        entry.group = std::make_unique<PoolGroup>(PoolKey{database.name, user},
+                                                  database_locked(config, database),
+                                                  user_locked(config, user));
+        configure_group(entry, config, database);
+    }
+    return *entry.group;
+}
+
+namespace {
+
+// The entry as the pool of one backend sees it.
+DatabaseConfig only_backend(const DatabaseConfig& database, const BackendConfig& backend) {
+    DatabaseConfig out = database;
+    out.hosts = {backend.host};
+    out.ports = {backend.port};
+    out.port = backend.port;
+    return out;
+}
+
+SelectionOptions selection_of(const Config& config, const DatabaseConfig& database) {
+    SelectionOptions out;
+    switch (effective_load_balance(config, database)) {
+        case LoadBalance::WeightedLeastOutstanding:
+            out.method = BalanceMethod::WeightedLeastOutstanding;
+            break;
+        case LoadBalance::WeightedRoundRobin: out.method = BalanceMethod::WeightedRoundRobin; break;
+        case LoadBalance::Random: out.method = BalanceMethod::Random; break;
+        case LoadBalance::PeakEwma: out.method = BalanceMethod::PeakEwma; break;
+    }
+    const bool has_zone = !effective_zone(config, database).empty();
+    out.zone_spill_factor = has_zone ? config.global.zone_spill_factor : 0;
+    return out;
+}
+
+}  // namespace
+
+void PoolSet::configure_group(Entry& entry, const Config& config, const DatabaseConfig& database) {
+    PoolGroup& group = *entry.group;
+    const PoolSettings settings = settings_of(config, database, group.key().user);
+    auto members = std::make_unique<PoolMembers>();
+    members->is_routed = is_routed(config, database);
+    const auto add = [&](const BackendConfig* backend, const DatabaseConfig& narrowed) {
+        Pool& pool = pool_locked(entry, backend, narrowed);
+        pool.configure(settings, narrowed);
+        PoolMember& member = members->list.emplace_back();
+        member.pool = &pool;
+        member.pool_size = static_cast<uint32_t>(std::max(settings.size, 0));
+        if (backend == nullptr) return;
+        const std::string& zone = effective_zone(config, database);
+        member.weight = backend->weight;
+        member.limit = static_cast<uint32_t>(backend->max_connections);
+        member.is_local_zone = zone.empty() || backend->zone == zone;
+    };
+    if (members->is_routed) {
+        members->selection = selection_of(config, database);
+        members->splits_reads = effective_read_write_split(config, database);
+        members->read_spill_percent = static_cast<uint32_t>(config.global.primary_read_spill);
+        for (const BackendConfig& backend : database.backends)
+            add(&backend, only_backend(database, backend));
+    } else {
+        add(nullptr, database);
+    }
+    for (unsigned i = 0; i < workers_; ++i) {
+        members->views.push_back({Selector(members->selection, members->list.size()),
+                                  std::vector<RoutePlace>(members->list.size()),
+                                  std::vector<Candidate>(members->list.size())});
+    }
+    const auto is_member = [&members](const Pool& pool) {
+        return std::any_of(members->list.begin(), members->list.end(),
+                           [&pool](const PoolMember& member) { return member.pool == &pool; });
+    };
+    for (auto& [target, pool] : entry.pools)
+        pool->set_removed(!is_member(*pool));
+    group.set_members(std::move(members));
+}
+
+Pool& PoolSet::pool_locked(Entry& entry, const BackendConfig* backend,
+                           const DatabaseConfig& database) {
+    PoolTarget target;
+    std::string address;
+    if (backend != nullptr) {
+        target.backend = &backend_locked(*backend);
+        target.endpoint = &endpoints_.obtain(backend->host, backend->port);
+        address = target.endpoint->address();
+    }
+    std::unique_ptr<Pool>& pool = entry.pools[address];
+    if (pool == nullptr) pool = std::make_unique<Pool>(*entry.group, target, database, workers_);
+    return *pool;
+}
+
+BackendState& PoolSet::backend_locked(const BackendConfig& backend) {
+    const std::string address = endpoints_.obtain(backend.host, backend.port).address();
+    std::unique_ptr<BackendState>& state = backends_[address];
+    if (state == nullptr) {
+        state = std::make_unique<BackendState>();
+        state->name = backend.name;
+    }
+    state->servers.set_limit(backend.max_connections);
+    return *state;
 }
 
 DatabaseState& PoolSet::database_locked(const Config& config, const DatabaseConfig& database) {
@@ -79,10 +183,9 @@ void PoolSet::configure(const Config& config) {
     }
     for (auto& [name, state] : users_)
         user_locked(config, name);
-    for (auto& [key, pool] : pools_) {
+    for (auto& [key, entry] : groups_) {
         const auto database = config.find_database(key.database);
-        if (!database) continue;
-        pool->configure(settings_of(config, *database, key.user), *database);
+        if (database) configure_group(entry, config, *database);
     }
 }
 

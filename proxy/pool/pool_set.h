@@ -1,6 +1,7 @@
-// PoolSet: every pool by its key, and the states that pools share (per database, per user). Pools
-// are made on the first login and live as long as the process; their addresses are stable. Thread:
-// any; one mutex, taken at login, on reload and for SHOW, never for a query.
+// PoolSet: every pool, in groups by (database, user), and the states that pools share (per
+// database, user, backend). They are made on the first login and live as long as the process; their
+// addresses are stable. Thread: any; one mutex, taken at login, on reload and for SHOW, never for a
+// query.
 #pragma once
 
 #include <map>
@@ -8,30 +9,43 @@
 #include <mutex>
 #include <string>
 
-#include "proxy/pool/pool.h"
+#include "health/endpoint_table.h"
+#include "proxy/pool/pool_group.h"
 
 namespace weir {
 
 class PoolSet {
   public:
-    explicit PoolSet(unsigned workers) : workers_(workers) {}
+    // `endpoints` outlives it.
+    PoolSet(unsigned workers, EndpointTable& endpoints)
+        : workers_(workers), endpoints_(endpoints) {}
 
-    // The pool of (database, user); made, and configured from `config`, when it is new.
-    Pool& find_or_create(const Config& config, const DatabaseConfig& database,
-                         const std::string& user);
+    // The pools of (database, user); made, and configured from `config`, when they are new.
+    PoolGroup& find_or_create(const Config& config, const DatabaseConfig& database,
+                              const std::string& user);
     DatabaseState& database(const Config& config, const DatabaseConfig& database);
     UserState& user(const Config& config, const std::string& name);
     // Null when nobody has used it yet.
     DatabaseState* find_database(const std::string& name);
 
-    // Applies a new configuration to every pool. Databases that vanished are marked removed.
+    // Applies a new configuration to every pool. Databases and pools that vanished are marked
+    // removed.
     void configure(const Config& config);
 
+    // Calls fn(Pool&) for every pool, those of one group one after the other.
     template <typename Fn>
     void for_each_pool(Fn&& fn) {
         const std::lock_guard lock(mutex_);
-        for (auto& [key, pool] : pools_)
-            fn(*pool);
+        for (auto& [key, entry] : groups_) {
+            for (auto& [target, pool] : entry.pools)
+                fn(*pool);
+        }
+    }
+    template <typename Fn>
+    void for_each_group(Fn&& fn) {
+        const std::lock_guard lock(mutex_);
+        for (auto& [key, entry] : groups_)
+            fn(*entry.group);
     }
     template <typename Fn>
     void for_each_database(Fn&& fn) {
@@ -49,16 +63,27 @@ class PoolSet {
     Cap clients;  // max_client_conn
 
   private:
+    // A group and the pools it has ever had, by the address of the backend; empty = plain.
+    struct Entry {
+        std::unique_ptr<PoolGroup> group;
+        std::map<std::string, std::unique_ptr<Pool>> pools;
+    };
+
+    void configure_group(Entry& entry, const Config& config, const DatabaseConfig& database);
+    Pool& pool_locked(Entry& entry, const BackendConfig* backend, const DatabaseConfig& database);
+    BackendState& backend_locked(const BackendConfig& backend);
     DatabaseState& database_locked(const Config& config, const DatabaseConfig& database);
     UserState& user_locked(const Config& config, const std::string& name);
     static PoolSettings settings_of(const Config& config, const DatabaseConfig& database,
                                     const std::string& user);
 
     const unsigned workers_;
+    EndpointTable& endpoints_;
     std::mutex mutex_;
-    std::map<PoolKey, std::unique_ptr<Pool>> pools_;
+    std::map<PoolKey, Entry> groups_;
     std::map<std::string, std::unique_ptr<DatabaseState>> databases_;
     std::map<std::string, std::unique_ptr<UserState>> users_;
+    std::map<std::string, std::unique_ptr<BackendState>> backends_;  // by address
 };
 
 }  // namespace weir

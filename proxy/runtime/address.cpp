@@ -9,7 +9,6 @@
 namespace weir {
 
 Result<Address> Address::from_ip(const std::string& text, uint16_t port) {
-    Address out;
     sockaddr_in v4{};
     v4.sin_family = AF_INET;
     v4.sin_port = htons(port);

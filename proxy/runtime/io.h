@@ -66,6 +66,10 @@ class Io {
     // unknown).
     virtual bool is_same_user(int fd) = 0;
     virtual int peer_pid(int fd) = 0;
+    // For looking at a socket that is not being read or written, now and then: has the peer ended
+    // its side, behind bytes that wait to be received? How many sent bytes has it not taken yet?
+    virtual bool is_peer_gone(int fd) = 0;
+    virtual size_t unsent_bytes(int fd) = 0;
     // No more will be sent; the peer sees the end of the stream behind the last byte.
     virtual void shutdown_send(int fd) = 0;
     // Closes the descriptor (which also forgets it).

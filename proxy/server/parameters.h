@@ -45,6 +45,9 @@ class TrackedParameters {
 std::string make_set_query(const ParameterNames& names, const TrackedParameters& client,
                            const TrackedParameters& server);
 
+// Which a server reports (PostgreSQL 14 and later): "on" while it is a replica.
+constexpr std::string_view kInHotStandby = "in_hot_standby";
+
 // What a server said at login: every ParameterStatus, in order.
 struct Welcome {
     std::vector<std::pair<std::string, std::string>> parameters;

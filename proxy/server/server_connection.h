@@ -26,6 +26,7 @@
 #include "protocol/base/intrusive_list.h"
 #include "protocol/message/frame.h"
 #include "protocol/message/tracker.h"
+#include "proxy/leaks/lease_trace.h"
 #include "proxy/prepared/server_statements.h"
 #include "proxy/runtime/address.h"
 #include "proxy/runtime/deadline_queue.h"
@@ -95,6 +96,9 @@ struct alignas(64) ServerConnection : IdleHook, OwnedHook, Deadline {
     bool is_own_query_failed = false;  // a query of ours (settings, check, reset) was refused
     bool is_stream_forwarded = false;  // the message whose body is passing belongs to the client
     bool is_stream_over = false;       // the server has ended the connection
+    bool has_said_why = false;         // a FATAL of its own: its end is no news
+    bool is_hot_standby = false;       // as it says of itself: writes must not go there
+    bool is_known_writable = false;    // it says that it is none (PostgreSQL 14 and later)
     bool is_leaving = false;           // counted as leaving in the shared limits, see Pool
     uint16_t cancels_in_flight = 0;
     FrameParser parser{Direction::FromServer};
@@ -104,6 +108,7 @@ struct alignas(64) ServerConnection : IdleHook, OwnedHook, Deadline {
     ClientSession* client = nullptr;
     std::unique_ptr<ServerLogin> login;  // while logging in
     ServerStatements statements;
+    LeaseTrace trace;  // of the present lease, for reports of leaks
     // A DEALLOCATE ALL or DISCARD ALL of the client's may be on its way to be run: nothing that was
     // prepared can be counted on. Taken back when all has been answered outside a transaction.
     bool may_forget = false;

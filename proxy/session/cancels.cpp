@@ -50,6 +50,7 @@ void Cancels::carry_out(uint32_t slot, uint32_t secret, ClientId requester) {
         constant_time_equal(theirs, ours) && session != nullptr && session->cancel_secret != 0;
     if (!is_right) return notify(requester);
     switch (session->phase) {
+        case ClientPhase::Throttled:
         case ClientPhase::Waiting:
             ctx_.leasing->leave_queue(*session);
             ctx_.relay->reject_request(*session,

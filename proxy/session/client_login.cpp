@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "conf/logging.h"
+#include "conf/port_targets.h"
 #include "protocol/auth/md5.h"
 #include "protocol/auth/scram_message.h"
 #include "protocol/base/random.h"
@@ -11,6 +12,8 @@
 #include "proxy/session/cancels.h"
 #include "proxy/session/clients.h"
 #include "proxy/session/leasing.h"
+#include "proxy/session/routing.h"
+#include "proxy/session/throttle.h"
 
 namespace weir {
 
@@ -98,6 +101,15 @@ Status ClientLogin::take_parameter(std::string_view name, std::string_view value
     }
     const std::vector<std::string>& ignored = ctx_.config->global.ignore_startup_parameters;
     if (contains(ignored, name)) return {};
+    if (name == "target_session_attrs") {
+        const Result<TargetSessionAttrs> wanted = parse_target_session_attrs(value);
+        if (!wanted) {
+            return tl::unexpected<Error>(
+                Error("22023", "invalid target_session_attrs: " + wanted.error().message));
+        }
+        wanted_attrs_ = *wanted;
+        return {};
+    }
     if (is_from_options) {
         if (contains(ignored, "options")) return {};
         return tl::unexpected<Error>(
@@ -143,6 +155,8 @@ void ClientLogin::enter_database() {
     } else {
         if (ctx_.shared.is_shutting_down.load())
             return fail(Error("57P03", "pooler is shutting down"));
+        const Status limited = ctx_.throttle->may_log_in(session_, wanted_application_name());
+        if (!limited) return fail(limited.error());
         if (Status reserved = reserve_client(); !reserved) return fail(reserved.error());
         if (auto database = config.find_database(session_.database)) {
             is_database_known_ = true;
@@ -307,7 +321,8 @@ void ClientLogin::on_authenticated() {
     if (!is_database_known_) return fail(Error("08P01", "no such database: " + session_.database));
     if (Status entered = enter_pool(); !entered) return fail(entered.error());
     ctx_.clients->refresh_timeouts(session_);
-    if (auto known = session_.pool->welcome()) return welcome(std::move(known));
+    if (const auto refusal = ctx_.routing->refusal(session_)) return fail(*refusal);
+    if (auto known = session_.group->welcome()) return welcome(std::move(known));
     ctx_.leasing->request(session_);  // its server will tell; LoginWait until then
 }
 
@@ -325,10 +340,14 @@ Status ClientLogin::enter_pool() {
         return weir::fail("08P01", "no more connections allowed (max_user_client_connections)");
     }
     const std::string server_user = database_.user.value_or(session_.user);
-    Pool& pool = pools.find_or_create(config, database_, server_user);
-    pool.clients.fetch_add(1, std::memory_order_relaxed);
-    session_.pool = &pool;
+    PoolGroup& group = pools.find_or_create(config, database_, server_user);
+    group.clients.fetch_add(1, std::memory_order_relaxed);
+    session_.group = &group;
+    session_.pool = &group.first();
+    session_.wanted = wanted_backends();
     session_.pool_mode = effective_pool_mode(config, database_, session_.user);
+    session_.may_split =
+        session_.wanted == TargetSessionAttrs::Any && session_.pool_mode != PoolMode::Session;
     ServerCredentials credentials;
     credentials.user = server_user;
     if (database_.password) {
@@ -337,8 +356,19 @@ Status ClientLogin::enter_pool() {
         credentials.secret = SecretString(*secret);
     }
     if (!database_.user && !database_.password) credentials.scram_keys = scram_keys_;
-    pool.set_credentials(std::move(credentials));
+    group.set_credentials(std::move(credentials));
     return {};
+}
+
+// The client's word goes before its port's, and that before the user's and the database's.
+TargetSessionAttrs ClientLogin::wanted_backends() const {
+    const Config& config = *ctx_.config;
+    if (wanted_attrs_) return *wanted_attrs_;
+    if (!config.global.target_session_attrs_ports.empty() && !session_.is_unix) {
+        const uint16_t port = ctx_.io.local_address(session_.fd).port();
+        if (const auto wanted = port_target(config.global, port)) return *wanted;
+    }
+    return effective_target_session_attrs(config, database_, session_.user);
 }
 
 void ClientLogin::welcome_console() {
@@ -360,6 +390,8 @@ void ClientLogin::welcome(std::shared_ptr<const Welcome> welcome) {
     }
     for (const auto& [index, value] : wanted_)
         session_.parameters.set(index, value);
+    const auto application = static_cast<size_t>(names.index_of("application_name"));
+    ctx_.throttle->concern(session_, session_.parameters.get(application));
     if (ctx_.config->global.application_name_add_host) add_host();
     std::string text;
     write_auth_request(text, AuthRequest::Ok);
@@ -382,6 +414,15 @@ void ClientLogin::add_host() {
     std::string name(session_.parameters.get(index));
     if (name.empty()) name = "app";
     session_.parameters.set(index, (name + " - " + host).substr(0, 63));
+}
+
+// As the start-up packet has it; the server's default is not known yet.
+std::string_view ClientLogin::wanted_application_name() const {
+    const auto name = static_cast<size_t>(ctx_.shared.names.index_of("application_name"));
+    for (auto it = wanted_.rbegin(); it != wanted_.rend(); ++it) {
+        if (it->first == name) return it->second;
+    }
+    return {};
 }
 
 void ClientLogin::finish(std::string& text, ClientPhase phase) {

@@ -31,6 +31,7 @@ class ClientLogin {
     Status take_parameters(const StartupPacket& packet);
     Status take_parameter(std::string_view name, std::string_view value, bool is_from_options);
     Status take_options(std::string_view text);
+    [[nodiscard]] TargetSessionAttrs wanted_backends() const;
     void enter_database();
     Status reserve_client();
     void start_auth();
@@ -43,12 +44,14 @@ class ClientLogin {
     Status enter_pool();
     void welcome_console();
     void add_host();
+    [[nodiscard]] std::string_view wanted_application_name() const;
     void finish(std::string& text, ClientPhase phase);
     void fail(const Error& error);
 
     WorkerContext& ctx_;
     ClientSession& session_;
     AuthType method_ = AuthType::Trust;
+    std::optional<TargetSessionAttrs> wanted_attrs_;  // as the client says
     bool is_user_known_ = false;
     bool is_database_known_ = false;
     bool is_console_ = false;

@@ -17,7 +17,7 @@ void ClientSession::reset() {
     phase = ClientPhase::Free;
     reads = writes = false;
     is_discarding_body = is_discarding_to_sync = is_admin = is_read_paused = false;
-    holds_client_units = is_unix = is_depth_blocked = false;
+    holds_client_units = is_unix = is_depth_blocked = has_leak = false;
     pool_mode = PoolMode::Session;
     fd = -1;
     cancel_secret = whole_bytes = 0;
@@ -26,9 +26,17 @@ void ClientSession::reset() {
     parser = FrameParser(Direction::FromClient);
     held.clear();
     outbox.clear();
+    group = nullptr;
     pool = nullptr;
+    wanted = TargetSessionAttrs::Any;
+    may_split = is_write = is_spilled = false;
+    required_lsn = 0;
+    last_write_at = {};
+    reroutes = 0;
+    trial_taken_at = {};
     login.reset();
     statements.reset();
+    limits.reset();
     parameters = {};
     welcome.reset();
     database.clear();

@@ -3,10 +3,12 @@
 //   leasing       asks a pool for a server, gives it back
 //   relay         moves bytes both ways
 //   cancels       cancel requests
+//   throttle      rate limits
 //
 //   Startup -> Authenticating -> LoginWait -> Idle <-> Waiting -> Active -> (Idle)      -> Closing
 //   -> Free
 //      \-> CancelRequest            (Console instead of Idle for the console's databases)
+//   Idle <-> Throttled, before it asks for a server
 //
 // A session never changes its worker after it has been dealt. Idle it owns no buffer.
 // Owner: the worker's slab. Thread: the worker's.
@@ -20,7 +22,8 @@
 #include "protocol/base/clock.h"
 #include "protocol/base/ids.h"
 #include "protocol/message/frame.h"
-#include "proxy/pool/pool.h"
+#include "proxy/limits/session_limits.h"
+#include "proxy/pool/pool_group.h"
 #include "proxy/pool/waiter.h"
 #include "proxy/prepared/client_statements.h"
 #include "proxy/runtime/address.h"
@@ -37,7 +40,8 @@ enum class ClientPhase : uint8_t {
     Authenticating,  // password exchange
     LoginWait,       // authenticated; the pool's first server must tell its parameters
     Idle,            // no server linked
-    Waiting,         // in a pool's queue
+    Throttled,       // a rate limit holds its transaction back
+    Waiting,         // in a pool's queue, or held by Routing
     Active,          // a server is linked
     Console,         // speaks to the admin console
     CancelRequest,   // this connection only brought a cancel request
@@ -45,6 +49,7 @@ enum class ClientPhase : uint8_t {
 };
 
 struct ReadyHook : ListHook {};
+struct HeldHook : ListHook {};  // held by Routing: no backend can serve it
 
 // The limits that apply to one session, from its database, its user and the defaults; 0 = off.
 // Milliseconds.
@@ -56,7 +61,7 @@ struct SessionTimeouts {
     uint32_t client_idle_ms = 0;
 };
 
-struct alignas(64) ClientSession : Waiter, ReadyHook, Deadline {
+struct alignas(64) ClientSession : Waiter, ReadyHook, HeldHook, Deadline {
     // ---- slab ----
     uint32_t slot = 0;
     uint32_t generation = 0;
@@ -72,7 +77,13 @@ struct alignas(64) ClientSession : Waiter, ReadyHook, Deadline {
     bool is_read_paused = false;      // its server cannot take more
     bool holds_client_units = false;  // counted in the limits of clients
     bool is_unix = false;
+    bool has_leak = false;  // it is reported for its many statements
     PoolMode pool_mode = PoolMode::Session;
+    TargetSessionAttrs wanted = TargetSessionAttrs::Any;  // of the backend
+    bool may_split = false;   // it wants no certain backend: see Splitting
+    bool is_write = false;    // its transaction is not known to read only
+    bool is_spilled = false;  // a read on the primary for want of a replica, see Routing
+    uint8_t reroutes = 0;     // of the transaction that looks for its place
     int fd = -1;
     uint32_t cancel_secret = 0;
     uint32_t resume_at_pending = 0;  // while is_depth_blocked
@@ -84,9 +95,11 @@ struct alignas(64) ClientSession : Waiter, ReadyHook, Deadline {
     ByteQueue held;    // received, not used yet
     ByteQueue outbox;  // not yet taken by the socket
     ServerConnection* server = nullptr;
-    Pool* pool = nullptr;
+    PoolGroup* group = nullptr;  // null until it has logged in, and for the console
+    Pool* pool = nullptr;        // of the group: that of the present transaction, or the last one
     std::unique_ptr<ClientLogin> login;
     std::unique_ptr<ClientStatements> statements;
+    std::unique_ptr<SessionLimits> limits;  // null: no rate limit concerns its transactions
     TrackedParameters parameters;
     std::shared_ptr<const Welcome> welcome;  // what it was told at login, or since
     std::string database;                    // as the client named it
@@ -94,8 +107,11 @@ struct alignas(64) ClientSession : Waiter, ReadyHook, Deadline {
     PeerAddress peer;
     uint64_t id = 0;  // as SHOW prints it
     Instant connected_at;
-    Instant requested_at;      // it asked for a server, or last sent a query
-    Instant transaction_from;  // got its server
+    uint64_t required_lsn = 0;  // a replica has to have replayed it
+    Instant last_write_at;      // end of its last transaction that may have written, when it splits
+    Instant trial_taken_at;     // its transaction is a trial of the backend; never = it is none
+    Instant requested_at;       // it asked for a server, or last sent a query
+    Instant transaction_from;   // got its server
     Instant query_from;
     Instant quiet_since;  // last ReadyForQuery inside a transaction, or release
 

@@ -7,9 +7,12 @@
 #include "protocol/message/writer.h"
 #include "proxy/session/cancels.h"
 #include "proxy/session/client_login.h"
+#include "proxy/session/leak_watch.h"
 #include "proxy/session/leasing.h"
 #include "proxy/session/relay.h"
+#include "proxy/session/routing.h"
 #include "proxy/session/servers.h"
+#include "proxy/session/throttle.h"
 
 namespace weir {
 
@@ -24,6 +27,7 @@ bool is_login(ClientPhase phase) {
 // Its input has to wait for something other than more input.
 bool is_blocked(const ClientSession& session) {
     switch (session.phase) {
+        case ClientPhase::Throttled:
         case ClientPhase::Waiting:
         case ClientPhase::LoginWait:
         case ClientPhase::CancelRequest: return true;
@@ -41,6 +45,7 @@ uint32_t to_ms(Duration d) {
 }  // namespace
 
 void Clients::accept(int fd, const Address& peer) {
+    if (!ctx_.throttle->may_connect(peer)) return ctx_.io.close(fd);
     ClientSession& session = ctx_.clients_slab.take();
     session.Waiter::client = {session.slot, session.generation, ctx_.id};
     session.phase = ClientPhase::Startup;
@@ -233,7 +238,10 @@ void Clients::fail(ClientSession& session, const Error& error) {
     if (is_mid_reply)
         return free(session);  // an error in the middle of a row would be read as the row
     std::string text;
-    write_error(text, {.severity = "FATAL", .sqlstate = error.sqlstate, .message = error.message});
+    write_error(text, {.severity = "FATAL",
+                       .sqlstate = error.sqlstate,
+                       .message = error.message,
+                       .detail = error.detail});
     session.outbox.append(as_bytes(text));
     if (flush_backlog(ctx_.io, session.fd, session.outbox) < 0) return free(session);
     // Wait for the client to read it and to hang up: closing with unread input would reset the
@@ -252,6 +260,8 @@ void Clients::protocol_violation(ClientSession& session, std::string_view what) 
 void Clients::release_units(ClientSession& session) {
     ctx_.leasing->leave_queue(session);
     if (session.server != nullptr) ctx_.leasing->orphan(session);
+    Throttle::end(session, ctx_.now);
+    ctx_.leaks->on_session_end(session);
     if (session.ReadyHook::is_linked()) ctx_.ready.remove(session);
     if (session.phase == ClientPhase::Console) {
         ControlMessage message;
@@ -263,8 +273,8 @@ void Clients::release_units(ClientSession& session) {
         session.holds_client_units = false;
         ctx_.shared.pools.clients.release();
         if (session.pool != nullptr) {
-            session.pool->clients.fetch_sub(1, std::memory_order_relaxed);
-            session.pool->database_state().clients.release();
+            session.group->clients.fetch_sub(1, std::memory_order_relaxed);
+            session.group->database_state().clients.release();
             ctx_.shared.pools.user(*ctx_.config, session.user).clients.release();
         }
     }
@@ -327,6 +337,9 @@ std::optional<Error> Clients::overdue(const ClientSession& session, Instant* nex
         }
     };
     const uint32_t login_ms = to_ms(ctx_.config->global.client_login_timeout);
+    const auto look = [&](Instant at) {
+        if (!at.is_never() && (next->is_never() || at < *next)) *next = at;
+    };
     switch (session.phase) {
         case ClientPhase::Startup:
         case ClientPhase::Authenticating:
@@ -335,8 +348,10 @@ std::optional<Error> Clients::overdue(const ClientSession& session, Instant* nex
         case ClientPhase::LoginWait:
             limit(login_ms, session.connected_at, "client_login_timeout (server down)");
             limit(session.timeouts.query_wait_ms, session.requested_at, "query_wait_timeout");
+            look(ctx_.routing->next_look(session));
             break;
         case ClientPhase::Waiting:
+            look(ctx_.routing->next_look(session));
             limit(session.timeouts.query_wait_ms, session.requested_at, "query_wait_timeout");
             limit(session.timeouts.query_ms, session.requested_at, "query_timeout");
             break;
@@ -378,8 +393,13 @@ void Clients::on_deadline(ClientSession& session) {
     if (session.phase == ClientPhase::Closing || session.phase == ClientPhase::CancelRequest) {
         return free(session);
     }
+    if (session.phase == ClientPhase::Throttled) return ctx_.throttle->on_deadline(session);
     Instant next;
-    if (const std::optional<Error> error = overdue(session, &next)) return fail(session, *error);
+    if (const std::optional<Error> error = overdue(session, &next)) {
+        if (is_login(session.phase)) ctx_.leaks->on_half_login(session);
+        return fail(session, *error);
+    }
+    if (ctx_.routing->on_deadline(session)) return;
     if (!next.is_never()) ctx_.deadlines.arm(session, next);
 }
 

@@ -1,6 +1,6 @@
 // WorkerContext: what the parts of one worker share. Each part (Clients, Leasing, Servers, Relay,
-// Cancels) has a reference to it and reaches the others through it. Owner: Worker. Thread: the
-// worker's, except `exchange` and `pools`, which are any thread's.
+// Cancels, Throttle) has a reference to it and reaches the others through it. Owner: Worker.
+// Thread: the worker's, except `exchange` and `pools`, which are any thread's.
 #pragma once
 
 #include <memory>
@@ -10,6 +10,7 @@
 #include "conf/config.h"
 #include "protocol/base/random.h"
 #include "protocol/base/slab.h"
+#include "proxy/limits/rate_limiter.h"
 #include "proxy/net/output.h"
 #include "proxy/pool/pool_set.h"
 #include "proxy/runtime/deadline_queue.h"
@@ -24,9 +25,13 @@ namespace weir {
 
 class Clients;
 class Leasing;
+class Routing;
 class Servers;
 class Relay;
+class Splitting;
 class Cancels;
+class Throttle;
+class LeakWatch;
 
 // Things that live as long as the process and that every worker uses.
 struct Shared {
@@ -40,6 +45,9 @@ struct Shared {
     std::atomic<bool> is_shutting_down{false};  // only the console lets new clients in
     std::array<uint8_t, 32> mock_secret{};      // for the salts of users that do not exist
     VerifierCache verifiers = {};
+    RateLimiter rates = {};
+    // When each worker last looked for leaks; written by it, read by the Auditor.
+    std::array<std::atomic<int64_t>, kMaxWorkers> looked_at_us{};
 };
 
 struct WorkerContext {
@@ -69,9 +77,13 @@ struct WorkerContext {
 
     Clients* clients = nullptr;
     Leasing* leasing = nullptr;
+    Routing* routing = nullptr;
     Servers* servers = nullptr;
     Relay* relay = nullptr;
+    Splitting* splitting = nullptr;
     Cancels* cancels = nullptr;
+    Throttle* throttle = nullptr;
+    LeakWatch* leaks = nullptr;
 
     PoolCounters& counters(Pool& pool) const { return pool.counters()[id]; }
 };

@@ -2,6 +2,7 @@
 
 #include "protocol/message/writer.h"
 #include "proxy/session/cancels.h"
+#include "proxy/session/leak_watch.h"
 #include "proxy/session/servers.h"
 
 namespace weir {
@@ -40,6 +41,7 @@ void Farewell::on_readable(ServerConnection& server) {
 
 void Farewell::finish(ServerConnection& server, const std::optional<Error>& failure) {
     ctx_.cancels->forget(server);
+    ctx_.leaks->on_parting(server);
     ctx_.deadlines.disarm(server);
     if (server.OwnedHook::is_linked()) ctx_.owned.remove(server);
     if (server.fd >= 0) {

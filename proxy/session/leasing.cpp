@@ -5,13 +5,23 @@
 #include "protocol/message/writer.h"
 #include "proxy/session/client_login.h"
 #include "proxy/session/clients.h"
+#include "proxy/session/leak_watch.h"
+#include "proxy/session/routing.h"
 #include "proxy/session/servers.h"
+#include "proxy/session/throttle.h"
 
 namespace weir {
 
 bool Leasing::request(ClientSession& session) {
     session.requested_at = ctx_.now;
-    Pool::Acquired got = session.pool->acquire(session, ctx_.id, ctx_.now);
+    session.reroutes = 0;
+    if (ctx_.routing->choose(session)) return ask(session);
+    ctx_.routing->hold(session);
+    return false;
+}
+
+bool Leasing::ask(ClientSession& session) {
+    Pool::Acquired got = session.pool->acquire(session, ctx_.id, ctx_.now, session.requested_at);
     if (got.refused) {
         ctx_.clients->fail(session, Error(got.refused->sqlstate,
                                           "server login has been failing, cached error: " +
@@ -34,7 +44,12 @@ bool Leasing::request(ClientSession& session) {
         finish_login(session, *got.server);
         return false;
     }
-    return link(session, *got.server, ctx_.now);
+    if (!ctx_.routing->still_serves(session, *got.server)) {
+        give_back(*got.server, false);
+        ctx_.routing->reroute(session);
+        return false;
+    }
+    return link(session, *got.server, session.requested_at);
 }
 
 void Leasing::leave_queue(ClientSession& session) {
@@ -42,6 +57,8 @@ void Leasing::leave_queue(ClientSession& session) {
     // When a grant is on its way already, on_grant finds another ticket and passes the server on.
     session.pool->leave(session);
     session.Waiter::ticket = 0;
+    ctx_.routing->let_go(session);
+    ctx_.routing->settle(session);
 }
 
 void Leasing::on_grant(const Grant& grant) {
@@ -53,6 +70,10 @@ void Leasing::on_grant(const Grant& grant) {
         (session->phase == ClientPhase::Waiting || session->phase == ClientPhase::LoginWait);
     if (!is_wanted) return give_back(server, false);
     if (session->phase == ClientPhase::LoginWait) return finish_login(*session, server);
+    if (!ctx_.routing->still_serves(*session, server)) {
+        give_back(server, false);
+        return ctx_.routing->reroute(*session);
+    }
     if (link(*session, server, grant.waiting_since)) ctx_.clients->schedule(*session);
 }
 
@@ -60,14 +81,15 @@ void Leasing::on_grant(const Grant& grant) {
 void Leasing::finish_login(ClientSession& session, ServerConnection& server) {
     session.Waiter::ticket = 0;
     session.phase = ClientPhase::Authenticating;
+    ctx_.routing->settle(session);
     session.login->welcome(server.welcome);
     give_back(server, false);
 }
 
 void Leasing::on_wait_failed(const Grant& grant, const Error& error) {
     ClientSession* session = ctx_.clients_slab.find(grant.client.slot, grant.client.generation);
-    if (session != nullptr && session->Waiter::ticket == grant.ticket)
-        ctx_.clients->fail(*session, error);
+    if (session == nullptr || session->Waiter::ticket != grant.ticket) return;
+    if (!ctx_.routing->on_wait_failed(*session)) ctx_.clients->fail(*session, error);
 }
 
 void Leasing::adopt(ServerConnection& server) {
@@ -93,6 +115,7 @@ bool Leasing::link(ClientSession& session, ServerConnection& server, Instant wai
     server.client = &session;
     server.may_forget = false;
     server.requested_at = ctx_.now;
+    ctx_.leaks->on_checkout(server);
     PoolCounters& counters = ctx_.counters(*session.pool);
     counters.server_assignments.add(1);
     if (waiting_since != ctx_.now) {
@@ -176,6 +199,8 @@ void Leasing::release_from(ClientSession& session) {
     server.client = nullptr;
     session.phase = ClientPhase::Idle;
     session.quiet_since = ctx_.now;
+    ctx_.routing->settle(session);
+    Throttle::end(session, ctx_.now);
     if (session.timeouts.client_idle_ms != 0) ctx_.clients->arm(session);
     if (ctx_.config->global.server_reset_query_always &&
         !ctx_.config->global.server_reset_query.empty()) {
@@ -189,9 +214,11 @@ void Leasing::release_from(ClientSession& session) {
 void Leasing::orphan(ClientSession& session) {
     ServerConnection& server = *session.server;
     const bool is_mid_message = session.parser.is_mid_message() && !session.is_discarding_body;
+    ctx_.leaks->on_orphaned(server, session);
     session.server = nullptr;
     server.client = nullptr;
     session.phase = ClientPhase::Idle;
+    ctx_.routing->settle(session);
     server.is_reset_needed =
         (session.pool_mode == PoolMode::Session || ctx_.config->global.server_reset_query_always) &&
         !ctx_.config->global.server_reset_query.empty();
@@ -209,6 +236,7 @@ void Leasing::orphan(ClientSession& session) {
 void Leasing::give_back(ServerConnection& server, bool is_new) {
     WEIR_CHECK(server.client == nullptr);
     if (WEIR_BUG(!server.is_clean())) return ctx_.servers->close(server, "server is not clean");
+    ctx_.leaks->on_parting(server);
     if (server.cancels_in_flight > 0) {
         server.phase = ServerPhase::BeingCancelled;
         return;

@@ -13,6 +13,8 @@ class Leasing {
     // Asks the session's pool for a server. True = linked and ready for the client's bytes. False =
     // the session waits (for its turn, or for its settings to be applied), or has been closed.
     bool request(ClientSession& session);
+    // The same when its backend has been chosen already, and it may have waited before.
+    bool ask(ClientSession& session);
 
     // A server for one of our waiters, or the news that it will not get one.
     void on_grant(const Grant& grant);
@@ -22,7 +24,7 @@ class Leasing {
     void release_from(ClientSession& session);
     // The client is gone or has to go: its server is cleaned up and given back, or closed.
     void orphan(ClientSession& session);
-    // Leaves the pool's queue, if in it.
+    // Waits no longer, if it did.
     void leave_queue(ClientSession& session);
 
     // A clean connection that we own goes to the next waiter or becomes idle.

@@ -10,6 +10,7 @@
 #include "conf/config.h"
 #include "protocol/base/ids.h"
 #include "protocol/base/result.h"
+#include "proxy/leaks/leak_report.h"
 #include "proxy/pool/pool.h"
 #include "proxy/runtime/address.h"
 #include "proxy/runtime/io.h"
@@ -53,6 +54,11 @@ struct WorkerSnapshot {
     uint64_t client_slots_used = 0;
     uint64_t cancels_open = 0;
     uint64_t buffered_bytes = 0;  // held and unsent bytes of its clients and servers
+    std::vector<LeakReport> leaks;
+    LeakTotals leak_totals;
+    // The connections that it leases or opens; only names, not to be followed by another thread.
+    // Of a brief snapshot this is all there is.
+    std::vector<const ServerConnection*> holdings;
 };
 
 // Where a snapshot is awaited. Thread: any (it locks).
@@ -72,7 +78,9 @@ struct WorkerMessage {
         CancelDone,     // requester: the connection that brought it may be closed
         ConfigChanged,  // config
         Resolved,       // text: host name whose addresses are known now (or not)
-        Snapshot,       // sink
+        RoutesChanged,  // states or roles of backends are others now
+        Snapshot,       // sink; flag = only the holdings
+        LookForLeaks,   // it has not looked by itself for long
         ConsoleReply,   // client, text, flag = close after it
         KillDatabase,   // text = database name, empty = all; sqlstate/text2 = why
         CloseWaiting,   // close clients that wait for a server (shutdown); text2 = why

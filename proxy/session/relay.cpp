@@ -5,8 +5,12 @@
 #include "protocol/message/frontend.h"
 #include "protocol/message/writer.h"
 #include "proxy/session/clients.h"
+#include "proxy/session/evidence.h"
+#include "proxy/session/leak_watch.h"
 #include "proxy/session/leasing.h"
 #include "proxy/session/servers.h"
+#include "proxy/session/splitting.h"
+#include "proxy/session/throttle.h"
 
 namespace weir {
 
@@ -26,7 +30,7 @@ size_t Relay::from_client(ClientSession& session, ByteView input) {
                           Error("08P01", piece.length < 4 ? "invalid message length"
                                                           : "invalid message type or length"));
         } else if (piece.kind == Piece::Kind::Start) {
-            step = on_message(session, piece);
+            step = on_message(session, piece, input.subspan(used));
         } else if (!session.is_discarding_body) {
             ctx_.to_server.append(piece.bytes);
         }
@@ -46,6 +50,7 @@ size_t Relay::from_client(ClientSession& session, ByteView input) {
         emit_faked(*session.server);
         resume(*session.server);
     }
+    count_bytes(session, used);
     if (scratch_.capacity() > kScratchBytesMax) std::string().swap(scratch_);
     ctx_.clients->flush(session);
     // A server that became clean while half a message was under way is not told of its end.
@@ -76,7 +81,28 @@ bool Relay::is_idle_message(FrontendTag tag) {
            tag == FrontendTag::CopyFail || tag == FrontendTag::Flush;
 }
 
-Relay::Step Relay::on_message(ClientSession& session, const Piece& piece) {
+// The first message of a transaction looks for its server. Nothing = it is there.
+std::optional<Relay::Step> Relay::begin(ClientSession& session, const Piece& piece,
+                                        ByteView input) {
+    // What is left of a COPY that has failed, or a Flush of nothing: no server is needed to ignore
+    // it.
+    session.is_discarding_body = is_idle_message(static_cast<FrontendTag>(piece.tag));
+    if (session.is_discarding_body) return Step::Used;
+    // Half a message and silence must not hold a server.
+    if (!piece.is_complete() && piece.total_bytes() <= kHeldMessageBytesMax) return Step::NeedWhole;
+    // What was gathered for this client goes out first: the session may end here.
+    const uint32_t life = session.generation;
+    ctx_.clients->flush(session);
+    if (session.generation != life) return Step::Stopped;
+    if (session.limits != nullptr) {
+        if (const std::optional<Step> refused = ask_limits(session, piece, input)) return refused;
+    }
+    if (session.may_split) ctx_.splitting->decide(session, input);
+    if (!ctx_.leasing->request(session)) return Step::Stopped;
+    return std::nullopt;
+}
+
+Relay::Step Relay::on_message(ClientSession& session, const Piece& piece, ByteView input) {
     const auto tag = static_cast<FrontendTag>(piece.tag);
     if (tag == FrontendTag::Terminate) {
         if (session.server != nullptr) ctx_.servers->flush(*session.server);
@@ -94,18 +120,7 @@ Relay::Step Relay::on_message(ClientSession& session, const Piece& piece) {
         return refuse(session, Error("08P01", "invalid message format"));
     if (session.is_discarding_to_sync) return discard(session, piece);
     if (session.server == nullptr) {
-        // What is left of a COPY that has failed, or a Flush of nothing: no server is needed to
-        // ignore it.
-        session.is_discarding_body = is_idle_message(tag);
-        if (session.is_discarding_body) return Step::Used;
-        // Half a message and silence must not hold a server.
-        if (!piece.is_complete() && piece.total_bytes() <= kHeldMessageBytesMax)
-            return Step::NeedWhole;
-        // What was gathered for this client goes out first: the session may end here.
-        const uint32_t life = session.generation;
-        ctx_.clients->flush(session);
-        if (session.generation != life) return Step::Stopped;
-        if (!ctx_.leasing->request(session)) return Step::Stopped;
+        if (const std::optional<Step> instead = begin(session, piece, input)) return *instead;
     }
     ProtocolTracker& tracker = session.server->tracker;
     if (session.server->phase != ServerPhase::Relaying) return Step::Stopped;
@@ -120,11 +135,15 @@ Relay::Step Relay::on_message(ClientSession& session, const Piece& piece) {
         return Step::Used;
     }
     if (tracker.pending() == 0) session.query_from = ctx_.now;
+    // In session pooling the client may have been idle since the last one.
+    if (session.pool_mode == PoolMode::Session && tracker.is_releasable())
+        session.transaction_from = ctx_.now;
     switch (tag) {
         case FrontendTag::Query:
             if (ctx_.config->global.disable_pqexec)
                 return refuse(session, Error("08P01", "PQexec disallowed"));
             note_query(session, piece);
+            ctx_.leaks->on_query(*session.server, as_text(piece.body()));
             return pass(session, piece, Request::Query);
         case FrontendTag::Sync: return pass(session, piece, Request::Sync);
         case FrontendTag::Execute: return pass(session, piece, Request::Execute);
@@ -177,24 +196,36 @@ Relay::Step Relay::discard(ClientSession& session, const Piece& piece) {
     return Step::Used;
 }
 
+// The answer to a request that is not carried out; what follows of it is thrown away: its body and,
+// when it begins an extended batch, all up to the Sync.
+void Relay::drop_request(ClientSession& session, const Piece& first, const Error& error,
+                         std::string& answer) {
+    const auto tag = static_cast<FrontendTag>(first.tag);
+    const bool is_batch =
+        tag != FrontendTag::Query && tag != FrontendTag::FunctionCall && tag != FrontendTag::Sync;
+    session.is_discarding_body = true;
+    session.is_discarding_to_sync = is_batch;
+    write_error(answer,
+                {.sqlstate = error.sqlstate, .message = error.message, .detail = error.detail});
+    if (!is_batch) write_ready_for_query(answer, TransactionStatus::Idle);
+}
+
 void Relay::reject_request(ClientSession& session, const Error& error) {
     session.phase = ClientPhase::Idle;
     session.quiet_since = ctx_.now;
+    Throttle::end(session, ctx_.now);
     std::string text;
-    write_error(text, {.sqlstate = error.sqlstate, .message = error.message});
     const ByteQueue input = std::move(session.held);
     session.held = ByteQueue();
     size_t used = 0;
     const Piece first = session.parser.peek(input.view());
     if (first.kind == Piece::Kind::Start) {
-        const auto tag = static_cast<FrontendTag>(first.tag);
-        session.is_discarding_body = true;
+        drop_request(session, first, error, text);
         session.parser.consume(first);
         used = first.bytes.size();
-        const bool is_batch = tag != FrontendTag::Query && tag != FrontendTag::FunctionCall &&
-                              tag != FrontendTag::Sync;
-        session.is_discarding_to_sync = is_batch;
-        if (!is_batch) write_ready_for_query(text, TransactionStatus::Idle);
+    } else {
+        write_error(text,
+                    {.sqlstate = error.sqlstate, .message = error.message, .detail = error.detail});
     }
     session.held.append(input.view().subspan(used));
     ctx_.clients->send(session, text);
@@ -298,6 +329,7 @@ bool Relay::from_server(ServerConnection& server, ByteView input) {
     }
     if (!server.parser.is_mid_message()) emit_faked(server);
     server.held.append(input.subspan(used));  // first: only then does is_clean() know of it
+    if (server.client != nullptr) count_bytes(*server.client, used);
     deliver(server);
     if (server.load_owner() != owner) return false;
     return settle(server, owner);
@@ -366,6 +398,7 @@ bool Relay::on_server_message(ServerConnection& server, const Piece& piece) {
 
 void Relay::on_error(ServerConnection& server, const Piece& piece) {
     const ErrorView error = view_error(piece.body());
+    note_error(ctx_, server, error);
     if (!server.is_stream_forwarded) {
         server.is_own_query_failed =
             server.client != nullptr || server.is_reset_sent || server.is_new;
@@ -383,6 +416,7 @@ void Relay::on_error(ServerConnection& server, const Piece& piece) {
 void Relay::on_parameter_status(ServerConnection& server, const Piece& piece) {
     const auto parameter = view_parameter_status(piece.body());
     if (!parameter) return;
+    if (parameter->name == kInHotStandby) note_hot_standby(ctx_, server, parameter->value);
     const int index = ctx_.shared.names.index_of(parameter->name);
     if (index < 0) return;
     server.parameters.set(static_cast<size_t>(index), parameter->value);
@@ -396,13 +430,17 @@ bool Relay::on_ready(ServerConnection& server) {
     if (session == nullptr || server.phase != ServerPhase::Relaying) return true;
     PoolCounters& counters = ctx_.counters(*session->pool);
     counters.queries.add(1);
-    counters.query_us.add(static_cast<uint64_t>((ctx_.now - session->query_from).count()));
+    const Duration latency = ctx_.now - session->query_from;
+    counters.query_us.add(static_cast<uint64_t>(latency.count()));
+    note_latency(ctx_, server, latency);
     session->query_from = session->quiet_since = ctx_.now;
     if (server.tracker.status() == TransactionStatus::Idle) {
         counters.transactions.add(1);
         counters.transaction_us.add(
             static_cast<uint64_t>((ctx_.now - session->transaction_from).count()));
         session->transaction_from = ctx_.now;
+        note_transaction(ctx_, server);
+        if (session->is_write) session->last_write_at = ctx_.now;
         return true;
     }
     if (session->timeouts.idle_transaction_ms != 0) ctx_.clients->arm(*session);

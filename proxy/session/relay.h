@@ -3,6 +3,8 @@
 // is made anew, and leaves in the same send. Owner: Worker. Thread: the worker's.
 #pragma once
 
+#include <optional>
+
 #include "proxy/session/context.h"
 
 namespace weir {
@@ -31,7 +33,8 @@ class Relay {
     };
     class Undo;
 
-    Step on_message(ClientSession& session, const Piece& piece);
+    std::optional<Step> begin(ClientSession& session, const Piece& piece, ByteView input);
+    Step on_message(ClientSession& session, const Piece& piece, ByteView input);
     Step on_parse(ClientSession& session, const Piece& piece);
     Step on_bind(ClientSession& session, const Piece& piece);
     Step on_target(ClientSession& session, const Piece& piece);
@@ -41,6 +44,14 @@ class Relay {
     Step wait_for_all(ClientSession& session);
     void resume(const ServerConnection& server);
     Step discard(ClientSession& session, const Piece& piece);
+    // Before a session gets a server; nothing: it may. `input` begins with `piece`. In
+    // relay_limits.cpp.
+    std::optional<Step> ask_limits(ClientSession& session, const Piece& piece, ByteView input);
+    static void drop_request(ClientSession& session, const Piece& first, const Error& error,
+                             std::string& answer);
+    static void count_bytes(ClientSession& session, size_t bytes) {
+        if (session.limits != nullptr) session.limits->moved(bytes);
+    }
     Step refuse(ClientSession& session, const Error& error);
     size_t to_console(ClientSession& session, ByteView input);
 
@@ -54,6 +65,8 @@ class Relay {
     static void forget_unnamed(ClientSession& session);
     [[nodiscard]] static bool is_forgetting(ServerConnection& server);
     Step prepare_named(ClientSession& session, std::string_view name, const Statement*& out);
+    void note_parse(ClientSession& session, const Piece& piece);
+    void note_bind(ClientSession& session, const Piece& piece);
     void send_parse(ClientSession& session, const Statement& statement, Origin origin);
     [[nodiscard]] bool make_room(ServerConnection& server);
 

@@ -4,6 +4,7 @@
 #include "protocol/message/frontend.h"
 #include "protocol/message/writer.h"
 #include "proxy/prepared/forgetting.h"
+#include "proxy/session/leak_watch.h"
 #include "proxy/session/leasing.h"
 #include "proxy/session/relay.h"
 
@@ -43,6 +44,20 @@ void Relay::note_query(ClientSession& session, const Piece& piece) {
                         may_forget_statements(body.substr(0, body.find_last_not_of('\0') + 1));
 }
 
+// The text that a Parse brings, as far as it is here.
+void Relay::note_parse(ClientSession& session, const Piece& piece) {
+    const std::string_view body = as_text(piece.body());
+    const size_t text_at = body.find('\0') + 1;  // behind the name
+    if (text_at > 0) ctx_.leaks->on_query(*session.server, body.substr(text_at));
+}
+
+// The statement that a Bind runs, where its text is not known.
+void Relay::note_bind(ClientSession& session, const Piece& piece) {
+    const auto bind = view_bind_prefix(piece.body());
+    if (bind && !bind->statement.empty())
+        ctx_.leaks->on_prepared_query(*session.server, bind->statement);
+}
+
 Relay::Step Relay::on_parse_unnamed(ClientSession& session, const Piece& piece) {
     if (piece.length > kUnnamedBytesMax) {
         forget_unnamed(session);
@@ -69,6 +84,7 @@ Relay::Step Relay::on_parse_unnamed(ClientSession& session, const Piece& piece) 
 
 Relay::Step Relay::on_parse(ClientSession& session, const Piece& piece) {
     ServerConnection& server = *session.server;
+    if (ctx_.leaks->is_watching()) note_parse(session, piece);
     if (!rewrites(session)) return pass(session, piece, Request::Parse);
     if (piece.body().empty())
         return piece.is_complete() ? pass(session, piece, Request::Parse) : Step::NeedMore;
@@ -86,6 +102,10 @@ Relay::Step Relay::on_parse(ClientSession& session, const Piece& piece) {
         if (server.tracker.pending() > 0) return wait_for_all(session);
         return refuse(session, Error("08P01", "prepared statement name is already in use"));
     }
+    if (!ctx_.leaks->may_prepare(session)) {
+        ctx_.leaks->on_refused(session);
+        return refuse(session, Error("54000", "too many prepared statements"));
+    }
     Statement& statement = ctx_.statements.acquire(parse->text_and_types, true);
     const ServerStatements::Handle handle = server.statements.use(statement.id);
     const bool is_new = handle == ServerStatements::kNone;
@@ -97,6 +117,7 @@ Relay::Step Relay::on_parse(ClientSession& session, const Piece& piece) {
     ctx_.counters(*session.pool).client_parses.add(1);
     mine.insert(parse->name, statement);
     mine.expect_parse(parse->name, batch);
+    ctx_.leaks->on_prepared(session);
     if (is_new) {
         send_parse(session, statement, Origin::Client);
     } else {
@@ -164,6 +185,7 @@ Relay::Step Relay::ensure_unnamed(ClientSession& session) {
     own_unnamed(session);
     scratch_.clear();
     if (mine != nullptr) {
+        ctx_.leaks->on_query(server, mine->text_and_types);
         write_parse(scratch_, "", as_bytes(mine->text_and_types));
         server.tracker.sent(Request::Parse, Origin::Proxy);
     } else {
@@ -232,7 +254,10 @@ Relay::Step Relay::prepare_named(ClientSession& session, std::string_view name,
 }
 
 Relay::Step Relay::on_bind(ClientSession& session, const Piece& piece) {
-    if (!rewrites(session)) return pass(session, piece, Request::Bind);
+    if (!rewrites(session)) {
+        if (ctx_.leaks->is_watching()) note_bind(session, piece);
+        return pass(session, piece, Request::Bind);
+    }
     const auto bind = view_bind_prefix(piece.body());
     if (!bind) {
         if (!piece.is_complete()) return Step::NeedMore;
@@ -248,6 +273,7 @@ Relay::Step Relay::on_bind(ClientSession& session, const Piece& piece) {
     if (step != Step::Used) return step;
     ctx_.counters(*session.pool).binds.add(1);
     if (statement->may_forget) session.server->may_forget = true;
+    ctx_.leaks->on_query(*session.server, statement->text_and_types);
     scratch_.clear();
     MessageWriter writer(scratch_);
     writer.u8(piece.tag);

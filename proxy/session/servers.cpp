@@ -9,8 +9,11 @@
 #include "proxy/server/server_login.h"
 #include "proxy/session/cancels.h"
 #include "proxy/session/clients.h"
+#include "proxy/session/evidence.h"
+#include "proxy/session/leak_watch.h"
 #include "proxy/session/leasing.h"
 #include "proxy/session/relay.h"
+#include "proxy/session/routing.h"
 
 namespace weir {
 
@@ -92,7 +95,7 @@ void Servers::on_connected(ServerConnection& server) {
     server.local_address = ctx_.io.local_address(server.fd);
     server.phase = ServerPhase::LoggingIn;
     server.login =
-        std::make_unique<ServerLogin>(server.pool->credentials(), server.pool->database());
+        std::make_unique<ServerLogin>(server.pool->group().credentials(), server.pool->database());
     set_interest(server, true, false);
     if (ctx_.config->global.server_tls_sslmode >= SslMode::Require) {
         return close(server, "TLS is required",
@@ -150,6 +153,7 @@ void Servers::read(ServerConnection& server) {
                 n == 0 ? "server conn crashed?" : std::strerror(static_cast<int>(-n));
             const bool is_login = server.phase == ServerPhase::LoggingIn;
             server.is_stream_over = true;
+            if (!is_login && server.phase != ServerPhase::Closing) note_lost(ctx_, server);
             return close(server, text,
                          is_login ? std::optional<Error>(Error("08006", text)) : std::nullopt);
         }
@@ -205,17 +209,26 @@ bool Servers::on_login_bytes(ServerConnection& server, ByteView input) {
 
 void Servers::on_logged_in(ServerConnection& server) {
     if (auto keys = server.login->derived_keys()) {
-        ServerCredentials credentials = server.pool->credentials();
+        PoolGroup& group = server.pool->group();
+        ServerCredentials credentials = group.credentials();
         credentials.derived_keys = std::move(keys);
-        server.pool->set_credentials(std::move(credentials));
+        group.set_credentials(std::move(credentials));
     }
     server.backend_key = server.login->backend_key();
-    for (const auto& [name, value] : server.login->welcome().parameters) {
+    Welcome welcome = server.login->welcome();
+    for (const auto& [name, value] : welcome.parameters) {
+        if (name == kInHotStandby) note_hot_standby(ctx_, server, value);
         if (const int index = ctx_.shared.names.index_of(name); index >= 0) {
             server.parameters.set(static_cast<size_t>(index), value);
         }
     }
-    server.pool->set_welcome(server.login->welcome(), server.welcome);
+    // Routed clients change between backends all the time: they are not told of each.
+    if (server.pool->endpoint() != nullptr) {
+        std::erase_if(welcome.parameters,
+                      [](const auto& parameter) { return parameter.first == kInHotStandby; });
+    }
+    server.welcome = server.pool->group().intern(welcome);
+    note_login(ctx_, server);
     server.login.reset();
     ctx_.deadlines.disarm(server);
     if (ctx_.config->global.log_connections) {
@@ -240,6 +253,7 @@ void Servers::on_deadline(ServerConnection& server) {
         case ServerPhase::LoggingIn: {
             const Instant due = server.connected_at + ctx_.config->global.server_connect_timeout;
             if (ctx_.now < due) return ctx_.deadlines.arm(server, due);
+            ctx_.leaks->on_half_login(server);
             return close(server, "connect timeout", Error("08006", "connect timeout"));
         }
         case ServerPhase::Cleaning:
@@ -396,6 +410,7 @@ void Servers::set_interest(ServerConnection& server, bool read, bool write) {
 void Servers::close(ServerConnection& server, std::string_view reason,
                     const std::optional<Error>& failure) {
     if (server.phase == ServerPhase::Closing) return farewell_.finish(server);
+    if (failure) note_login_failure(ctx_, server, *failure);
     if (ctx_.config->global.log_disconnections && server.id != 0) {
         log::info("S-{:#x}: {}/{}@{}:{} closing because: {} (age={}s)", server.id,
                   server.pool->key().database, server.pool->key().user,
@@ -406,10 +421,12 @@ void Servers::close(ServerConnection& server, std::string_view reason,
     if (ClientSession* session = server.client) {
         const bool was_told = server.is_error_forwarded ||
                               (server.parser.is_mid_message() && server.is_stream_forwarded);
+        ctx_.leaks->on_parting(server);
         session->server = nullptr;
         server.client = nullptr;
         const bool is_unharmed = server.phase == ServerPhase::Checking;
         session->phase = ClientPhase::Idle;
+        ctx_.routing->settle(*session);
         if (is_unharmed) {
             // Nothing of the client's has been sent yet: it gets another server.
             if (ctx_.leasing->request(*session)) ctx_.clients->schedule(*session);

@@ -18,6 +18,8 @@ constexpr int kWarmUp = 300;
 constexpr int kRounds = 1500;
 // What the workers had not finished when the counting began.
 constexpr uint64_t kStragglers = 16;
+// A worker that was kept waiting for half a second is woken to look for leaks.
+constexpr uint64_t kWokenMax = 2;
 
 using Clients = std::vector<std::unique_ptr<Client>>;
 
@@ -51,8 +53,8 @@ const std::string kSimple = simple("select 1");
 const std::string kExtended = extended("select $1");
 const std::string kPrepared = prepared("s");
 
-void check_no_allocation(int workers, int servers, int count) {
-    Rig rig({.workers = workers, .pool_size = servers});
+void check_no_allocation(int workers, int servers, int count, bool has_rate_limits = false) {
+    Rig rig({.workers = workers, .pool_size = servers, .has_rate_limits = has_rate_limits});
     Clients clients = rig.clients(count);
     for (auto& client : clients)
         client->run(prepare("s", "select $1, 's'"));
@@ -85,6 +87,10 @@ TEST_CASE("a transaction that waits for a server allocates nothing") {
     check_no_allocation(1, 1, 8);
 }
 
+TEST_CASE("a transaction within its rate limits allocates nothing") {
+    check_no_allocation(1, 1, 1, true);
+}
+
 TEST_CASE("servers that change hands between workers allocate nothing") {
     check_no_allocation(2, 3, 16);
 }
@@ -103,7 +109,7 @@ TEST_CASE("a transaction costs four socket calls and a share of epoll_wait") {
         CHECK(cost[Call::EpollWait] <= 2 * kTransactions);
         CHECK(cost[Call::EpollControl] == 0);
         CHECK(cost[Call::Wake] == 0);
-        CHECK(cost[Call::Other] == 0);
+        CHECK(cost[Call::Other] <= kWokenMax);
     }
 }
 

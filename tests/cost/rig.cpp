@@ -281,6 +281,8 @@ Rig::Rig(const RigPlan& plan) : port_(free_port()) {
     global.max_client_conn = 1000;
     global.log_connections = global.log_disconnections = false;
     global.workers = plan.workers;
+    // Every ten seconds, of no transaction's: it would be counted with whichever is running.
+    global.leak_count_check = false;
     global.server_tls_sslmode = SslMode::Disable;
     config->secrets["u"] = "";
     DatabaseConfig database;
@@ -288,6 +290,16 @@ Rig::Rig(const RigPlan& plan) : port_(free_port()) {
     database.hosts = {"127.0.0.1"};
     database.port = server_.port();
     config->databases["d"] = database;
+    if (plan.has_rate_limits) {
+        RateLimitConfig& limit = config->rate_limits["l"];
+        limit.name = "l";
+        limit.at = RatePoint::Transaction;
+        limit.key = {RateKeyPart::User, RateKeyPart::QueryClass};
+        limit.rate_events = 1'000'000'000;
+        limit.rate_per = std::chrono::seconds(1);
+        limit.concurrency = 1000;
+        limit.bytes_per_second = 9'000'000'000;
+    }
     thread_ = std::thread([this, ready = ConfigPtr(std::move(config))] { run(ready); });
     while (!is_listening_.load())
         std::this_thread::yield();

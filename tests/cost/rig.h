@@ -67,6 +67,7 @@ class Client {
 struct RigPlan {
     int workers = 1;
     int pool_size = 1;
+    bool has_rate_limits = false;  // that every client is within
 };
 
 class Rig {

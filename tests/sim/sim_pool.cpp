@@ -14,7 +14,7 @@
 #include <vector>
 
 #include "protocol/base/random.h"
-#include "proxy/pool/pool.h"
+#include "proxy/pool/pool_group.h"
 
 namespace weir::sim {
 
@@ -42,8 +42,7 @@ class PoolModel {
         settings_.round_robin = random_.chance(30);
         if (random_.chance(50)) settings_.fifo_slack = Duration(random_.below(2000));
         database_.servers.set_limit(random_.chance(30) ? settings_.size : 0);
-        pool_ =
-            std::make_unique<Pool>(PoolKey{"d", "u"}, DatabaseConfig(), database_, user_, kWorkers);
+        pool_ = std::make_unique<Pool>(group_, PoolTarget(), DatabaseConfig(), kWorkers);
         pool_->configure(settings_, DatabaseConfig());
         const size_t clients = 1 + random_.below(12);
         for (size_t i = 0; i < clients; ++i) {
@@ -302,6 +301,7 @@ class PoolModel {
     DatabaseState database_;
     UserState user_;
     PoolSettings settings_;
+    PoolGroup group_{{"d", "u"}, database_, user_};
     std::unique_ptr<Pool> pool_;
     std::vector<std::unique_ptr<Waiter>> waiters_;
     std::vector<ServerConnection*> has_;  // by client

@@ -187,6 +187,17 @@ int SimIo::connect_result(int fd) {
     return link->state == Link::State::Refused ? ECONNREFUSED : 0;
 }
 
+bool SimIo::is_peer_gone(int fd) {
+    const Link* link = net_.at(fd, "is_peer_gone");
+    if (link == nullptr) return false;
+    return link->is_reset || (link->has_peer_fin && link->to_proxy_flight.empty());
+}
+
+size_t SimIo::unsent_bytes(int fd) {
+    const Link* link = net_.at(fd, "unsent_bytes");
+    return link == nullptr ? 0 : link->to_peer.size() + link->to_peer_flight.size();
+}
+
 void SimIo::shutdown_send(int fd) {
     if (Link* link = net_.at(fd, "shutdown")) link->has_proxy_fin = true;
 }

@@ -114,6 +114,8 @@ class SimIo final : public Io {
     Address local_address(int) override { return *Address::from_ip("10.9.9.9", 1); }
     bool is_same_user(int) override { return false; }
     int peer_pid(int) override { return 0; }
+    bool is_peer_gone(int fd) override;
+    size_t unsent_bytes(int fd) override;
     void shutdown_send(int fd) override;
     void close(int fd) override { net_.close(fd); }
 

@@ -5,6 +5,7 @@
 #include "conf/logging.h"
 #include "protocol/base/check.h"
 #include "protocol/message/startup.h"
+#include "proxy/auditor.h"
 #include "proxy/session/cancels.h"
 
 namespace weir::sim {
@@ -17,6 +18,30 @@ constexpr int64_t kCalmMaxUs = 300'000'000;
 
 int between(Prng& random, int low, int high) {
     return low + static_cast<int>(random.below(static_cast<uint64_t>(high - low + 1)));
+}
+
+// One that holds transactions back and rejects none. In session pooling a unit would be held for
+// the life of its client.
+void add_rate_limit(Config& config, PoolMode mode) {
+    RateLimitConfig& limit = config.rate_limits["sim"];
+    limit.name = "sim";
+    limit.at = RatePoint::Transaction;
+    limit.key = {RateKeyPart::Database, RateKeyPart::QueryClass};
+    limit.rate_events = 200;
+    limit.rate_per = std::chrono::seconds(1);
+    limit.burst = 3;
+    limit.bytes_per_second = 1'000'000;
+    if (mode != PoolMode::Session) limit.concurrency = 3;
+    limit.max_delay = std::chrono::hours(10);
+}
+
+// So short that the ordinary life of a world holds many. The actions stay off, but for what is done
+// with a client that is gone.
+void make_leaks_frequent(GlobalConfig& global) {
+    global.leak_idle_transaction = global.leak_hold = global.leak_pin = global.leak_session_idle =
+        global.leak_orphan = global.leak_buffer_time = std::chrono::milliseconds(20);
+    global.leak_statements = 2;
+    global.leak_buffer_bytes = 64;
 }
 
 }  // namespace
@@ -77,10 +102,12 @@ SimWorld::SimWorld(uint64_t seed)
     : random_(seed),
       trace_(seed),
       plan_(draw_plan(random_)),
+      has_rate_limits_(Prng(~seed).chance(25)),
       net_(random_, trace_, plan_.net),
       cluster_(net_, random_, trace_),
       config_(make_config()),
-      pools_(plan_.workers),
+      endpoints_(plan_.workers),
+      pools_(plan_.workers, endpoints_),
       names_(config_->global.track_extra_parameters),
       shared_{
           .pools = pools_, .exchange = *this, .hosts = hosts_, .names = names_, .clock = clock_},
@@ -91,6 +118,7 @@ SimWorld::SimWorld(uint64_t seed)
     trace_.set_plan(plan_.text());
     bugs_before_ = internal_bugs_total();
     pools_.configure(*config_);
+    shared_.rates.configure(*config_);
     cluster_.is_session_pooling = plan_.mode == PoolMode::Session;
     cluster_.slow = 20;
     if (plan_.has_server_faults) cluster_.refuse_login = random_.chance(30) ? 10 : 0;
@@ -122,6 +150,7 @@ std::shared_ptr<Config> SimWorld::make_config() const {
     global.query_wait_timeout = Duration(0);
     global.client_tls_sslmode = global.server_tls_sslmode = SslMode::Disable;
     global.workers = static_cast<int>(plan_.workers);
+    make_leaks_frequent(global);
     out->secrets["u"] = "secret";
     for (unsigned i = 0; i < plan_.databases; ++i) {
         DatabaseConfig database;
@@ -130,6 +159,7 @@ std::shared_ptr<Config> SimWorld::make_config() const {
         database.port = static_cast<uint16_t>(kFirstPort + i);
         out->databases[database.name] = database;
     }
+    if (has_rate_limits_) add_rate_limit(*out, plan_.mode);
     return out;
 }
 
@@ -340,6 +370,7 @@ void SimWorld::reload() {
     trace_.note("reload: size, recycles", global.default_pool_size, recycles);
     config_ = config;
     pools_.configure(*config_);
+    shared_.rates.configure(*config_);
     std::vector<Pool*> pools;
     pools_.for_each_pool([&](Pool& pool) { pools.push_back(&pool); });
     for (Pool* pool : pools) {
@@ -498,11 +529,27 @@ bool SimWorld::wait_until_calm() {
         pools_.for_each_pool([&](Pool& pool) {
             const Pool::Counts counts = pool.counts();
             is_quiet = is_quiet && counts.leased + counts.opening + counts.waiting == 0 &&
-                       pool.clients.load() == 0;
+                       pool.group().clients.load() == 0;
         });
         if (is_quiet) break;
     }
     return !trace_.has_failed();
+}
+
+// Nothing is held any more: no finding goes on, and the ledgers agree that it is so.
+void SimWorld::check_leaks() {
+    std::vector<std::vector<const ServerConnection*>> held(workers_.size());
+    for (auto& it : workers_) {
+        const LeakTotals& totals = it->worker.context().leaks->registry().totals();
+        for (size_t i = 0; i < kLeakKinds; ++i) {
+            leaks_ += totals.found[i];
+            if (totals.open[i] != 0) trace_.fail("a leak was found and its end was not");
+        }
+    }
+    pools_.for_each_pool([&](Pool& pool) {
+        const auto wrong = find_discrepancies(pool, pool.audit(), held);
+        if (!wrong.empty()) trace_.fail("the ledger: " + wrong[0].what);
+    });
 }
 
 void SimWorld::finish() {
@@ -515,7 +562,14 @@ void SimWorld::finish() {
     for (Pool* pool : pools)
         janitor_.close_idle(*pool, "test");
     if (!wait_until_calm()) return;
+    check_leaks();
     if (pools_.clients.used() != 0) trace_.fail("units of max_client_conn are left over");
+    for (const RateRulePtr& rule : shared_.rates.rules()->transaction) {
+        for (const RateTable::HotKey& key : rule->table().hottest(100)) {
+            if (key.held != 0) trace_.fail("units of a rate limit are left over");
+        }
+        if (rule->totals().rejected != 0) trace_.fail("a rate limit rejected somebody");
+    }
     for (auto& it : workers_) {
         WorkerMessage stop;
         it->worker.on_message(stop);

@@ -62,6 +62,7 @@ class SimWorld final : public Exchange {
     bool run();
     [[nodiscard]] uint64_t steps() const { return steps_; }
     [[nodiscard]] uint64_t answers() const { return answers_; }
+    [[nodiscard]] uint64_t leaks() const { return leaks_; }
     [[nodiscard]] SimTrace& trace() { return trace_; }
 
     void post(WorkerId to, WorkerMessage message) override;
@@ -89,6 +90,7 @@ class SimWorld final : public Exchange {
     void check();
     void check_limits();
     bool wait_until_calm();
+    void check_leaks();
     void finish();
     [[nodiscard]] std::string describe();
     template <typename Fn>
@@ -102,10 +104,12 @@ class SimWorld final : public Exchange {
     Prng random_;
     SimTrace trace_;
     const WorldPlan plan_;
+    const bool has_rate_limits_;  // apart from the plan, which old seeds are to draw as before
     SimClock clock_;
     SimNet net_;
     FakeCluster cluster_;
     ConfigPtr config_;
+    EndpointTable endpoints_;
     PoolSet pools_;
     HostTable hosts_;
     ParameterNames names_;
@@ -122,6 +126,7 @@ class SimWorld final : public Exchange {
     int64_t last_client_ = 0;
     uint64_t steps_ = 0;
     uint64_t answers_ = 0;
+    uint64_t leaks_ = 0;  // found by the workers
     uint64_t bugs_before_ = 0;
     int idle_steps_ = 0;
     bool is_calm_ = false;

@@ -33,6 +33,8 @@ class Socket final : public Io {
     Address local_address(int) override { return {}; }
     bool is_same_user(int) override { return false; }
     int peer_pid(int) override { return 0; }
+    bool is_peer_gone(int) override { return false; }
+    size_t unsent_bytes(int) override { return 0; }
     void shutdown_send(int) override {}
     void close(int) override {}
 

@@ -3,7 +3,7 @@
 // Method: one thread, hand-made instants, workers played by number; then random steps with the sums
 // checked after each. (Many threads and sessions: the simulator.)
 //
-#include "proxy/pool/pool.h"
+#include "proxy/pool/pool_group.h"
 
 #include <doctest/doctest.h>
 
@@ -75,7 +75,8 @@ struct Fixture {
     PoolSettings settings;
     Instant now{100'000'000};
     std::deque<Waiter> waiters;
-    Pool pool{{"shop", "bob"}, {}, database, user, 2};
+    PoolGroup group{{"shop", "bob"}, database, user};
+    Pool pool{group, {}, {}, 2};
 };
 
 TEST_CASE_FIXTURE(Fixture, "the first client waits for a connection that is opened for it") {
@@ -442,14 +443,8 @@ TEST_CASE_FIXTURE(Fixture, "unused connections are taken down to the minimum, no
 
 TEST_CASE_FIXTURE(Fixture, "a recycled pool keeps no connection of before") {
     ServerConnection& a = open_idle();
-    Welcome welcome{{{"a", "b"}}};
-    std::shared_ptr<const Welcome> shared, again;
-    pool.set_welcome(welcome, shared);
-    pool.set_welcome(welcome, again);
-    CHECK(shared == again);
     lease();
     pool.recycle();
-    CHECK(pool.welcome() == nullptr);
     CHECK(pool.release(a, kMe, now, false).kind == Kind::MustClose);
     pool.retire(a, kMe, now, std::nullopt);
     ServerConnection& b = open_idle();
@@ -477,11 +472,11 @@ TEST_CASE_FIXTURE(Fixture, "the minimum is opened ahead for a pool that is in us
     settings.size_min = 2;
     configure();
     CHECK(pool.want_open(kMe, now) == nullptr);
-    pool.clients.store(1);
+    group.clients.store(1);
     CHECK(pool.want_open(kMe, now) == nullptr);  // nobody has logged in: as whom?
     ServerCredentials who;
     who.user = "bob";
-    pool.set_credentials(who);
+    group.set_credentials(who);
     CHECK(pool.want_open(kMe, now) != nullptr);
     CHECK(pool.want_open(kOther, now) != nullptr);
     CHECK(pool.want_open(kMe, now) == nullptr);
@@ -494,7 +489,7 @@ TEST_CASE_FIXTURE(Fixture, "the minimum does not take a shared limit from others
     configure();
     ServerCredentials who;
     who.user = "bob";
-    pool.set_credentials(who);
+    group.set_credentials(who);
     database.servers.set_limit(1);
     CHECK(pool.want_open(kMe, now) != nullptr);
     CHECK(pool.want_open(kMe, now) == nullptr);
@@ -506,14 +501,14 @@ TEST_CASE_FIXTURE(Fixture, "the same secret again keeps the keys, another one do
     who.user = "bob";
     who.secret = SecretString("one");
     who.derived_keys = std::make_shared<DerivedKeys>();
-    pool.set_credentials(who);
+    group.set_credentials(who);
     who.derived_keys.reset();
-    pool.set_credentials(who);
-    CHECK(pool.credentials().derived_keys != nullptr);
+    group.set_credentials(who);
+    CHECK(group.credentials().derived_keys != nullptr);
     who.secret = SecretString("two");
-    pool.set_credentials(who);
-    CHECK(pool.credentials().derived_keys == nullptr);
-    CHECK(pool.credentials().secret.view() == "two");
+    group.set_credentials(who);
+    CHECK(group.credentials().derived_keys == nullptr);
+    CHECK(group.credentials().secret.view() == "two");
     CHECK(pool.next_host() == 0);
     CHECK(pool.next_host() == 1);
     DatabaseConfig sticky;
