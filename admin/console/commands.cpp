@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "admin/console/backend_commands.h"
 #include "proxy/server/parameters.h"
 
 namespace weir {
@@ -98,6 +99,14 @@ constexpr CommandSpec kCommands[] = {
     {"RESUME", Access::Admin, Argument::OptionalDatabase, resume},
     {"KILL", Access::Admin, Argument::OptionalDatabase, kill},
     {"SHUTDOWN", Access::Admin, Argument::ShutdownMode, shut_down},
+    {"DRAIN", Access::Admin, Argument::Backend, nullptr, drain_backend},
+    {"DISABLE", Access::Admin, Argument::Backend, nullptr, disable_backend, "BACKEND"},
+    {"ENABLE", Access::Admin, Argument::Backend, nullptr, enable_backend, "BACKEND"},
+    {"REWEIGHT", Access::Admin, Argument::BackendWeight, nullptr, reweight_backend},
+    {"BREAKER", Access::Admin, Argument::Backend, nullptr, open_breaker, "OPEN"},
+    {"BREAKER", Access::Admin, Argument::Backend, nullptr, close_breaker, "CLOSE"},
+    {"BREAKER", Access::Admin, Argument::Backend, nullptr, reset_breaker, "RESET"},
+    {"RESET", Access::Admin, Argument::Backend, nullptr, reset_roles, "ROLES"},
     {"DISABLE", Access::Admin, Argument::Database},
     {"ENABLE", Access::Admin, Argument::Database},
     {"RECONNECT", Access::Admin, Argument::OptionalDatabase},
@@ -135,6 +144,11 @@ tl::unexpected<Error> unexpected_word(const Command::Word& word) {
                              word.text + "\"");
 }
 
+bool has_object(const CommandSpec& spec, const Command& command) {
+    if (spec.object.empty()) return true;
+    return command.words.size() > 2 && equals_ignoring_case(spec.object, command.words[1].text);
+}
+
 const CommandSpec* find_command(const Command& command) {
     const std::string& verb = command.words[0].text;
     // Tools for databases ask `SELECT version` and mean SHOW.
@@ -145,7 +159,7 @@ const CommandSpec* find_command(const Command& command) {
     const bool is_setting = is_set && find_setting(command.words[1].text) != nullptr;
     for (const CommandSpec& spec : kCommands) {
         if (is_set && (spec.argument == Argument::Setting) != is_setting) continue;
-        if (equals_ignoring_case(spec.word, word)) return &spec;
+        if (equals_ignoring_case(spec.word, word) && has_object(spec, command)) return &spec;
     }
     return nullptr;
 }
@@ -167,6 +181,15 @@ Status check_mode(const Command& command) {
     return {};
 }
 
+const char* missing_text(Argument argument) {
+    switch (argument) {
+        case Argument::Client: return "a client id";
+        case Argument::Backend: return "a backend";
+        case Argument::BackendWeight: return "a backend and its weight";
+        default: return "a database";
+    }
+}
+
 Status check_arguments(const CommandSpec& spec, const Command& command) {
     struct Count {
         size_t min, max;
@@ -177,13 +200,16 @@ Status check_arguments(const CommandSpec& spec, const Command& command) {
         case Argument::OptionalDatabase:
         case Argument::ShutdownMode: words = {1, 2}; break;
         case Argument::Database:
-        case Argument::Client: words = {2, 2}; break;
+        case Argument::Client:
+        case Argument::Backend: words = {2, 2}; break;
+        case Argument::BackendWeight: words = {3, 3}; break;
         default: break;  // the parser or the caller has checked it
     }
+    const size_t of_object = spec.object.empty() ? 0 : 1;
+    words = {words.min + of_object, words.max + of_object};
     if (command.words.size() > words.max) return unexpected_word(command.words[words.max]);
     if (command.words.size() < words.min) {
-        return fail("08P01", spec.argument == Argument::Client ? "a client id is required"
-                                                               : "a database is required");
+        return fail("08P01", std::string(missing_text(spec.argument)) + " is required");
     }
     if (spec.argument == Argument::ShutdownMode) return check_mode(command);
     return {};
@@ -197,7 +223,7 @@ Status check_allowed(const ConsoleStatement& statement, bool is_admin) {
     std::string name(statement.spec->word);
     if (statement.show != nullptr) name += " " + std::string(statement.show->topic);
     if (statement.spec->argument == Argument::Option) name += " " + *statement.database();
-    const bool is_there = statement.spec->run != nullptr &&
+    const bool is_there = statement.spec->is_supported() &&
                           (statement.show == nullptr || statement.show->is_supported());
     if (!is_there) return fail("0A000", name + " is not supported yet");
     return {};

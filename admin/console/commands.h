@@ -5,6 +5,7 @@
 // Thread: the table is constant; run functions run on the control thread.
 #pragma once
 
+#include <functional>
 #include <optional>
 #include <span>
 #include <string>
@@ -25,6 +26,8 @@ enum class Argument : uint8_t {
     OptionalDatabase,
     Database,
     Client,
+    Backend,
+    BackendWeight,  // backend, and a number or DEFAULT
     ShutdownMode,
     Topic,    // of SHOW
     Option,   // name = value, an option of this program
@@ -36,8 +39,17 @@ struct CommandSpec {
     std::string_view word;
     Access access = Access::Admin;
     Argument argument = Argument::None;
-    // Null: PgBouncer has it, this release does not yet. SHOW is run by run_show().
+    // At most one of these two. Neither: PgBouncer has it, this release does not yet. SHOW is run
+    // by run_show().
     CommandOutcome (*run)(Inspector& inspector, const ConsoleStatement& statement) = nullptr;
+    // Done, with the word as its tag, when it calls back.
+    void (*start)(Inspector& inspector, const ConsoleStatement& statement,
+                  std::function<void(Status)> done) = nullptr;
+    // Second word, before the arguments. Where PgBouncer's command of the same first word takes one
+    // argument, it keeps what has two words: `DISABLE backend` is about a database of that name.
+    std::string_view object = {};
+
+    [[nodiscard]] bool is_supported() const { return run != nullptr || start != nullptr; }
 };
 
 std::span<const CommandSpec> command_table();
@@ -56,6 +68,10 @@ struct ConsoleStatement {
     [[nodiscard]] std::optional<std::string> database() const {
         if (command.words.size() < 2) return std::nullopt;
         return command.words[1].text;
+    }
+    // The backend it names; of commands with such an argument.
+    [[nodiscard]] const std::string& backend() const {
+        return command.words[spec->object.empty() ? 1 : 2].text;
     }
 };
 

@@ -91,28 +91,47 @@ void Console::run(Entry& entry, const ConsoleStatement& statement) {
     ++own_totals_.transactions;
     entry.run = ++last_run_;
     entry.running = &statement;
-    if (statement.show == nullptr) {
-        CommandOutcome outcome = statement.spec->run(inspector_, statement);
-        if (outcome.kind != CommandOutcome::Kind::UntilQuiet)
-            return finish(entry, std::move(outcome));
-        entry.wait = Wait::Quiet;
-        return settle_pause(entry);
+    if (statement.show != nullptr) return run_show(entry, *statement.show);
+    if (statement.spec->start != nullptr) {
+        entry.wait = Wait::Answer;
+        statement.spec->start(
+            inspector_, statement, [this, id = entry.id, run = entry.run](const Status& status) {
+                if (Entry* asker = find_waiting(id, run)) {
+                    finish(*asker, CommandOutcome::of(status, asker->running->spec->word));
+                }
+            });
+        return;
     }
-    if (!statement.show->needs_workers) return finish(entry, show(*statement.show, {}));
-    entry.wait = Wait::Snapshot;
+    CommandOutcome outcome = statement.spec->run(inspector_, statement);
+    if (outcome.kind != CommandOutcome::Kind::UntilQuiet) return finish(entry, std::move(outcome));
+    entry.wait = Wait::Quiet;
+    settle_pause(entry);
+}
+
+void Console::run_show(Entry& entry, const ShowSpec& spec) {
+    if (!spec.needs_workers && !spec.needs_health) return finish(entry, show(spec, {}, nullptr));
+    entry.wait = Wait::Answer;
+    if (spec.needs_health) {
+        return inspector_.health(
+            [this, id = entry.id, run = entry.run](const HealthSnapshot& health) {
+                if (Entry* asker = find_waiting(id, run)) {
+                    finish(*asker, show(*asker->running->show, {}, &health));
+                }
+            });
+    }
     inspector_.snapshot(
-        [this, id = entry.id, run = entry.run](std::vector<WorkerSnapshot> workers) {
-            on_snapshot(id, run, workers);
+        [this, id = entry.id, run = entry.run](const std::vector<WorkerSnapshot>& workers) {
+            if (Entry* asker = find_waiting(id, run)) {
+                finish(*asker, show(*asker->running->show, workers, nullptr));
+            }
         });
 }
 
-void Console::on_snapshot(ClientId client, uint64_t run,
-                          const std::vector<WorkerSnapshot>& workers) {
+Console::Entry* Console::find_waiting(ClientId client, uint64_t run) {
     const auto found = entries_.find(client);
-    if (found == entries_.end()) return;
+    if (found == entries_.end()) return nullptr;
     Entry& entry = *found->second;
-    if (entry.wait != Wait::Snapshot || entry.run != run) return;
-    finish(entry, show(*entry.running->show, workers));
+    return entry.wait == Wait::Answer && entry.run == run ? &entry : nullptr;
 }
 
 void Console::finish(Entry& entry, CommandOutcome outcome) {
@@ -138,14 +157,16 @@ void Console::settle_pause(Entry& entry) {
 
 // ---- SHOW ----
 
-CommandOutcome Console::show(const ShowSpec& spec, const std::vector<WorkerSnapshot>& workers) {
+CommandOutcome Console::show(const ShowSpec& spec, std::span<const WorkerSnapshot> workers,
+                             const HealthSnapshot* health) {
     const DatabaseTotals now = totals();
-    return run_show(spec, {.inspector = inspector_,
-                           .config = inspector_.config(),
-                           .totals = now,
-                           .history = history_,
-                           .consoles = entries_.size(),
-                           .workers = workers});
+    return weir::run_show(spec, {.inspector = inspector_,
+                                 .config = inspector_.config(),
+                                 .totals = now,
+                                 .history = history_,
+                                 .consoles = entries_.size(),
+                                 .workers = workers,
+                                 .health = health});
 }
 
 DatabaseTotals Console::totals() {

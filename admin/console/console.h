@@ -6,7 +6,8 @@
 //   commands.h      which commands there are, who may run them, what they do
 //   show.h          which tables there are
 //   Console         runs commands: at once, or when the workers' snapshots are in (SHOW CLIENTS,
-//                   for one), or when nothing is running any more (PAUSE)
+//                   for one), when the health thread has answered (SHOW HEALTH, DRAIN), or when
+//                   nothing is running any more (PAUSE)
 //
 // A client's commands run one at a time, so its answers keep their order; clients do not wait for
 // each other. A PAUSE that waits ends early in an error when the client cancels (the pause is then
@@ -50,7 +51,7 @@ class Console final : public VirtualDatabase {
     void on_tick(Instant now);
 
   private:
-    enum class Wait : uint8_t { Nothing, Snapshot, Quiet };
+    enum class Wait : uint8_t { Nothing, Answer, Quiet };
     // One client, and what its running command waits for.
     struct Entry {
         Entry(ClientId client, bool is_admin) : id(client), session(is_admin) {}
@@ -71,11 +72,13 @@ class Console final : public VirtualDatabase {
 
     void pump(Entry& entry);
     void run(Entry& entry, const ConsoleStatement& statement);
-    void on_snapshot(ClientId client, uint64_t run, const std::vector<WorkerSnapshot>& workers);
+    void run_show(Entry& entry, const ShowSpec& spec);
+    // The entry whose running command the answer is to; null when it is gone.
+    [[nodiscard]] Entry* find_waiting(ClientId client, uint64_t run);
     void finish(Entry& entry, CommandOutcome outcome);
     void settle_pause(Entry& entry);
-    [[nodiscard]] CommandOutcome show(const ShowSpec& spec,
-                                      const std::vector<WorkerSnapshot>& workers);
+    [[nodiscard]] CommandOutcome show(const ShowSpec& spec, std::span<const WorkerSnapshot> workers,
+                                      const HealthSnapshot* health);
     [[nodiscard]] DatabaseTotals totals();
 
     Inspector& inspector_;

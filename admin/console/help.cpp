@@ -11,6 +11,8 @@ const char* usage(Argument argument) {
         case Argument::OptionalDatabase: return " [database]";
         case Argument::Database: return " database";
         case Argument::Client: return " id";
+        case Argument::Backend: return " backend";
+        case Argument::BackendWeight: return " backend weight | DEFAULT";
         case Argument::ShutdownMode: return " [WAIT_FOR_SERVERS | WAIT_FOR_CLIENTS]";
         case Argument::Option: return " option = value";
         default: return "";
@@ -40,8 +42,10 @@ void show_help(const ShowInput&, CommandOutcome& outcome) {
     std::string text = topics();
     for (const CommandSpec& spec : command_table()) {
         const bool is_for_drivers = spec.access == Access::Everyone;
-        if (is_for_drivers || spec.run == nullptr) continue;
-        text += "\n\t" + std::string(spec.word) + usage(spec.argument);
+        if (is_for_drivers || !spec.is_supported()) continue;
+        text += "\n\t" + std::string(spec.word);
+        if (!spec.object.empty()) text += " " + std::string(spec.object);
+        text += usage(spec.argument);
     }
     outcome.notices.push_back({"commands of the console", std::move(text)});
 }

@@ -48,12 +48,14 @@ constexpr ShowSpec kDnsZones = {.topic = "DNS_ZONES"};
 
 // In the order of SHOW HELP.
 constexpr const ShowSpec* kShows[] = {
-    &kShowHelp,      &kShowVersion,   &kShowState,       &kShowConfig,
-    &kShowDatabases, &kShowUsers,     &kShowPools,       &kShowClients,
-    &kShowServers,   &kShowStats,     &kShowStatsTotals, &kShowStatsAverages,
-    &kShowTotals,    &kShowLists,     &kShowMem,         &kFds,
-    &kSockets,       &kActiveSockets, &kPeers,           &kPeerPools,
-    &kDnsHosts,      &kDnsZones,
+    &kShowHelp,       &kShowVersion,      &kShowState,       &kShowConfig,
+    &kShowDatabases,  &kShowUsers,        &kShowPools,       &kShowClients,
+    &kShowServers,    &kShowStats,        &kShowStatsTotals, &kShowStatsAverages,
+    &kShowTotals,     &kShowLists,        &kShowMem,         &kShowBackends,
+    &kShowHealth,     &kShowHealthEvents, &kShowBreakers,    &kFds,
+    &kSockets,        &kActiveSockets,    &kPeers,           &kPeerPools,
+    &kDnsHosts,       &kDnsZones,         &kShowRateLimits,  &kShowLeaks,
+    &kShowLeakTotals,
 };
 
 }  // namespace

@@ -31,8 +31,10 @@ struct ShowInput {
     ConfigPtr config;
     const DatabaseTotals& totals;  // now, the console's own among them
     const StatsHistory& history;
-    size_t consoles = 0;                           // clients that talk to the console
-    std::span<const WorkerSnapshot> workers = {};  // only if the spec asks for them
+    size_t consoles = 0;  // clients that talk to the console
+    // Only if the spec asks for them.
+    std::span<const WorkerSnapshot> workers = {};
+    const HealthSnapshot* health = nullptr;
 };
 
 struct ShowSpec {
@@ -41,7 +43,9 @@ struct ShowSpec {
     std::span<const ResultColumn> columns = {};  // empty: no rows, only a notice
     // Null: PgBouncer knows it, this release does not yet.
     void (*fill)(const ShowInput& input, CommandOutcome& outcome) = nullptr;
+    // What it waits for; at most one of them.
     bool needs_workers = false;
+    bool needs_health = false;
     // A setting that drivers ask about: its only, unchanging value.
     const char* fixed_value = nullptr;
 

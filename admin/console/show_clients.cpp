@@ -53,15 +53,6 @@ int64_t short_id(uint64_t id) {
     return static_cast<int64_t>(id & 0x7fffffff);
 }
 
-Cell local_time(Inspector& inspector, Instant at) {
-    if (at.is_never()) return {};
-    const auto seconds = static_cast<std::time_t>(inspector.wall_us(at) / kUsPerSecond);
-    std::tm parts{};
-    char text[64];
-    if (localtime_r(&seconds, &parts) == nullptr) return {};
-    return std::string(text, std::strftime(text, sizeof text, "%Y-%m-%d %H:%M:%S %Z", &parts));
-}
-
 Cells client_row(Inspector& inspector, const ClientRow& client, Instant now) {
     const bool is_waiting = !client.waiting_since.is_never() && client.waiting_since < now;
     const int64_t wait_us = is_waiting ? (now - client.waiting_since).count() : 0;
@@ -162,6 +153,15 @@ void show_servers(const ShowInput& input, CommandOutcome& outcome) {
 }
 
 }  // namespace
+
+Cell local_time(Inspector& inspector, Instant at) {
+    if (at.is_never()) return {};
+    const auto seconds = static_cast<std::time_t>(inspector.wall_us(at) / kUsPerSecond);
+    std::tm parts{};
+    char text[64];
+    if (localtime_r(&seconds, &parts) == nullptr) return {};
+    return std::string(text, std::strftime(text, sizeof text, "%Y-%m-%d %H:%M:%S %Z", &parts));
+}
 
 constinit const ShowSpec kShowClients = {
     .topic = "CLIENTS", .columns = kConnectionColumns, .fill = show_clients, .needs_workers = true};

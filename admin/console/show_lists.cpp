@@ -1,5 +1,6 @@
 // SHOW LISTS and SHOW MEM: how many of everything, and what it takes.
 #include <algorithm>
+#include <set>
 
 #include "admin/console/show_specs.h"
 #include "proxy/session/client_session.h"
@@ -32,11 +33,13 @@ struct Census {
 
 Census take_census(const ShowInput& input) {
     Census census;
-    input.inspector.pools().for_each_pool([&census](Pool& pool) {
+    std::set<const PoolGroup*> listed;
+    input.inspector.pools().for_each_pool([&](Pool& pool) {
         const Pool::Counts counts = pool.counts();
         census.servers += counts.idle + counts.leased + counts.opening;
-        if (is_listed(pool, counts)) ++census.pools;
+        if (is_listed(pool, counts)) listed.insert(&pool.group());
     });
+    census.pools += listed.size();
     for (const WorkerSnapshot& worker : input.workers) {
         const auto logins = std::count_if(worker.clients.begin(), worker.clients.end(),
                                           [](const ClientRow& row) { return row.is_login; });

@@ -103,20 +103,19 @@ void add_pool(PoolTable& pools, std::map<PoolKey, size_t>& leased, const ShowInp
     const Config& config = *input.config;
     const DatabaseConfig database = pool.database();
     const Instant now = input.inspector.now();
-    PoolFigures figures;
+    PoolFigures& figures = pools[pool.key()];  // of all backends
     pool.for_each_idle([&](const ServerConnection& server) {
         ++(is_check_due(server, config.global, now) ? figures.servers_used : figures.servers_idle);
     });
-    figures.servers_login = counts.opening;
+    figures.servers_login += counts.opening;
     if (!counts.oldest_wait.is_never() && counts.oldest_wait < now) {
-        figures.wait_max = now - counts.oldest_wait;
+        figures.wait_max = std::max(figures.wait_max, now - counts.oldest_wait);
     }
     figures.pool_mode = to_string(effective_pool_mode(config, database, pool.key().user));
     if (database.hosts.size() > 1) {
         figures.load_balance_hosts = to_string(database.load_balance_hosts);
     }
-    pools[pool.key()] = figures;
-    leased[pool.key()] = counts.leased;
+    leased[pool.key()] += counts.leased;
 }
 
 Cells row_of(const PoolKey& key, const PoolFigures& figures) {
@@ -164,7 +163,7 @@ constinit const ShowSpec kShowPools = {
     .topic = "POOLS", .columns = kColumns, .fill = show_pools, .needs_workers = true};
 
 bool is_listed(Pool& pool, const Pool::Counts& counts) {
-    const bool is_used = pool.clients.load() > 0 || counts.waiting > 0 ||
+    const bool is_used = pool.group().clients.load() > 0 || counts.waiting > 0 ||
                          counts.idle + counts.leased + counts.opening > 0;
     return is_used || !pool.database_state().removed.load();
 }

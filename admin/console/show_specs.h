@@ -16,7 +16,11 @@ extern const ShowSpec kShowStats, kShowStatsTotals;           // show_stats.cpp
 extern const ShowSpec kShowStatsAverages, kShowTotals;        // show_stats.cpp
 extern const ShowSpec kShowLists, kShowMem;                   // show_lists.cpp
 extern const ShowSpec kShowConfig, kShowState, kShowVersion;  // show_misc.cpp
+extern const ShowSpec kShowRateLimits;                        // show_rate_limits.cpp
+extern const ShowSpec kShowLeaks, kShowLeakTotals;            // show_leaks.cpp
 extern const ShowSpec kShowHelp;                              // help.cpp
+extern const ShowSpec kShowBackends, kShowHealth;             // show_backends.cpp
+extern const ShowSpec kShowHealthEvents, kShowBreakers;       // show_backends.cpp
 
 // Entries of [databases] and those that `*` has made, by name; without the console.
 std::vector<DatabaseConfig> listed_databases(const ShowInput& input);
@@ -24,6 +28,8 @@ std::vector<DatabaseConfig> listed_databases(const ShowInput& input);
 std::vector<std::string> listed_users(const ShowInput& input);
 // Does SHOW list it? Not when its database was removed and nothing of it is left.
 bool is_listed(Pool& pool, const Pool::Counts& counts);
+// As in the columns of type Time; NULL for never.
+Cell local_time(Inspector& inspector, Instant at);
 // Idle longer than server_check_delay: to be checked before a client gets it (PgBouncer's `used`).
 bool is_check_due(const ServerConnection& server, const GlobalConfig& global, Instant now);
 

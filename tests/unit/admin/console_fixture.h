@@ -41,7 +41,7 @@ class FakeInspector final : public Inspector {
     }
     Config& mutable_config() { return *config_; }
     Pool& pool(const std::string& database, const std::string& user) {
-        return pools_.find_or_create(*config_, *config_->find_database(database), user);
+        return pools_.find_or_create(*config_, *config_->find_database(database), user).first();
     }
     // Delivers the oldest snapshot that is waited for.
     void deliver_snapshot() {
@@ -53,6 +53,7 @@ class FakeInspector final : public Inspector {
     // ---- Inspector ----
     ConfigPtr config() const override { return config_; }
     PoolSet& pools() override { return pools_; }
+    RateRulesPtr rate_rules() override { return rates.rules(); }
     unsigned workers() const override { return 2; }
     Instant now() override { return time; }
     // 2026-01-31 12:00:00 UTC at the time the test begins with.
@@ -63,6 +64,26 @@ class FakeInspector final : public Inspector {
     void snapshot(std::function<void(std::vector<WorkerSnapshot>)> done) override {
         if (!snapshots_wait) return done(picture);
         waiting_snapshots.push_back(std::move(done));
+    }
+    void health(std::function<void(HealthSnapshot)> done) override {
+        if (!answers_wait) return done(backends);
+        waiting_answers.push_back([this, done = std::move(done)] { done(backends); });
+    }
+    void order(HealthRegistry::Order order, std::string backend,
+               std::function<void(Status)> done) override {
+        answer(note("order " + std::to_string(static_cast<int>(order)) + " " + backend),
+               std::move(done));
+    }
+    void reweight(std::string backend, std::optional<double> weight,
+                  std::function<void(Status)> done) override {
+        answer(note("reweight " + backend + " " + (weight ? std::to_string(*weight) : "default")),
+               std::move(done));
+    }
+    // Gives the oldest answer of the health thread that is waited for.
+    void deliver_answer() {
+        const auto call = std::move(waiting_answers.front());
+        waiting_answers.pop_front();
+        call();
     }
     Status reload() override { return note("reload"); }
     Status pause(const std::optional<std::string>& database) override {
@@ -85,10 +106,14 @@ class FakeInspector final : public Inspector {
     bool is_paused() const override { return paused; }
     bool is_shutting_down() const override { return false; }
 
+    RateLimiter rates;
     Instant time;
     std::vector<WorkerSnapshot> picture = std::vector<WorkerSnapshot>(2);
     bool snapshots_wait = false;
     std::deque<std::function<void(std::vector<WorkerSnapshot>)>> waiting_snapshots;
+    HealthSnapshot backends;
+    bool answers_wait = false;
+    std::deque<std::function<void()>> waiting_answers;
     bool quiet = true;
     bool paused = false;
     std::optional<Error> next_error;  // of the next command
@@ -101,6 +126,11 @@ class FakeInspector final : public Inspector {
         const Error error = *std::exchange(next_error, std::nullopt);
         return tl::unexpected<Error>(error);
     }
+    void answer(Status status, std::function<void(Status)> done) {
+        if (!answers_wait) return done(std::move(status));
+        waiting_answers.push_back(
+            [done = std::move(done), status = std::move(status)] { done(status); });
+    }
     void set_paused(const std::optional<std::string>& database, bool is) {
         if (!database) {
             paused = is;
@@ -110,7 +140,8 @@ class FakeInspector final : public Inspector {
     }
 
     std::shared_ptr<Config> config_ = std::make_shared<Config>();
-    PoolSet pools_{2};
+    EndpointTable endpoints_{2};
+    PoolSet pools_{2, endpoints_};
 };
 
 // ---- frontend messages ----

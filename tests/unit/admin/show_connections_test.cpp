@@ -222,9 +222,9 @@ TEST_CASE("SHOW POOLS names mode and balancing, and forgets removed databases") 
     CHECK(answer.cell(0, "pool_mode") == "transaction");
     CHECK(answer.cell(0, "load_balance_hosts") == "round-robin");
     pool.database_state().removed.store(true);
-    pool.clients.store(1);
+    pool.group().clients.store(1);
     CHECK(f.run("SHOW POOLS").rows.size() == 2);
-    pool.clients.store(0);
+    pool.group().clients.store(0);
     CHECK(f.run("SHOW POOLS").rows.size() == 1);
 }
 

@@ -1,0 +1,82 @@
+// SHOW RATE_LIMITS: the rate limits in force, and what came of them.
+#include "admin/console/show_specs.h"
+
+namespace weir {
+
+namespace {
+
+constexpr size_t kHottestKeys = 5;
+
+constexpr ResultColumn kColumns[] = {
+    {"name"},
+    {"at"},
+    {"key"},
+    {"rate"},
+    {"burst", ColumnType::Int4},
+    {"concurrency", ColumnType::Int4},
+    {"bytes_per_second", ColumnType::Int8},
+    {"action"},
+    {"max_delay_ms", ColumnType::Int4},
+    {"allowed", ColumnType::Int8},
+    {"delayed", ColumnType::Int8},
+    {"rejected", ColumnType::Int8},
+    {"logged", ColumnType::Int8},
+    {"keys", ColumnType::Int4},
+    {"overflowed", ColumnType::Int8},
+    {"hottest_keys"},
+};
+
+// "user=app 120/5 (3), user=batch 7/0": allowed/rejected since the key came, and in brackets how
+// many transactions it has under way, if any.
+std::string hottest(const RateRule& rule) {
+    std::string text;
+    for (const RateTable::HotKey& key : rule.table().hottest(kHottestKeys)) {
+        text += (text.empty() ? "" : ", ") + key.text + " " + std::to_string(key.allowed) + "/" +
+                std::to_string(key.refused);
+        if (key.held > 0) text += " (" + std::to_string(key.held) + ")";
+    }
+    return text;
+}
+
+template <typename Number>
+Cell if_set(Number number, bool is_set) {
+    return is_set ? Cell(number) : Cell();
+}
+
+Cells row_of(const RateRule& rule) {
+    const RateLimitConfig& config = rule.config();
+    const RateRule::Totals totals = rule.totals();
+    const bool has_rate = config.rate_events > 0;
+    const bool has_delay = rule.action() == RateAction::Delay;
+    return {config.name,
+            to_string(*config.at),
+            key_text(config),
+            has_rate ? Cell(rate_text(config)) : Cell(),
+            if_set(effective_burst(config), has_rate),
+            if_set(config.concurrency, config.concurrency > 0),
+            if_set(config.bytes_per_second, config.bytes_per_second > 0),
+            to_string(rule.action()),
+            if_set(config.max_delay.count() / 1000, has_delay),
+            totals.allowed,
+            totals.delayed,
+            totals.rejected,
+            totals.logged,
+            rule.table().size(),
+            rule.table().overflows(),
+            hottest(rule)};
+}
+
+void show_rate_limits(const ShowInput& input, CommandOutcome& outcome) {
+    const RateRulesPtr rules = input.inspector.rate_rules();
+    for (const RatePoint point : {RatePoint::Accept, RatePoint::Login, RatePoint::Transaction}) {
+        for (const RateRulePtr& rule : rules->at(point))
+            outcome.rows.push_back(row_of(*rule));
+    }
+}
+
+}  // namespace
+
+constinit const ShowSpec kShowRateLimits = {
+    .topic = "RATE_LIMITS", .columns = kColumns, .fill = show_rate_limits};
+
+}  // namespace weir
