@@ -17,7 +17,7 @@ import traceback
 import unittest
 
 HERE = pathlib.Path(__file__).resolve().parent
-MODULES = ("rig", "pooling", "parameters", "prepared", "copy", "cancel", "faults", "malformed", "auth", "console", "config", "drivers", "storm")
+MODULES = ("rig", "backends", "backends_console", "split", "read_only_proof", "pooling", "parameters", "prepared", "copy", "cancel", "faults", "malformed", "auth", "console", "config", "leaks", "rate_limits", "drivers", "storm")
 
 
 def arguments():

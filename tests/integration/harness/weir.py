@@ -31,9 +31,9 @@ def quoted(text):
 class Weir:
     """Keyword arguments are options of [pgbouncer]; `databases` maps names to connection strings in which {pg} stands for host, port
     and dbname of this pooler's own database, {server} for host and port alone and {dbname} for its name alone. `backends` maps names to lines of
-    [backends]. `files` are extra files in its folder."""
+    [backends], `limits` maps names to the keys of [rate_limit:NAME]. `files` are extra files in its folder."""
 
-    def __init__(self, cluster, databases=None, users=None, userlist=None, weir=None, text=None, backends=None, **options):
+    def __init__(self, cluster, databases=None, users=None, userlist=None, weir=None, text=None, backends=None, limits=None, **options):
         self.cluster, self.proc = cluster, None
         self.dir = tempfile.mkdtemp(prefix="weir-it-")
         give_to_postgres(self.dir)
@@ -45,6 +45,7 @@ class Weir:
         self.log_path = f"{self.dir}/weir.log"
         self.databases = databases if databases is not None else {"app": "{pg}"}
         self.backends = backends or {}
+        self.limits = limits or {}
         self.users, self.weir_section, self.text = users or {}, {"workers": WORKERS, **(weir or {})}, text
         self.userlist = USERS if userlist is None else userlist
         self.options = {"listen_addr": "127.0.0.1,::1", "listen_port": self.port, "unix_socket_dir": self.socket_dir, "auth_type": "trust",
@@ -71,6 +72,8 @@ class Weir:
         lines += ["[pgbouncer]"] + [f"{k} = {v}" for k, v in options.items()]
         if not IS_PGBOUNCER:
             lines += ["[weir]"] + [f"{k} = {v}" for k, v in self.weir_section.items()]
+            for name, keys in self.limits.items():
+                lines += [f"[rate_limit:{name}]"] + [f"{k} = {v}" for k, v in keys.items()]
         return "\n".join(lines) + "\n"
 
     def write(self):
@@ -184,8 +187,8 @@ class Weir:
         return len(os.listdir(f"/proc/{self.pid}/fd"))
 
     # -- connections
-    def connect(self, user="app", database="app", secret=None, host=None, timeout=wire.TIMEOUT, rcvbuf=None, **params):
-        w = wire.Wire(host or self.host, self.port, timeout, rcvbuf)
+    def connect(self, user="app", database="app", secret=None, host=None, port=None, timeout=wire.TIMEOUT, rcvbuf=None, **params):
+        w = wire.Wire(host or self.host, port or self.port, timeout, rcvbuf)
         try:
             return w.login(user, database, secret, **params)
         except BaseException:

@@ -251,9 +251,9 @@ def md5_secret(user, secret):
 # ---- connection -------------------------------------------------------------------------------------------
 
 class Wire:
-    """One connection. `host` may be a folder: then it is a Unix socket."""
+    """One connection. `host` may be a folder: then it is a Unix socket. `source` is the address it comes from."""
 
-    def __init__(self, host, port, timeout=TIMEOUT, rcvbuf=None):
+    def __init__(self, host, port, timeout=TIMEOUT, rcvbuf=None, source=None):
         self.host, self.port = host, port
         if host.startswith("/"):
             self.sock = socket.socket(socket.AF_UNIX)
@@ -265,6 +265,8 @@ class Wire:
             self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, rcvbuf)
         self.sock.settimeout(timeout)
         try:
+            if source:
+                self.sock.bind((source, 0))
             self.sock.connect(address)
         except OSError:
             self.sock.close()
