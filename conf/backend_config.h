@@ -22,7 +22,13 @@ enum class TargetSessionAttrs : uint8_t {
 };
 
 // How one of several servers that will do is chosen.
-enum class LoadBalance : uint8_t { WeightedLeastOutstanding, WeightedRoundRobin, Random, PeakEwma };
+enum class LoadBalance : uint8_t {
+    WeightedLeastOutstanding,
+    WeightedRoundRobin,  // smooth, as nginx and HAProxy: no bursts to the heaviest
+    Random,              // weighted
+    PeakEwma,            // Finagle's: latency * (outstanding + 1), per effective weight
+    First                // HAProxy's: in the order of the configuration, the next when one is full
+};
 
 // What a session may read of its own writes when its reads go to replicas.
 enum class ReadYourWrites : uint8_t {

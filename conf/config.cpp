@@ -157,7 +157,10 @@ TargetSessionAttrs effective_target_session_attrs(const Config& c, const Databas
 }
 
 LoadBalance effective_load_balance(const Config& c, const DatabaseConfig& db) {
-    return db.load_balance.value_or(c.global.load_balance);
+    if (db.load_balance) return *db.load_balance;
+    // As libpq does: hosts in the order given.
+    if (db.load_balance_hosts == LoadBalanceHosts::Disable) return LoadBalance::First;
+    return c.global.load_balance;
 }
 
 bool effective_read_write_split(const Config& c, const DatabaseConfig& db) {

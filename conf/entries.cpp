@@ -101,7 +101,8 @@ constexpr EntryKey<D> kDatabaseKeys[] = {
      "Query that a new server connection runs before its first client."},
     {"load_balance_hosts", kInEffect,
      set_word<&D::load_balance_hosts, LoadBalanceHosts, kLoadBalanceWords, D>,
-     "`round-robin` takes the hosts in turn, `disable` keeps to one until it fails."},
+     "`round-robin` takes the hosts in turn, `disable` keeps to one until it fails; where backends "
+     "are judged, `disable` means `load_balance=first`."},
     {"client_encoding", kInEffect,
      [](D& entry, std::string_view value) {
          put_startup_parameter(entry, "client_encoding", value);

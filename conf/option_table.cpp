@@ -393,8 +393,8 @@ constexpr Option kOptions[] = {
      "Up to here lag costs a replica nothing; from here to `lag_hard` it gets less and less."},
     {Backends, "load_balance", T::Word, "weighted_least_outstanding", kReload, kInEffect,
      &G::load_balance,
-     "How one of several backends is chosen: by outstanding work, in turn, by chance, or by "
-     "response time and outstanding work.",
+     "How one of several backends is chosen: by outstanding work, in turn, by chance, by "
+     "response time and outstanding work, or the first in their order that has room.",
      kNone, kBalanceMethodWords},
     {Backends, "max_ejection_percent", T::Int, "50", kReload, kInEffect, &G::max_ejection_percent,
      "Percentage of the backends of one role that may be out at the same time; the last one never "

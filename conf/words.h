@@ -65,6 +65,7 @@ inline constexpr Word kBalanceMethodWords[] = {
     {"weighted_round_robin", static_cast<int>(LoadBalance::WeightedRoundRobin)},
     {"random", static_cast<int>(LoadBalance::Random)},
     {"peak_ewma", static_cast<int>(LoadBalance::PeakEwma)},
+    {"first", static_cast<int>(LoadBalance::First)},
 };
 
 inline constexpr Word kRatePointWords[] = {

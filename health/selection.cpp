@@ -1,7 +1,6 @@
 #include "health/selection.h"
 
 #include <algorithm>
-#include <utility>
 
 namespace weir {
 
@@ -27,33 +26,12 @@ double fraction(Prng& random) {
     return static_cast<double>(random.next() >> 11) * 0x1.0p-53;
 }
 
-constexpr std::pair<BalanceMethod, std::string_view> kNames[] = {
-    {BalanceMethod::WeightedLeastOutstanding, "weighted_least_outstanding"},
-    {BalanceMethod::WeightedRoundRobin, "weighted_round_robin"},
-    {BalanceMethod::Random, "random"},
-    {BalanceMethod::PeakEwma, "peak_ewma"},
-};
-
 }  // namespace
 
-std::string_view to_text(BalanceMethod method) {
-    for (const auto& [value, name] : kNames) {
-        if (value == method) return name;
-    }
-    return "unknown";
-}
-
-std::optional<BalanceMethod> balance_method(std::string_view text) {
-    for (const auto& [value, name] : kNames) {
-        if (name == text) return value;
-    }
-    return std::nullopt;
-}
-
-double selection_cost(const Candidate& candidate, BalanceMethod method) {
+double selection_cost(const Candidate& candidate, LoadBalance method) {
     const double outstanding = static_cast<double>(candidate.in_use) + candidate.waiting + 1;
     const double cost = outstanding / effective_weight(candidate);
-    if (method != BalanceMethod::PeakEwma) return cost;
+    if (method != LoadBalance::PeakEwma) return cost;
     return cost * std::max(candidate.peak_ewma_us, 1.0);
 }
 
@@ -66,8 +44,8 @@ bool Selector::Filter::passes(const Candidate& candidate) const {
 std::optional<size_t> Selector::select(std::span<const Candidate> candidates, Prng& random) {
     const Filter filter = narrow(candidates, random);
     switch (options_.method) {
-        case BalanceMethod::WeightedRoundRobin: return next_turn(candidates, filter, random);
-        case BalanceMethod::Random: {
+        case LoadBalance::WeightedRoundRobin: return next_turn(candidates, filter, random);
+        case LoadBalance::Random: {
             double total = 0;
             std::optional<size_t> chosen;
             for (size_t i = 0; i < candidates.size(); ++i) {
@@ -79,8 +57,9 @@ std::optional<size_t> Selector::select(std::span<const Candidate> candidates, Pr
             }
             return chosen;
         }
-        case BalanceMethod::WeightedLeastOutstanding:
-        case BalanceMethod::PeakEwma: break;
+        case LoadBalance::First: return first_of(candidates, filter);
+        case LoadBalance::WeightedLeastOutstanding:
+        case LoadBalance::PeakEwma: break;
     }
     if (candidates.size() > options_.full_scan_max) return best_of_two(candidates, filter, random);
     return cheapest(candidates, filter, random).index;
@@ -136,6 +115,14 @@ std::optional<size_t> Selector::best_of_two(std::span<const Candidate> candidate
     const double first_cost = selection_cost(candidates[first_index], options_.method);
     const double second_cost = selection_cost(candidates[second_index], options_.method);
     return second_cost < first_cost ? second_index : first_index;
+}
+
+std::optional<size_t> Selector::first_of(std::span<const Candidate> candidates,
+                                         const Filter& filter) {
+    for (size_t i = 0; i < candidates.size(); ++i) {
+        if (filter.passes(candidates[i])) return i;
+    }
+    return std::nullopt;
 }
 
 // Smooth weighted round robin (nginx): all who pass earn their weight, the richest is chosen and

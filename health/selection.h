@@ -7,6 +7,8 @@
 // of two random ones is taken (power of two choices), which also keeps proxies with old views from
 // all choosing the same.
 //
+// `first` fills one after the other, in the order of the configuration: the rest is in reserve.
+//
 // A candidate at its connection limit is passed over if another is not. With zone preference the
 // local zone is chosen from while its cheapest candidate costs at most zone_spill_factor times the
 // cheapest elsewhere. Ties are broken at random.
@@ -16,23 +18,12 @@
 #include <cstdint>
 #include <optional>
 #include <span>
-#include <string_view>
 #include <vector>
 
+#include "conf/backend_config.h"
 #include "protocol/base/random.h"
 
 namespace weir {
-
-enum class BalanceMethod : uint8_t {
-    WeightedLeastOutstanding,
-    WeightedRoundRobin,  // smooth, as nginx and HAProxy: no bursts to the heaviest
-    Random,              // weighted
-    PeakEwma             // Finagle's: latency * (outstanding + 1), per effective weight
-};
-
-// The name of the option's value, as "weighted_least_outstanding", and back.
-[[nodiscard]] std::string_view to_text(BalanceMethod method);
-[[nodiscard]] std::optional<BalanceMethod> balance_method(std::string_view text);
 
 struct Candidate {
     uint32_t in_use = 0;
@@ -41,13 +32,13 @@ struct Candidate {
     double weight = 1;   // configured; 0 = nothing new (as HAProxy's)
     double health = 1;   // h
     double warm = 1;
-    double peak_ewma_us = 0;  // BalanceMethod::PeakEwma only
+    double peak_ewma_us = 0;  // LoadBalance::PeakEwma only
     bool is_local_zone = true;
     bool is_eligible = true;  // role, state and panic already considered
 };
 
 struct SelectionOptions {
-    BalanceMethod method = BalanceMethod::WeightedLeastOutstanding;
+    LoadBalance method = LoadBalance::WeightedLeastOutstanding;
     uint32_t full_scan_max = 16;
     // 0 = zones do not matter. At 2 the local zone is left when one elsewhere costs less than half,
     // for example idle against two outstanding.
@@ -57,7 +48,7 @@ struct SelectionOptions {
 };
 
 // What a candidate costs now. Less is better; finite and above zero while weight > 0.
-[[nodiscard]] double selection_cost(const Candidate& candidate, BalanceMethod method);
+[[nodiscard]] double selection_cost(const Candidate& candidate, LoadBalance method);
 
 class Selector {
   public:
@@ -87,6 +78,8 @@ class Selector {
                                     Prng& random) const;
     [[nodiscard]] std::optional<size_t> best_of_two(std::span<const Candidate> candidates,
                                                     const Filter& filter, Prng& random) const;
+    [[nodiscard]] static std::optional<size_t> first_of(std::span<const Candidate> candidates,
+                                                        const Filter& filter);
     [[nodiscard]] std::optional<size_t> next_turn(std::span<const Candidate> candidates,
                                                   const Filter& filter, Prng& random);
 

@@ -55,14 +55,7 @@ DatabaseConfig only_backend(const DatabaseConfig& database, const BackendConfig&
 
 SelectionOptions selection_of(const Config& config, const DatabaseConfig& database) {
     SelectionOptions out;
-    switch (effective_load_balance(config, database)) {
-        case LoadBalance::WeightedLeastOutstanding:
-            out.method = BalanceMethod::WeightedLeastOutstanding;
-            break;
-        case LoadBalance::WeightedRoundRobin: out.method = BalanceMethod::WeightedRoundRobin; break;
-        case LoadBalance::Random: out.method = BalanceMethod::Random; break;
-        case LoadBalance::PeakEwma: out.method = BalanceMethod::PeakEwma; break;
-    }
+    out.method = effective_load_balance(config, database);
     const bool has_zone = !effective_zone(config, database).empty();
     out.zone_spill_factor = has_zone ? config.global.zone_spill_factor : 0;
     return out;

@@ -381,7 +381,7 @@ TEST_CASE("a million choices are eligible, and splits stay within the capacity")
             changed.is_eligible = random.chance(50);
             const std::span<const Candidate> view(candidates.data(), 1 + random.below(20));
             SelectionOptions options;
-            options.method = static_cast<BalanceMethod>(random.below(4));
+            options.method = static_cast<LoadBalance>(random.below(5));
             selector.configure(options);
             const auto chosen = selector.select(view, random);
             if (chosen && (*chosen >= view.size() || !view[*chosen].is_eligible)) {

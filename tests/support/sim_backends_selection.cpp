@@ -48,8 +48,8 @@ struct BackendModel {
 
 SelectionOptions options_of(Chooser chooser) {
     SelectionOptions options;
-    if (chooser == Chooser::RoundRobin) options.method = BalanceMethod::WeightedRoundRobin;
-    if (chooser == Chooser::PeakEwma) options.method = BalanceMethod::PeakEwma;
+    if (chooser == Chooser::RoundRobin) options.method = LoadBalance::WeightedRoundRobin;
+    if (chooser == Chooser::PeakEwma) options.method = LoadBalance::PeakEwma;
     if (chooser == Chooser::ProposedTwoChoices) options.full_scan_max = 0;
     return options;
 }

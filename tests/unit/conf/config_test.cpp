@@ -178,6 +178,8 @@ TEST_CASE("a database may have its own zone and its own way to choose a backend"
     config.global.load_balance = LoadBalance::Random;
     CHECK(effective_zone(config, db) == "a");
     CHECK(effective_load_balance(config, db) == LoadBalance::Random);
+    db.load_balance_hosts = LoadBalanceHosts::Disable;
+    CHECK(effective_load_balance(config, db) == LoadBalance::First);
     db.zone = "b";
     db.load_balance = LoadBalance::PeakEwma;
     CHECK(effective_zone(config, db) == "b");

@@ -13,10 +13,9 @@ namespace weir {
 namespace {
 
 using doctest::Approx;
-using enum BalanceMethod;
+using enum LoadBalance;
 
-constexpr BalanceMethod kMethods[] = {WeightedLeastOutstanding, WeightedRoundRobin, Random,
-                                      PeakEwma};
+constexpr LoadBalance kMethods[] = {WeightedLeastOutstanding, WeightedRoundRobin, Random, PeakEwma};
 
 Candidate busy(uint32_t in_use, double weight = 1) {
     Candidate candidate;
@@ -45,12 +44,19 @@ std::optional<size_t> choose(const std::vector<Candidate>& candidates,
     return Selector(options, candidates.size()).select(candidates, random);
 }
 
-TEST_CASE("methods have names, and names methods") {
-    for (const BalanceMethod method : kMethods)
-        CHECK(balance_method(to_text(method)) == method);
-    CHECK(to_text(WeightedLeastOutstanding) == "weighted_least_outstanding");
-    CHECK_FALSE(balance_method("fastest"));
-    CHECK(to_text(static_cast<BalanceMethod>(77)) == "unknown");
+TEST_CASE("first: in their order, the next when one is full, drained or not eligible") {
+    std::vector<Candidate> candidates(3);
+    const SelectionOptions options{.method = First};
+    candidates[0].in_use = 100;  // work does not matter
+    CHECK(choose(candidates, options) == 0);
+    candidates[0].limit = 100;
+    CHECK(choose(candidates, options) == 1);
+    candidates[1].weight = 0;
+    CHECK(choose(candidates, options) == 2);
+    candidates[2].is_eligible = false;
+    CHECK(choose(candidates, options) == 0);  // full, but there is no other
+    candidates[0].is_eligible = false;
+    CHECK_FALSE(choose(candidates, options));
 }
 
 TEST_CASE("cost is outstanding work plus one, by effective weight") {
@@ -71,7 +77,7 @@ TEST_CASE("cost is outstanding work plus one, by effective weight") {
 }
 
 TEST_CASE("nobody eligible, nobody chosen; one eligible, that one") {
-    for (const BalanceMethod method : kMethods) {
+    for (const LoadBalance method : kMethods) {
         for (const uint32_t full_scan_max : {0U, 16U}) {
             const SelectionOptions options{.method = method, .full_scan_max = full_scan_max};
             CHECK_FALSE(choose({}, options));
@@ -107,7 +113,7 @@ TEST_CASE("among candidates of no health at all the load still decides") {
 }
 
 TEST_CASE("equal candidates share equally") {
-    for (const BalanceMethod method : kMethods) {
+    for (const LoadBalance method : kMethods) {
         for (const uint32_t full_scan_max : {0U, 16U}) {
             for (const double share : shares({busy(2), busy(2), busy(2), busy(2), busy(2)},
                                              {.method = method, .full_scan_max = full_scan_max})) {
@@ -121,7 +127,7 @@ TEST_CASE("round robin and random share by effective weight") {
     Candidate half = busy(0, 2);
     half.health = 0.5;
     half.warm = 0.5;
-    for (const BalanceMethod method : {WeightedRoundRobin, Random}) {
+    for (const LoadBalance method : {WeightedRoundRobin, Random}) {
         const auto found = shares({busy(9, 3), busy(0, 1), half}, {.method = method});
         CHECK(found[0] == Approx(3 / 4.5).epsilon(0.03));
         CHECK(found[1] == Approx(1 / 4.5).epsilon(0.03));
@@ -172,7 +178,7 @@ TEST_CASE("random with one hopeless candidate still gives it its small share") {
 TEST_CASE("who is at the connection limit is passed over if another is not") {
     Candidate full = busy(2, 100);
     full.limit = 2;
-    for (const BalanceMethod method : kMethods) {
+    for (const LoadBalance method : kMethods) {
         CHECK(choose({full, busy(500)}, {.method = method}) == 1);
         CHECK(choose({full}, {.method = method}) == 0);
         Candidate fuller = full;
@@ -208,7 +214,7 @@ Candidate elsewhere(uint32_t in_use) {
 TEST_CASE("the local zone is preferred until it costs too much") {
     SelectionOptions options;
     options.zone_spill_factor = 2;
-    for (const BalanceMethod method : kMethods) {
+    for (const LoadBalance method : kMethods) {
         options.method = method;
         CHECK(choose({busy(1), elsewhere(0)}, options) == 0);  // 2 is not more than twice 1
         CHECK(choose({busy(2), elsewhere(0)}, options) == 1);
