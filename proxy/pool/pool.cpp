@@ -225,6 +225,12 @@ bool Pool::is_expired(const ServerConnection& server, Instant now) const {
     return settings_.lifetime.count() > 0 && now - server.connected_at >= settings_.lifetime;
 }
 
+// It will say until its next answer that it is a standby: no use to those who want the primary.
+bool Pool::is_of_a_standby(const ServerConnection& server) const {
+    return endpoint_ != nullptr && server.is_hot_standby &&
+           endpoint_->verdict().role == Role::Primary;
+}
+
 Pool::Released Pool::release(ServerConnection& server, WorkerId me, Instant now, bool is_new) {
     const Guard lock(*this);
     Released out;
@@ -346,10 +352,13 @@ void Pool::take_expired(WorkerId me, Instant now, std::vector<Expired>& out) {
             const bool is_unused = settings_.idle_timeout.count() > 0 &&
                                    now - server->idle_since >= settings_.idle_timeout &&
                                    staying() - out.size() > static_cast<size_t>(settings_.size_min);
-            if (!is_old && !is_unused) continue;
+            if (!is_old && !is_unused && !is_of_a_standby(*server)) continue;
             if (is_old) last_lifetime_close_ = now;
             lease_idle(*server, server->load_owner().worker, me);
-            out.push_back({server, is_old ? "server lifetime over" : "server idle timeout"});
+            const char* reason = is_old      ? "server lifetime over"
+                                 : is_unused ? "server idle timeout"
+                                             : "is of before the promotion";
+            out.push_back({server, reason});
         }
     }
 }

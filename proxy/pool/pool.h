@@ -146,7 +146,8 @@ class Pool {
     // Takes the least recently used idle connection (for eviction), leased to `me`; null when there
     // is none.
     ServerConnection* take_lru_idle(WorkerId me, Instant* idle_since);
-    // Idle connections past their time, leased to `me` for closing, and why.
+    // Idle connections past their time, or logged in before their server was promoted, leased to
+    // `me` for closing, and why.
     struct Expired {
         ServerConnection* server = nullptr;
         const char* reason = "";
@@ -276,6 +277,7 @@ class Pool {
     Grant grant_to(Waiter& waiter, ServerConnection& server);
     Waiter& next_waiter(WorkerId me);
     [[nodiscard]] bool is_expired(const ServerConnection& server, Instant now) const;
+    [[nodiscard]] bool is_of_a_standby(const ServerConnection& server) const;
 
     PoolGroup& group_;
     DatabaseState& database_state_;

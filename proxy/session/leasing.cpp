@@ -45,8 +45,7 @@ bool Leasing::ask(ClientSession& session) {
         return false;
     }
     if (!ctx_.routing->still_serves(session, *got.server)) {
-        give_back(*got.server, false);
-        ctx_.routing->reroute(session);
+        decline(session, *got.server);
         return false;
     }
     return link(session, *got.server, session.requested_at);
@@ -70,10 +69,7 @@ void Leasing::on_grant(const Grant& grant) {
         (session->phase == ClientPhase::Waiting || session->phase == ClientPhase::LoginWait);
     if (!is_wanted) return give_back(server, false);
     if (session->phase == ClientPhase::LoginWait) return finish_login(*session, server);
-    if (!ctx_.routing->still_serves(*session, server)) {
-        give_back(server, false);
-        return ctx_.routing->reroute(*session);
-    }
+    if (!ctx_.routing->still_serves(*session, server)) return decline(*session, server);
     if (link(*session, server, grant.waiting_since)) ctx_.clients->schedule(*session);
 }
 
@@ -84,6 +80,17 @@ void Leasing::finish_login(ClientSession& session, ServerConnection& server) {
     ctx_.routing->settle(session);
     session.login->welcome(server.welcome);
     give_back(server, false);
+}
+
+// What a server says of itself may be older than the verdict: it tells of a promotion with its next
+// answer only. A new connection will say how it is.
+void Leasing::decline(ClientSession& session, ServerConnection& server) {
+    if (Routing::is_contradictory(session, server)) {
+        ctx_.servers->close(server, "says that it is a hot standby, and is judged the primary");
+    } else {
+        give_back(server, false);
+    }
+    ctx_.routing->reroute(session);
 }
 
 void Leasing::on_wait_failed(const Grant& grant, const Error& error) {

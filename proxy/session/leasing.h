@@ -42,6 +42,8 @@ class Leasing {
     bool send_prologue(ClientSession& session, ServerConnection& server);
     void tell_new_welcome(ClientSession& session, const ServerConnection& server);
     void finish_login(ClientSession& session, ServerConnection& server);
+    // The connection that the session waited for is there, and will not do any more.
+    void decline(ClientSession& session, ServerConnection& server);
 
     WorkerContext& ctx_;
 };

@@ -21,6 +21,11 @@ size_t kind_of(const ClientSession& session) {
     return static_cast<size_t>(session.wanted);
 }
 
+bool wants_primary(const ClientSession& session) {
+    return session.wanted == TargetSessionAttrs::ReadWrite ||
+           session.wanted == TargetSessionAttrs::Primary;
+}
+
 std::string no_backend(const ClientSession& session, Duration waited) {
     return fmt::format("no healthy backend for {} of database \"{}\" ({:.1f} s; breaker_hold)",
                        describe(session.wanted), session.database,
@@ -175,11 +180,15 @@ std::optional<Error> Routing::refusal(const ClientSession& session) const {
 bool Routing::still_serves(const ClientSession& session, const ServerConnection& server) const {
     const Endpoint* endpoint = server.pool->endpoint();
     if (endpoint == nullptr) return true;
-    const bool wants_primary = session.wanted == TargetSessionAttrs::ReadWrite ||
-                               session.wanted == TargetSessionAttrs::Primary;
-    if (wants_primary && server.is_hot_standby) return false;
+    if (wants_primary(session) && server.is_hot_standby) return false;
     if (!session.trial_taken_at.is_never()) return true;
     return may_serve(endpoint->verdict(), session.wanted);
+}
+
+bool Routing::is_contradictory(const ClientSession& session, const ServerConnection& server) {
+    const Endpoint* endpoint = server.pool->endpoint();
+    return endpoint != nullptr && server.is_hot_standby && wants_primary(session) &&
+           endpoint->verdict().role == Role::Primary;
 }
 
 void Routing::reroute(ClientSession& session) {

@@ -534,6 +534,28 @@ class Failover(Backends):
         self.assertEqual({s.port for s in r.between(seen + 0.5).good}, {self.port(new)}, r.table())
         self.check_recovered()
 
+    def test_connections_of_before_a_promotion(self):
+        """A server tells that it is a standby no longer with its next answer only; idle connections of a reader do not keep writers out."""
+        self.start()
+        new = self.pg.replicas[0]
+        others = [name for i, name in enumerate(NAMES) if i != new]
+        for name in others:
+            self.weir.admin(f"drain {name}")
+        readers = self.clients(self.CLIENTS, database="app")
+        for c in readers:
+            c.send(query("select pg_is_in_recovery() from pg_sleep(0.2)"))
+        self.assertEqual({c.collect().value for c in readers}, {"t"})
+        for name in others:
+            self.weir.admin(f"enable backend {name}")
+        self.pg.kill9(self.pg.leader)
+        self.pg.promote(new)
+        writers = self.clients(self.CLIENTS, database="app", target_session_attrs="primary")
+        for n, c in enumerate(writers):
+            c.send(query(f"insert into load_rows values ({n}, 1)"))
+        for c in writers:
+            self.assertEqual(c.collect().tags, ["INSERT 0 1"])
+        self.check_recovered()
+
     def test_after_the_hold_it_fails_fast(self):
         """In a session an ERROR that leaves it as it was; at login a FATAL that makes clients with several hosts go on to the next."""
         hold = 2

@@ -62,6 +62,23 @@ TEST_CASE_FIXTURE(Fixture, "a plain list of hosts is one pool that nobody judges
     CHECK(members.list[0].pool->database().hosts.size() == 2);
 }
 
+TEST_CASE_FIXTURE(Fixture, "connections of before a promotion are not kept for later") {
+    Pool& pool = *group().members().list[0].pool;
+    const Pool::Acquired got = pool.acquire(waiter, 0, now);
+    REQUIRE(got.open != nullptr);
+    got.open->is_hot_standby = true;
+    REQUIRE(pool.leave(waiter));
+    REQUIRE(pool.release(*got.open, 0, now, true).kind == Pool::Released::Kind::Idle);
+    std::vector<Pool::Expired> taken;
+    pool.endpoint()->publish({.role = Role::Replica}, {});
+    pool.take_expired(1, now, taken);
+    CHECK(taken.empty());
+    pool.endpoint()->publish({.role = Role::Primary}, {});
+    pool.take_expired(1, now, taken);
+    REQUIRE(taken.size() == 1);
+    CHECK(taken[0].server == got.open);
+}
+
 TEST_CASE_FIXTURE(Fixture, "a reload adds and removes members, and keeps the rest") {
     PoolGroup& mine = group();
     Pool* a = mine.members().list[0].pool;
