@@ -16,13 +16,13 @@
 namespace {
 
 constexpr std::string_view kNever[] = {
-    "\"InsertStmt\":{",  "\"UpdateStmt\":{",
-    "\"DeleteStmt\":{",  "\"MergeStmt\":{",
-    "\"intoClause\":{",  "\"lockingClause\":[",
-    "\"ExecuteStmt\":{", "\"CallStmt\":{",
-    "\"DoStmt\":{",      "\"CreateTableAsStmt\"",
-    "\"is_from\":true",  "\"is_program\":true",
-    "\"VariableSetStmt", "\"sval\":\"nextval\"}}],\"args\"",
+    "\"InsertStmt\":{",      "\"UpdateStmt\":{",
+    "\"DeleteStmt\":{",      "\"MergeStmt\":{",
+    "\"intoClause\":{",      "\"lockingClause\":[",
+    "\"ExecuteStmt\":{",     "\"CallStmt\":{",
+    "\"DoStmt\":{",          "\"CreateTableAsStmt\":{",
+    "\"is_from\":true",      "\"is_program\":true",
+    "\"VariableSetStmt\":{", "\"sval\":\"nextval\"}}],\"args\"",
 };
 
 void require(bool condition) {
