@@ -1,23 +1,29 @@
 #!/usr/bin/python3
 """Integration tests: the pooler against a real PostgreSQL, with real drivers.
 
-  run_all.py --weir build/weir [--subset full|tsan|asan] [-k PATTERN] [--workers N] [-f]
+  run_all.py --weir build/weir [--subset full|tsan|asan] [-k PATTERN] [--workers N] [-f] [--side-by-side]
 
 Prints one line per test with its time; the last line is `N passed, N failed`. README.md beside this file has the rest.
 """
 import argparse
 import fnmatch
 import importlib
+import itertools
 import os
 import pathlib
+import re
 import signal
+import subprocess
 import sys
+import threading
 import time
 import traceback
 import unittest
 
 HERE = pathlib.Path(__file__).resolve().parent
-MODULES = ("rig", "backends", "backends_console", "split", "read_only_proof", "pooling", "parameters", "prepared", "copy", "cancel", "faults", "malformed", "auth", "console", "config", "leaks", "rate_limits", "drivers", "storm")
+# Those of the second lane wait for servers more than they work.
+LANES = (("pooling", "parameters", "prepared", "copy", "cancel", "faults", "malformed", "auth", "console", "config", "leaks", "rate_limits", "drivers", "storm"),
+         ("rig", "backends", "backends_console", "split", "read_only_proof"))
 
 
 def arguments():
@@ -28,6 +34,8 @@ def arguments():
     p.add_argument("--workers", type=int, help="workers of the pooler (default 2, or WEIR_WORKERS)")
     p.add_argument("-f", "--failfast", action="store_true", help="stop at the first failure")
     p.add_argument("--list", action="store_true", help="only print the names")
+    p.add_argument("--side-by-side", action="store_true", help="run the lanes at the same time, each with clusters of its own")
+    p.add_argument("--lane", type=int, choices=range(len(LANES)), help="run only this lane")
     return p.parse_args()
 
 
@@ -100,8 +108,48 @@ def chosen(test, args):
     return not args.pattern or any(p in name_of(test) or fnmatch.fnmatch(name_of(test), p) for p in args.pattern)
 
 
+def run_lanes(arguments):
+    """Each lane in a process of its own; lines come as they end, the numbers are added up."""
+    lanes = [subprocess.Popen([sys.executable, __file__, *arguments, "--lane", str(i)], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+             for i in range(len(LANES))]
+    counts, began = [], time.monotonic()
+
+    def copy(lane):
+        text = []  # of a test: printed whole, with its verdict
+        for line in lane.stdout:
+            closing = re.match(r"(\d+) passed, (\d+) failed(?:, (\d+) skipped)?$", line)
+            if closing:
+                counts.append([int(n or 0) for n in closing.groups()])
+            elif not line.startswith("took "):
+                text.append(line)
+            if re.match(r"(ok|FAIL|skip) ", line):
+                print("".join(text), end="", flush=True)
+                text = []
+        print("".join(text), end="", flush=True)
+
+    copiers = [threading.Thread(target=copy, args=[lane]) for lane in lanes]
+    try:
+        for c in copiers:
+            c.start()
+        for c in copiers:
+            c.join()
+    finally:
+        for lane in lanes:
+            if lane.poll() is None:
+                lane.terminate()
+    statuses = [lane.wait() for lane in lanes]
+    passed, failed, skipped = map(sum, zip(*counts)) if counts else (0, 0, 0)
+    failed += len(lanes) - len(counts)  # died without a word
+    print(f"took {time.monotonic() - began:.0f} s")
+    print(f"{passed} passed, {failed} failed" + (f", {skipped} skipped" if skipped else ""))
+    return 0 if not any(statuses) and not failed and passed else 1
+
+
 def main():
     args = arguments()
+    if args.side_by_side:
+        signal.signal(signal.SIGTERM, signal.default_int_handler)
+        return run_lanes([a for a in sys.argv[1:] if a != "--side-by-side"])
     if args.weir:
         os.environ["WEIR_BIN"] = os.path.abspath(args.weir)
         if not args.list and not os.access(args.weir, os.X_OK):
@@ -117,7 +165,8 @@ def main():
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # KeyboardInterrupt: clean up on the way out
     result, began = Result(args.failfast), time.monotonic()
     try:
-        for module in MODULES:
+        lanes = LANES if args.lane is None else [LANES[args.lane]]
+        for module in itertools.chain.from_iterable(lanes):
             if not (HERE / f"test_{module}.py").exists():
                 continue
             loaded = unittest.defaultTestLoader.loadTestsFromModule(importlib.import_module(f"test_{module}"))
@@ -135,7 +184,7 @@ def main():
     skipped = f", {result.skipped_count} skipped" if result.skipped_count else ""
     print(f"took {time.monotonic() - began:.0f} s")
     print(f"{result.passed} passed, {result.failed} failed{skipped}")
-    return 0 if result.failed == 0 and result.passed > 0 else 1
+    return 0 if result.failed == 0 and (result.passed > 0 or args.lane is not None) else 1
 
 
 if __name__ == "__main__":
