@@ -12,8 +12,9 @@ namespace {
 
 Contradiction times(const char* option, Duration value, const char* relation, const char* other,
                     Duration other_value) {
-    return {option, fmt::format("{} ({} s) {} {} ({} s); change one of them", option,
-                                seconds_text(value), relation, other, seconds_text(other_value))};
+    return {option, other,
+            fmt::format("{} ({} s) {} {} ({} s); change one of them", option, seconds_text(value),
+                        relation, other, seconds_text(other_value))};
 }
 
 // The first backend of which an earlier one is the same server, and that earlier one.
@@ -82,7 +83,7 @@ std::vector<Contradiction> contradictions(const GlobalConfig& g) {
                               g.ejection_time_max));
     }
     if (g.degraded_below >= g.up_from) {
-        found.push_back({"degraded_below",
+        found.push_back({"degraded_below", "up_from",
                          fmt::format("degraded_below ({}) is not below up_from ({}); change one of "
                                      "them",
                                      g.degraded_below, g.up_from)});
@@ -93,7 +94,8 @@ std::vector<Contradiction> contradictions(const GlobalConfig& g) {
 std::vector<ConfigError> check_backends(const Config& config, const PlaceOf& place_of) {
     std::vector<ConfigError> errors;
     for (Contradiction& found : contradictions(config.global)) {
-        const IniPlace at = place_of("weir", found.option);
+        IniPlace at = place_of("weir", found.option);
+        if (at.line == 0) at = place_of("weir", found.other);
         errors.push_back({at.file, at.line, std::move(found.message)});
     }
     for (const auto& [name, database] : config.databases) {

@@ -14,6 +14,7 @@ namespace weir {
 
 struct Contradiction {
     const char* option;  // the one whose line is told
+    const char* other;   // its line, when the file leaves the first at its default
     std::string message;
 };
 

@@ -41,10 +41,10 @@ class Loader {
             return place(section, name);
         };
         backends_.resolve(*config_, place_of);
-        rate_limits_.resolve(*config_);
         // Only between values that could be read: else a default would be told as what the file
         // says.
         if (errors_.empty()) errors_ = check_backends(*config_, place_of);
+        rate_limits_.resolve(*config_);
         if (!errors_.empty()) return {nullptr, std::move(errors_)};
         for (auto& [id, peer] : peers_) {
             config_->peers.push_back(std::move(peer));

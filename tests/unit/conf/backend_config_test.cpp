@@ -180,6 +180,13 @@ TEST_CASE("options of [weir] that contradict each other are errors at their line
                 "5: ejection_time (61 s) is above ejection_time_max (60 s); change one of them",
                 "6: degraded_below (70) is not below up_from (70); change one of them"});
     CHECK(contradictions(GlobalConfig()).empty());
+    // The line is that of the option which the file sets.
+    CHECK(bad("[weir]\nlag_soft = 20\n") ==
+          Lines{"2: lag_hard (10 s) is below lag_soft (20 s); change one of them"});
+    // And contradictions of other sections are told with it.
+    CHECK(bad("[weir]\nlag_soft = 20\n[rate_limit:a]\nrate = 1/s\nat = login\n"
+              "[rate_limit:b]\nrate = 2/s\nat = login\n")
+              .size() == 2);
     // A value that could not be read is no reason to find fault with the others.
     CHECK(bad("[weir]\nlag_hard = 1\nlag_soft = 0.5s\n").size() == 1);
     CHECK(good("[weir]\nlag_hard = 2\n")->global.lag_hard == std::chrono::seconds(2));
