@@ -8,6 +8,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <unordered_map>
 #include <utility>
@@ -274,6 +275,14 @@ struct PendingRestart {
     bool operator==(const PendingRestart&) const = default;
 };
 
+// What the console has changed about backends since the files were read (backend_edit.h).
+struct BackendEdits {
+    using Use = std::pair<std::string, std::string>;  // database, backend
+    std::set<Use> added;
+    std::set<Use> removed;
+    std::set<std::string> defined;  // backends that no file defines
+};
+
 struct Config {
     GlobalConfig global;
     std::map<std::string, DatabaseConfig> databases;
@@ -289,6 +298,7 @@ struct Config {
     std::vector<ConfigNote> warnings;
     // Filled by a reload: the running value stays in `global`, the file's waits here for a restart.
     std::vector<PendingRestart> needs_restart;
+    BackendEdits backend_edits;  // empty after a load
 
     // The entry for `name`: an exact one, or one made from `*` with dbname = name; empty when
     // neither.

@@ -29,12 +29,23 @@ void HealthRegistry::configure(const HealthPlan& plan, Instant now) {
     for (const ClusterPlan& cluster : plan_clusters(plan))
         add_cluster(cluster, plan.options, known, before, now);
     for (auto& [endpoint, left] : known) {
+        note_unwatched(left.first, now);
         left.first.endpoint->cancel_trial();
         left.first.endpoint->set_weight(std::nullopt);
         if (left.first.endpoint->publish(EndpointVerdict(), EndpointPosition())) {
             pending_.routes_changed = true;
         }
     }
+}
+
+void HealthRegistry::note_unwatched(const HealthMember& member, Instant now) {
+    HealthEvent event;
+    event.kind = HealthEvent::Kind::Notice;
+    event.at = now;
+    event.backend = member.plan.spec.name;
+    event.address = member.endpoint->address();
+    event.reason = "no longer watched";
+    pending_.events.push_back(std::move(event));
 }
 
 void HealthRegistry::add_cluster(const ClusterPlan& plan, const HealthOptions& options,

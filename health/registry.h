@@ -92,6 +92,7 @@ class HealthRegistry {
                                            Known& known, Instant now);
     void add_cluster(const ClusterPlan& plan, const HealthOptions& options, Known& known,
                      const std::vector<std::unique_ptr<HealthCluster>>& before, Instant now);
+    void note_unwatched(const HealthMember& member, Instant now);
     void remember(const std::vector<HealthEvent>& events);
 
     EndpointTable& table_;

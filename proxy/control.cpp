@@ -10,6 +10,7 @@
 #include <cstdio>
 #include <cstring>
 #include <thread>
+#include <utility>
 
 #include "conf/diff.h"
 #include "conf/loader.h"
@@ -361,8 +362,39 @@ Status Control::reload() {
         }
         return fail("F0000", all);
     }
-    const ConfigPtr before = config_;
-    config_ = loaded.config;
+    const std::vector<std::string> undone = undone_edits(*config_, *loaded.config);
+    apply(loaded.config);
+    if (Status reopened = init_logging(config_->global, is_quiet_); !reopened) {
+        log::error("{}", reopened.error().message);
+    }
+    log::info("configuration reloaded from {}", config_file_);
+    for (const std::string& text : undone)
+        log::warning("{}", text);
+    return {};
+}
+
+Status Control::add_backend(const BackendAddition& wanted) {
+    Result<ConfigPtr> next = with_backend(*config_, wanted);
+    if (!next) return tl::unexpected<Error>(next.error());
+    apply(std::move(*next));
+    const BackendConfig& backend = config_->backends.at(wanted.name);
+    log::info("backend \"{}\" ({} port {}) added to database \"{}\", until a RELOAD", wanted.name,
+              backend.host, backend.port, wanted.database);
+    return {};
+}
+
+Status Control::remove_backend(const std::string& name,
+                               const std::optional<std::string>& database) {
+    Result<ConfigPtr> next = without_backend(*config_, name, database);
+    if (!next) return tl::unexpected<Error>(next.error());
+    apply(std::move(*next));
+    log::info("backend \"{}\" removed from {}, until a RELOAD", name,
+              database ? "database \"" + *database + "\"" : "all databases");
+    return {};
+}
+
+void Control::apply(ConfigPtr next) {
+    const ConfigPtr before = std::exchange(config_, std::move(next));
     std::vector<std::string> removed;
     std::vector<std::string> recycled;
     pools_.for_each_database([&](DatabaseState& state) {
@@ -383,11 +415,6 @@ Status Control::reload() {
     health_.configure(make_health_plan(*config_));
     for (const std::string& name : removed)
         kill_clients(name);
-    if (Status reopened = init_logging(config_->global, is_quiet_); !reopened) {
-        log::error("{}", reopened.error().message);
-    }
-    log::info("configuration reloaded from {}", config_file_);
-    return {};
 }
 
 // Connections of the database lead elsewhere now: idle ones are closed, others when they come back.

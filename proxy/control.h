@@ -47,6 +47,9 @@ class Control final : public Inspector, public ConsoleOutlet {
     void snapshot(std::function<void(std::vector<WorkerSnapshot>)> done) override;
     void health(std::function<void(HealthSnapshot)> done) override;
     Status reload() override;
+    Status add_backend(const BackendAddition& wanted) override;
+    Status remove_backend(const std::string& name,
+                          const std::optional<std::string>& database) override;
     Status pause(const std::optional<std::string>& database) override;
     [[nodiscard]] bool is_quiet(const std::optional<std::string>& database) override;
     Status resume(const std::optional<std::string>& database) override;
@@ -76,6 +79,8 @@ class Control final : public Inspector, public ConsoleOutlet {
     // Thread: health.
     void on_health(const HealthChanges& changes);
     void on_signal(int number);
+    // The one way to another configuration while running.
+    void apply(ConfigPtr next);
     void recycle(const std::string& database);
     void kill_clients(const std::string& database);
     void resolve_host(const std::string& host);

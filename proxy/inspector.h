@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "conf/backend_edit.h"
 #include "conf/config.h"
 #include "health/health_report.h"
 #include "health/registry.h"
@@ -42,6 +43,11 @@ class Inspector {
 
     // Reads the configuration again. Errors leave everything as it was; the message lists them.
     virtual Status reload() = 0;
+    // The running configuration with one backend more or less, until the next reload; errors leave
+    // everything as it was (see conf/backend_edit.h).
+    virtual Status add_backend(const BackendAddition& wanted) = 0;
+    virtual Status remove_backend(const std::string& name,
+                                  const std::optional<std::string>& database) = 0;
     // New work of the database (all of them without a name) is queued from now on. Error when it is
     // unknown or paused already. is_quiet() tells when nothing is running any more.
     virtual Status pause(const std::optional<std::string>& database) = 0;

@@ -28,7 +28,27 @@ void give(Inspector& inspector, const ConsoleStatement& statement, Order order, 
     inspector.order(order, statement.backend(), std::move(done));
 }
 
+// After TO or FROM.
+std::optional<std::string> database_of(const Command& command) {
+    constexpr size_t kDatabase = 4;
+    if (command.words.size() <= kDatabase) return std::nullopt;
+    return command.words[kDatabase].text;
+}
+
 }  // namespace
+
+CommandOutcome add_backend(Inspector& inspector, const ConsoleStatement& statement) {
+    const BackendAddition wanted{.name = statement.backend(),
+                                 .settings = statement.command.value,
+                                 .database = *database_of(statement.command)};
+    return CommandOutcome::of(inspector.add_backend(wanted), "ADD BACKEND");
+}
+
+CommandOutcome remove_backend(Inspector& inspector, const ConsoleStatement& statement) {
+    return CommandOutcome::of(
+        inspector.remove_backend(statement.backend(), database_of(statement.command)),
+        "REMOVE BACKEND");
+}
 
 void drain_backend(Inspector& inspector, const ConsoleStatement& statement, OnStatus done) {
     give(inspector, statement, Order::Drain, std::move(done));

@@ -1,5 +1,6 @@
 // Commands about one backend: DRAIN, DISABLE BACKEND, ENABLE BACKEND, REWEIGHT, BREAKER ..., RESET
-// ROLES. The health thread carries them out, so each begins now and is answered later.
+// ROLES, which the health thread carries out, so that each begins now and is answered later; ADD
+// BACKEND and REMOVE BACKEND, which change the running configuration as a RELOAD does, at once.
 // Thread: control.
 #pragma once
 
@@ -11,6 +12,8 @@ namespace weir {
 
 using OnStatus = std::function<void(Status)>;
 
+CommandOutcome add_backend(Inspector& inspector, const ConsoleStatement& statement);
+CommandOutcome remove_backend(Inspector& inspector, const ConsoleStatement& statement);
 void drain_backend(Inspector& inspector, const ConsoleStatement& statement, OnStatus done);
 void disable_backend(Inspector& inspector, const ConsoleStatement& statement, OnStatus done);
 void enable_backend(Inspector& inspector, const ConsoleStatement& statement, OnStatus done);

@@ -177,7 +177,8 @@ class Parser {
     Status parse_command(Command& command) {
         const size_t begin = token_.begin;
         const bool is_set = token_.is_keyword("SET");
-        Status parsed = parse_words(command, is_set);
+        const bool is_add = token_.is_keyword("ADD");
+        Status parsed = is_add ? parse_addition(command) : parse_words(command, is_set);
         if (parsed && is_set) parsed = parse_assignment(command);
         if (!parsed) return parsed;
         if (token_.kind != Token::Kind::End && !token_.is_mark(';')) return syntax_error();
@@ -185,12 +186,28 @@ class Parser {
         return {};
     }
 
+    // The string describes the third word, which is the name of what is added.
+    Status parse_addition(Command& command) {
+        while (token_.is_word() && command.words.size() < 3) {
+            if (Status taken = take_word(command); !taken) return taken;
+        }
+        if (command.words.size() == 3 && token_.kind == Token::Kind::String) {
+            command.value = token_.text;
+            if (Status moved = move(); !moved) return moved;
+        }
+        return parse_words(command, false);
+    }
+
+    Status take_word(Command& command) {
+        if (command.words.size() == kCommandWordsMax) return syntax_error();
+        command.words.push_back({token_.text, lexer_.place(token_.begin)});
+        return move();
+    }
+
     Status parse_words(Command& command, bool is_set) {
         while (token_.is_word()) {
             if (is_set && token_.is_keyword("TO") && command.words.size() > 1) break;
-            if (command.words.size() == kCommandWordsMax) return syntax_error();
-            command.words.push_back({token_.text, lexer_.place(token_.begin)});
-            if (Status moved = move(); !moved) return moved;
+            if (Status taken = take_word(command); !taken) return taken;
         }
         if (command.words.empty()) return syntax_error();
         return {};

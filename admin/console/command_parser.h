@@ -3,8 +3,10 @@
 //   query   = [ command ] { ";" [ command ] }
 //   command = word { word }                                       at most kCommandWordsMax
 //           | SET [ SESSION | LOCAL ] word ( "=" | TO ) value { "," value }
+//           | ADD word word [ string ] { word }
 //   word    = [A-Za-z0-9_.$-]+ or any byte above ASCII | "any ""text"""
-//   value   = word | 'any ''text'''
+//   value   = word | string
+//   string  = 'any ''text'''
 //
 // Blanks and comments (`-- to the end of the line`, `/* nested */`) separate. Letter case matters
 // only in names. This takes all that PgBouncer's grammar takes, and also `PAUSE my-db` unquoted.
@@ -30,7 +32,7 @@ struct Command {
         size_t at = 0;     // its first character in the query's text, from 1
     };
     std::vector<Word> words;  // the first is the verb; of SET: the verb and the setting's name
-    std::string value;        // of SET; several are joined by ", "
+    std::string value;        // of SET, several are joined by ", "; or the string of ADD
     std::string text;         // as it was written, for messages
 };
 

@@ -103,6 +103,8 @@ constexpr CommandSpec kCommands[] = {
     {"DISABLE", Access::Admin, Argument::Backend, nullptr, disable_backend, "BACKEND"},
     {"ENABLE", Access::Admin, Argument::Backend, nullptr, enable_backend, "BACKEND"},
     {"REWEIGHT", Access::Admin, Argument::BackendWeight, nullptr, reweight_backend},
+    {"ADD", Access::Admin, Argument::BackendTo, add_backend, nullptr, "BACKEND"},
+    {"REMOVE", Access::Admin, Argument::BackendFrom, remove_backend, nullptr, "BACKEND"},
     {"BREAKER", Access::Admin, Argument::Backend, nullptr, open_breaker, "OPEN"},
     {"BREAKER", Access::Admin, Argument::Backend, nullptr, close_breaker, "CLOSE"},
     {"BREAKER", Access::Admin, Argument::Backend, nullptr, reset_breaker, "RESET"},
@@ -181,11 +183,23 @@ Status check_mode(const Command& command) {
     return {};
 }
 
+// What follows `ADD BACKEND name`, and the like.
+Status check_database_of_backend(const Command& command, std::string_view keyword) {
+    constexpr size_t kKeyword = 3;
+    if (command.words.size() == kKeyword) return {};
+    const Command::Word& word = command.words[kKeyword];
+    if (!equals_ignoring_case(word.text, keyword)) return unexpected_word(word);
+    if (command.words.size() == kKeyword + 1) return fail("08P01", "a database is required");
+    return {};
+}
+
 const char* missing_text(Argument argument) {
     switch (argument) {
         case Argument::Client: return "a client id";
-        case Argument::Backend: return "a backend";
+        case Argument::Backend:
+        case Argument::BackendFrom: return "a backend";
         case Argument::BackendWeight: return "a backend and its weight";
+        case Argument::BackendTo: return "a backend and TO database";
         default: return "a database";
     }
 }
@@ -203,6 +217,8 @@ Status check_arguments(const CommandSpec& spec, const Command& command) {
         case Argument::Client:
         case Argument::Backend: words = {2, 2}; break;
         case Argument::BackendWeight: words = {3, 3}; break;
+        case Argument::BackendTo: words = {4, 4}; break;
+        case Argument::BackendFrom: words = {2, 4}; break;
         default: break;  // the parser or the caller has checked it
     }
     const size_t of_object = spec.object.empty() ? 0 : 1;
@@ -211,8 +227,12 @@ Status check_arguments(const CommandSpec& spec, const Command& command) {
     if (command.words.size() < words.min) {
         return fail("08P01", std::string(missing_text(spec.argument)) + " is required");
     }
-    if (spec.argument == Argument::ShutdownMode) return check_mode(command);
-    return {};
+    switch (spec.argument) {
+        case Argument::ShutdownMode: return check_mode(command);
+        case Argument::BackendTo: return check_database_of_backend(command, "TO");
+        case Argument::BackendFrom: return check_database_of_backend(command, "FROM");
+        default: return {};
+    }
 }
 
 Status check_allowed(const ConsoleStatement& statement, bool is_admin) {

@@ -28,6 +28,8 @@ enum class Argument : uint8_t {
     Client,
     Backend,
     BackendWeight,  // backend, and a number or DEFAULT
+    BackendTo,      // backend ['settings'] TO database
+    BackendFrom,    // backend [FROM database]
     ShutdownMode,
     Topic,    // of SHOW
     Option,   // name = value, an option of this program

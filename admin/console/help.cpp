@@ -13,6 +13,8 @@ const char* usage(Argument argument) {
         case Argument::Client: return " id";
         case Argument::Backend: return " backend";
         case Argument::BackendWeight: return " backend weight | DEFAULT";
+        case Argument::BackendTo: return " backend ['host=... port=...'] TO database";
+        case Argument::BackendFrom: return " backend [FROM database]";
         case Argument::ShutdownMode: return " [WAIT_FOR_SERVERS | WAIT_FOR_CLIENTS]";
         case Argument::Option: return " option = value";
         default: return "";

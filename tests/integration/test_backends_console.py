@@ -1,8 +1,10 @@
 """The console's view of many backends, and what an operator orders about them: what SHOW tells, and that orders are kept."""
+import contextlib
 import time
 
 from harness.case import Case, beyond_pgbouncer, replicated, wait_until
 from harness.gate import Gate
+from harness.load import Load
 from harness.util import SLOW
 from harness.weir import USERS
 
@@ -42,6 +44,17 @@ class Watched(Case):
     def wait_roles(self):
         for i, name in enumerate(NAMES):
             self.wait_row(name, role="primary" if i == self.pg.leader else "replica")
+
+    def change_file(self, names):
+        self.weir.databases = {"app": f"backends={','.join(names)} dbname={{dbname}}"}
+        self.weir.backends = {n: self.lines[n] for n in names}
+        self.weir.reload()
+
+    def names(self):
+        return [r["name"] for r in self.weir.show("backends")]
+
+    def wait_names(self, *names):
+        wait_until(lambda: self.names() == list(names), 30, f"the backends to be {names}", interval=0.05)
 
     def order_fails(self, command, code, text):
         with self.weir.console() as c:
@@ -208,16 +221,179 @@ class Orders(Watched):
         self.weir.admin("drain pg1")
         self.weir.admin("breaker open pg2")
         self.weir.admin("reweight pg2 7")
-        self.reload(("pg1", "pg2"))
-        wait_until(lambda: [r["name"] for r in self.weir.show("backends")] == ["pg1", "pg2"], 30, "pg3 to be gone", interval=0.05)
+        self.change_file(("pg1", "pg2"))
+        self.wait_names("pg1", "pg2")
         self.wait_row("pg1", state="DRAINING")
         self.wait_row("pg2", breaker="OPEN", weight="7")
         self.weir.admin("enable backend pg1")
-        self.reload(("pg1", "pg2", "pg3"))
+        self.change_file(NAMES)
         self.wait_row("pg3", state="UP", role="primary" if self.pg.leader == 2 else "replica")
         self.wait_row("pg2", breaker="OPEN", weight="7")
 
-    def reload(self, names):
-        self.weir.databases = {"app": f"backends={','.join(names)} dbname={{dbname}}"}
-        self.weir.backends = {n: self.lines[n] for n in names}
+
+@beyond_pgbouncer
+class AddedAndRemoved(Watched):
+    """ADD BACKEND and REMOVE BACKEND, and the same by the file. pg1 is the primary, pg2 a replica; pg3 comes and goes."""
+    TWO = NAMES[:2]
+
+    def start_two(self, **kw):
+        self.start(self.TWO, **kw)
+        self.pg.wait_in_sync()  # the database is there on each
+        for name in self.TWO:
+            self.wait_row(name, state="UP", role="primary" if NAMES.index(name) == self.pg.leader else "replica")
+
+    def line_of(self, name):
+        return f"{self.lines[name]} weight=100 role=auto zone=b max_connections=80"
+
+    def add(self, name="pg3", database="app"):
+        self.assertEqual(self.weir.admin(f"add backend {name} '{self.line_of(name)}' to {database}").tags, ["ADD BACKEND"])
+
+    @contextlib.contextmanager
+    def under_load(self):
+        """Single reads and transactions of several statements; whatever happens meanwhile, none of them notices. Yields a function that gives, once the
+        block is left, the ports that served what began between two moments."""
+        loads = [Load(self.weir.host, self.weir.port, clients=6, seconds=120 * SLOW, work=0.01, first=0, kind=kind, patience=60 * SLOW) for kind in ("read", "block")]
+        with contextlib.ExitStack() as stack:
+            for load in loads:
+                stack.enter_context(load)
+            results = []
+            yield lambda begin, end: {port for r in results for port in r.between(begin, end).shares()}
+            results += [load.finish() for load in loads]
+        for r in results:
+            self.assertGreater(len(r), 0)
+            self.assertFalse(r.violations)
+            self.assertFalse(r.errors(), r.table())
+
+    def wait_busy(self, i):
+        wait_until(lambda: self.pg.servers[i].count(self.weir.dbname, "query like '%pg_sleep%'") > 0, 30, f"{NAMES[i]} to be used", interval=0.02)
+
+    def wait_unused(self, i):
+        """No connection leads there any more but the prober's."""
+        wait_until(lambda: self.pg.servers[i].count(self.weir.dbname) == 0, 30, f"nobody to be connected to {NAMES[i]}", interval=0.05)
+
+    def test_under_load(self):
+        self.start_two()
+        port = self.pg.servers[2].port
+        with self.under_load() as ports:
+            begun = time.monotonic()
+            self.add()
+            self.wait_row("pg3", state="UP", zone="b", role="primary" if self.pg.leader == 2 else "replica")
+            self.wait_busy(2)
+            used = time.monotonic()
+            self.weir.admin("drain pg3")
+            self.wait_row("pg3", state="DRAINING", in_use="0")
+            drained = time.monotonic()
+            self.assertEqual(self.weir.admin("remove backend pg3 from app").tags, ["REMOVE BACKEND"])
+            self.wait_names(*self.TWO)
+            self.wait_unused(2)
+            removed = time.monotonic()
+            self.assert_serves()
+        self.assertNotIn(port, ports(0, begun - 1 * SLOW))
+        self.assertIn(port, ports(begun, used))
+        self.assertNotIn(port, ports(drained, removed + 1000))
+        self.assertEqual(self.weir.show("health_events", backend="pg3")[-1]["why"], "no longer watched")
+
+    def test_again_and_again_under_load(self):
+        """Not drained before: what runs there ends there."""
+        self.start_two()
+        with self.under_load():
+            for _ in range(5):
+                self.add()
+                self.wait_busy(2)
+                self.weir.admin("remove backend pg3")
+                self.wait_names(*self.TWO)
+        self.wait_unused(2)
+
+    def test_from_one_to_two_and_back_under_load(self):
+        """A lone backend is not watched, a second one makes it so."""
+        self.start(NAMES[:1])
+        self.pg.wait_in_sync()
+        with self.under_load() as ports:
+            begun = time.monotonic()
+            self.add("pg2")
+            self.wait_names(*self.TWO)
+            self.wait_busy(1)
+            used = time.monotonic()
+            self.weir.admin("remove backend pg2")
+            self.wait_names()
+            self.wait_unused(1)
+            self.assert_serves()
+        self.assertIn(self.pg.servers[1].port, ports(begun, used))
+
+    def test_by_the_file_under_load(self):
+        self.start_two()
+        with self.under_load() as ports:
+            begun = time.monotonic()
+            self.change_file(NAMES)
+            self.wait_row("pg3", state="UP")
+            self.wait_busy(2)
+            used = time.monotonic()
+            self.change_file(self.TWO)
+            self.wait_names(*self.TWO)
+            self.wait_unused(2)
+            self.assert_serves()
+        self.assertIn(self.pg.servers[2].port, ports(begun, used))
+
+    def test_a_transaction_ends_where_it_is(self):
+        self.start_two()
+        self.add()
+        self.wait_row("pg3", state="UP")
+        port = str(self.pg.servers[2].port)
+
+        def lands_there():
+            c = self.client()
+            c.run("begin")
+            return c if c.one("select current_setting('port')") == port else None
+        c = wait_until(lands_there, 30, "a transaction on pg3", interval=0)
+        self.weir.admin("remove backend pg3")
+        self.wait_names(*self.TWO)
+        self.assertEqual(c.one("select current_setting('port')"), port)
+        self.assertEqual(c.run("commit").tags, ["COMMIT"])
+        self.assertNotEqual(c.one("select current_setting('port')"), port)
+
+    def test_until_reload(self):
+        self.start_two()
+        self.add()
+        self.weir.admin("remove backend pg2")
+        self.wait_names("pg1", "pg3")
+        self.weir.admin("reload")
+        self.wait_names(*self.TWO)
+        log = self.weir.log()
+        self.assertRegex(log, rf'WARNING backend "pg3" \(127.0.0.1 port {self.gates[2].port}\), which ADD BACKEND had added to database "app", is dropped')
+        self.assertRegex(log, 'WARNING backend "pg2", which REMOVE BACKEND had taken from database "app", is back')
+        self.weir.admin("reload")  # told once
+        self.assertEqual(self.weir.log().count("which ADD BACKEND had added"), 1)
+        self.add()  # and it can come again
+        self.wait_names(*NAMES)
+
+    def test_orders_are_kept(self):
+        self.start_two()
+        self.weir.admin("drain pg1")
+        self.weir.admin("reweight pg2 7")
+        self.add()
+        self.wait_names(*NAMES)
+        self.weir.admin("remove backend pg3")
+        self.wait_names(*self.TWO)
+        self.wait_row("pg1", state="DRAINING")
+        self.wait_row("pg2", weight="7")
+
+    def test_refused(self):
+        self.start_two()
+        self.weir.databases["plain"] = "{pg}"
         self.weir.reload()
+        there = f"'{self.line_of('pg3')}'"
+        self.order_fails(f"add backend pg3 {there} to nowhere", "3D000", 'ADD BACKEND: no such database: "nowhere"')
+        self.order_fails(f"add backend pg3 {there} to plain", "55000", "write backends= with the names of all its servers in place of host=")
+        self.order_fails(f"add backend pg1 {there} to app", "42710", 'the name "pg1" is in use with other settings')
+        self.order_fails("add backend pg1 to app", "42710", 'database "app" has the backend "pg1" already')
+        self.order_fails("add backend pg9 to app", UNKNOWN, 'no backend "pg9" is defined')
+        self.order_fails("add backend pg9 'host=h prot=1' to app", "22023", 'ADD BACKEND: backend "pg9": unknown key "prot"')
+        self.order_fails(f"add backend pg9 '{self.lines['pg1']}' to app", "22023", "are the same server")
+        self.order_fails("remove backend pg3", UNKNOWN, 'no such backend: "pg3"')
+        self.weir.admin("remove backend pg2")
+        self.order_fails("remove backend pg1", "55000", 'is the last one of database "app"')
+        with self.weir.console(user="stats") as c:
+            self.assert_error(c.run(f"add backend pg3 {there} to app"), "08P01", "admin access needed")
+            self.assert_error(c.run("remove backend pg1"), "08P01", "admin access needed")
+        self.assertEqual(self.names(), [])  # a lone backend is not watched
+        self.assert_serves()

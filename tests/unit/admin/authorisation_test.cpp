@@ -23,6 +23,8 @@ std::string example(const CommandSpec& spec) {
         case Argument::Client: return word + " 12";
         case Argument::Backend: return word + " pg1";
         case Argument::BackendWeight: return word + " pg1 5";
+        case Argument::BackendTo: return word + " pg4 'host=10.0.0.4' TO app";
+        case Argument::BackendFrom: return word + " pg4 FROM app";
         case Argument::Topic: return word + " POOLS";
         case Argument::Option: return word + " default_pool_size = 5";
         case Argument::Setting: return word + " client_encoding = 'UTF8'";

@@ -59,6 +59,20 @@ TEST_CASE("SET takes = or TO and a word or a string") {
     CHECK(parsed("set datestyle to ISO, MDY") == "[set|datestyle=ISO, MDY]");
 }
 
+TEST_CASE("ADD describes what it adds in a string") {
+    CHECK(parsed("ADD BACKEND pg4 'host=h port=1' TO app") ==
+          "[ADD|BACKEND|pg4|TO|app=host=h port=1]");
+    CHECK(parsed("add backend \"a b\" 'zone=''x y''' to \"*\"; show b") ==
+          "[add|backend|a b|to|*=zone='x y'][show|b]");
+    CHECK(parsed("add backend pg4 to app") == "[add|backend|pg4|to|app]");
+    CHECK(parsed("add") == "[add]");
+    CHECK(parsed("add backend 'x'") == "08P01 syntax error at character 13, near \"'x'\"");
+    CHECK(parsed("add backend a to 'x'") == "08P01 syntax error at character 18, near \"'x'\"");
+    CHECK(parsed("add backend a 'x' 'y'") == "08P01 syntax error at character 19, near \"'y'\"");
+    CHECK(parsed("add backend a 'x") ==
+          "08P01 quoted string without end at character 15, near \"'x\"");
+}
+
 TEST_CASE("comments are blanks") {
     CHECK(parsed("-- hello\nshow/* a */pools--b") == "[show|pools]");
     CHECK(parsed("/* a /* b */ c */ show pools") == "[show|pools]");

@@ -86,6 +86,13 @@ class FakeInspector final : public Inspector {
         call();
     }
     Status reload() override { return note("reload"); }
+    Status add_backend(const BackendAddition& wanted) override {
+        return note("add " + wanted.name + " '" + wanted.settings + "' to " + wanted.database);
+    }
+    Status remove_backend(const std::string& name,
+                          const std::optional<std::string>& database) override {
+        return note("remove " + name + " from " + database.value_or("all"));
+    }
     Status pause(const std::optional<std::string>& database) override {
         Status status = note("pause " + database.value_or("*"));
         if (status) set_paused(database, true);

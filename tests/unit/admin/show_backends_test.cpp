@@ -144,6 +144,32 @@ TEST_CASE("commands about a backend reach the health room") {
                 "reweight pg1 2.500000", "reweight pg1 default"});
 }
 
+TEST_CASE("backends are added and removed") {
+    Fixture f;
+    const auto tag = [&f](const std::string& sql) { return f.run(sql).tags.at(0); };
+    CHECK(tag("ADD BACKEND pg4 'host=10.0.0.4 zone=''x y''' TO app") == "ADD BACKEND");
+    CHECK(tag("add backend pg5 to \"*\"") == "ADD BACKEND");
+    CHECK(tag("REMOVE BACKEND pg4 FROM app") == "REMOVE BACKEND");
+    CHECK(tag("remove backend \"10.0.0.1:5432\"") == "REMOVE BACKEND");
+    CHECK(f.inspector.calls == Calls{"add pg4 'host=10.0.0.4 zone='x y'' to app", "add pg5 '' to *",
+                                     "remove pg4 from app", "remove 10.0.0.1:5432 from all"});
+    const auto error = [&f](const std::string& sql) {
+        const Answer answer = f.run(sql);
+        return answer.error.at('C') + " " + answer.error.at('M');
+    };
+    f.inspector.next_error = Error("55000", "it is the last one");
+    CHECK(error("REMOVE BACKEND pg1") == "55000 it is the last one");
+    CHECK(error("ADD BACKEND pg4 'host=h'") == "08P01 a backend and TO database is required");
+    CHECK(error("ADD BACKEND pg4 'host=h' INTO app") ==
+          "08P01 syntax error at character 26, near \"INTO\"");
+    CHECK(error("ADD BACKEND pg4 TO app now") ==
+          "08P01 syntax error at character 24, near \"now\"");
+    CHECK(error("ADD BACKEND pg4 TO") == "08P01 a backend and TO database is required");
+    CHECK(error("REMOVE BACKEND pg4 OF app") == "08P01 syntax error at character 20, near \"OF\"");
+    CHECK(error("REMOVE BACKEND pg4 FROM") == "08P01 a database is required");
+    CHECK(error("REMOVE pg4").starts_with("08P01 invalid command"));
+}
+
 TEST_CASE("what is wrong with a command about a backend is said") {
     Fixture f;
     const auto error = [&f](const std::string& sql) {
@@ -185,9 +211,11 @@ TEST_CASE("a client is answered in order, late answers to one that is gone are d
 TEST_CASE("SHOW HELP lists the commands about backends") {
     Fixture f;
     const std::string text = f.run("SHOW HELP").notice.at('D');
-    for (const char* line : {"\n\tDRAIN backend", "\n\tDISABLE BACKEND backend",
-                             "\n\tREWEIGHT backend weight | DEFAULT", "\n\tBREAKER OPEN backend",
-                             "\n\tRESET ROLES backend", "HEALTH_EVENTS", "BREAKERS"}) {
+    for (const char* line :
+         {"\n\tDRAIN backend", "\n\tDISABLE BACKEND backend",
+          "\n\tREWEIGHT backend weight | DEFAULT", "\n\tBREAKER OPEN backend",
+          "\n\tRESET ROLES backend", "\n\tADD BACKEND backend ['host=... port=...'] TO database",
+          "\n\tREMOVE BACKEND backend [FROM database]", "HEALTH_EVENTS", "BREAKERS"}) {
         CAPTURE(line);
         CHECK(text.find(line) != std::string::npos);
     }
