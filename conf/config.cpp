@@ -63,6 +63,10 @@ const char* to_string(ReadYourWrites mode) {
     return word_text(static_cast<int>(mode), kReadYourWritesWords);
 }
 
+const char* to_string(SizingMode mode) {
+    return word_text(static_cast<int>(mode), kSizingModeWords);
+}
+
 const char* to_string(LoadBalance method) {
     return word_text(static_cast<int>(method), kBalanceMethodWords);
 }
@@ -154,6 +158,10 @@ TargetSessionAttrs effective_target_session_attrs(const Config& c, const Databas
                                                   const std::string& user) {
     return user_or(c, user, &UserConfig::target_session_attrs,
                    db.target_session_attrs.value_or(c.global.target_session_attrs));
+}
+
+SizingMode effective_pool_sizing(const Config& c, const DatabaseConfig& db) {
+    return db.pool_sizing.value_or(c.global.pool_sizing);
 }
 
 LoadBalance effective_load_balance(const Config& c, const DatabaseConfig& db) {

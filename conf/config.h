@@ -23,10 +23,12 @@ namespace weir {
 enum class PoolMode : uint8_t { Session, Transaction, Statement };
 enum class AuthType : uint8_t { Any, Trust, Plain, Md5, ScramSha256, Cert, Hba, Ldap, Pam };
 enum class LoadBalanceHosts : uint8_t { RoundRobin, Disable };
+enum class SizingMode : uint8_t { Fixed, Demand, Adaptive };
 enum class SslMode : uint8_t { Disable, Allow, Prefer, Require, VerifyCa, VerifyFull };
 
 const char* to_string(PoolMode mode);
 const char* to_string(LoadBalanceHosts mode);
+const char* to_string(SizingMode mode);
 
 constexpr int kInherit = -1;
 
@@ -54,6 +56,7 @@ struct DatabaseConfig {
     int min_pool_size = kInherit;
     int reserve_pool_size = kInherit;
     std::optional<PoolMode> pool_mode;
+    std::optional<SizingMode> pool_sizing;
     int max_db_connections = kInherit;
     int max_db_client_connections = kInherit;
     std::optional<Duration> server_lifetime;
@@ -190,6 +193,8 @@ struct GlobalConfig {
     int workers = 0;       // 0 = one per core
     int login_burst = 32;  // logins in flight per pool at the most
     int fifo_slack_us = 100;
+    SizingMode pool_sizing = SizingMode::Demand;
+    bool fair_shares = true;
 
     // [weir], leaks: what is reported, and from when on something is done about it (0 = off)
     Duration leak_idle_transaction = std::chrono::seconds(30);
@@ -317,6 +322,7 @@ PoolMode effective_pool_mode(const Config& c, const DatabaseConfig& db, const st
 int effective_pool_size(const Config& c, const DatabaseConfig& db, const std::string& user);
 int effective_min_pool_size(const Config& c, const DatabaseConfig& db);
 int effective_reserve_pool_size(const Config& c, const DatabaseConfig& db, const std::string& user);
+SizingMode effective_pool_sizing(const Config& c, const DatabaseConfig& db);
 int effective_max_db_connections(const Config& c, const DatabaseConfig& db);
 int effective_max_db_client_connections(const Config& c, const DatabaseConfig& db);
 int effective_max_user_connections(const Config& c, const std::string& user);

@@ -64,6 +64,8 @@ constexpr EntryKey<D> kDatabaseKeys[] = {
      "As the option, for this database."},
     {"load_balance", kInEffect, set_word<&D::load_balance, LoadBalance, kBalanceMethodWords, D>,
      "As the option, for this database."},
+    {"pool_sizing", kInEffect, set_word<&D::pool_sizing, SizingMode, kSizingModeWords, D>,
+     "As the option, for this database."},
     {"read_write_split", kInEffect, set_flag<&D::read_write_split, D>,
      "As the option, for this database."},
     {"zone", kInEffect, set_text<&D::zone, kZoneNameBytesMax, D>,

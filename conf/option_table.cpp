@@ -304,6 +304,9 @@ constexpr Option kOptions[] = {
      "leaves it to the kernel.",
      kCount},
 
+    {Weir, "fair_shares", T::Bool, "1", kReload, kInEffect, &G::fair_shares,
+     "While `max_db_connections` is used up and somebody waits: a pool that has more than its fair "
+     "share gives connections back to one that has less, and opens none."},
     {Weir, "fifo_slack_us", T::Int, "100", kReload, kInEffect, &G::fifo_slack_us,
      "Microseconds by which a client may be served before one that has waited longer, when it is "
      "on "
@@ -312,6 +315,12 @@ constexpr Option kOptions[] = {
      within(0, 1'000'000)},
     {Weir, "login_burst", T::Int, "32", kReload, kInEffect, &G::login_burst,
      "Server logins that one pool may have under way at the same time.", within(1, 10'000)},
+    {Weir, "pool_sizing", T::Word, "demand", kReload, kInEffect, &G::pool_sizing,
+     "How a pool's size is found, between `min_pool_size` and `pool_size`. demand opens what is "
+     "wanted and closes what was idle for `server_idle_timeout`, a tenth of the pool at a time; "
+     "fixed closes all of it at once; adaptive is demand below a ceiling that follows the server: "
+     "it sinks when queries get slower the more run at once. An unlimited pool has no ceiling.",
+     kNone, kSizingModeWords},
     {Weir, "workers", T::Int, "0", kRestart, kInEffect, &G::workers,
      "Threads that carry traffic; 0 is one for each processor core.", within(0, 256)},
 

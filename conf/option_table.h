@@ -54,7 +54,8 @@ using OptionField =
                  int64_t GlobalConfig::*, Duration GlobalConfig::*, std::string GlobalConfig::*,
                  std::vector<std::string> GlobalConfig::*, PoolMode GlobalConfig::*,
                  AuthType GlobalConfig::*, SslMode GlobalConfig::*, LoadBalance GlobalConfig::*,
-                 TargetSessionAttrs GlobalConfig::*, ReadYourWrites GlobalConfig::*>;
+                 TargetSessionAttrs GlobalConfig::*, ReadYourWrites GlobalConfig::*,
+                 SizingMode GlobalConfig::*>;
 
 struct Bounds {
     int64_t min = 0;

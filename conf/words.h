@@ -68,6 +68,12 @@ inline constexpr Word kBalanceMethodWords[] = {
     {"first", static_cast<int>(LoadBalance::First)},
 };
 
+inline constexpr Word kSizingModeWords[] = {
+    {"fixed", static_cast<int>(SizingMode::Fixed)},
+    {"demand", static_cast<int>(SizingMode::Demand)},
+    {"adaptive", static_cast<int>(SizingMode::Adaptive)},
+};
+
 inline constexpr Word kRatePointWords[] = {
     {"accept", static_cast<int>(RatePoint::Accept)},
     {"login", static_cast<int>(RatePoint::Login)},

@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <atomic>
 #include <cerrno>
 #include <cstdio>
@@ -23,6 +24,14 @@ namespace weir {
 namespace {
 
 constexpr unsigned kTickMs = 100;
+uint64_t random_seed() {
+    std::array<uint8_t, sizeof(uint64_t)> bytes{};
+    secure_random(bytes);
+    uint64_t seed = 0;
+    std::memcpy(&seed, bytes.data(), sizeof seed);
+    return seed;
+}
+
 constexpr int kSignals[] = {SIGHUP, SIGTERM, SIGINT, SIGQUIT, SIGUSR1, SIGUSR2};
 
 }  // namespace
@@ -39,7 +48,7 @@ Control::Control(std::string config_file, ConfigPtr config, bool is_quiet)
       config_(std::move(config)),
       workers_count_(worker_count(config_->global)),
       endpoints_(workers_count_),
-      pools_(workers_count_, endpoints_),
+      pools_(workers_count_, endpoints_, random_seed()),
       names_(config_->global.track_extra_parameters),
       shared_{
           .pools = pools_, .exchange = workers_, .hosts = hosts_, .names = names_, .clock = clock_},
@@ -411,7 +420,7 @@ void Control::apply(ConfigPtr next) {
     message.kind = WorkerMessage::Kind::ConfigChanged;
     message.config = config_;
     workers_.broadcast(message);
-    janitor_.empty_removed_pools();
+    janitor_.empty_removed_pools(clock_.now());
     health_.configure(make_health_plan(*config_));
     for (const std::string& name : removed)
         kill_clients(name);

@@ -4,6 +4,12 @@
 
 namespace weir {
 
+namespace {
+
+constexpr Duration kIdleSpared = std::chrono::seconds(1);
+
+}  // namespace
+
 WorkerId Janitor::next_opener() {
     return static_cast<WorkerId>(opener_++ % exchange_.workers());
 }
@@ -14,6 +20,7 @@ void Janitor::tick(Instant now) {
     std::vector<Pool*> pools;
     pools_.for_each_pool([&](Pool& pool) { pools.push_back(&pool); });
     for (Pool* pool : pools) {
+        pool->resize(now);
         if (pool->is_out_of_service()) close_idle(*pool, "backend is out of service");
         pool->take_expired(kControlWorker, now, expired);
         for (const Pool::Expired& it : expired)
@@ -22,7 +29,11 @@ void Janitor::tick(Instant now) {
         open_wanted(*pool, now);
         is_somebody_starved = is_somebody_starved || pool->are_others_starved();
     }
-    if (is_somebody_starved) relieve(now);
+    if (is_somebody_starved) {
+        relieve(now);
+    } else {
+        shares_.weigh(now);
+    }
 }
 
 void Janitor::open_wanted(Pool& pool, Instant now) {
@@ -62,10 +73,10 @@ void Janitor::close_idle(Pool& pool, std::string_view reason) {
         close(pool, *server, reason);
 }
 
-void Janitor::empty_removed_pools() {
-    pools_.for_each_pool([this](Pool& pool) {
+void Janitor::empty_removed_pools(Instant now) {
+    pools_.for_each_pool([this, now](Pool& pool) {
         if (!pool.is_removed()) return;
-        for (const Grant& waiter : pool.take_waiters()) {
+        for (const Grant& waiter : pool.take_waiters(now)) {
             WorkerMessage message;
             message.kind = WorkerMessage::Kind::WaitFailed;
             message.grant = waiter;
@@ -85,6 +96,7 @@ void Janitor::serve_waiters(Pool& pool, Instant now) {
 // ---- shared limits ----
 
 void Janitor::relieve(Instant now) {
+    shares_.weigh(now);
     std::vector<std::pair<Instant, Pool*>> needy;
     pools_.for_each_pool([](Pool& pool) {
         for (Cap* cap : pool.shared_caps())
@@ -98,19 +110,27 @@ void Janitor::relieve(Instant now) {
               [](const auto& a, const auto& b) { return a.first < b.first; });
     size_t demand = 0;
     for (const auto& [since, pool] : needy) {
+        if (pool->must_yield()) continue;
         if (ServerConnection* server = pool->want_open(next_opener(), now)) {
             open_elsewhere(server);
             continue;
         }
         const Pool::Counts counts = pool->counts();
         demand += counts.waiting - std::min(counts.waiting, counts.opening);
-        evict_for(*pool, demand);
+        evict_for(*pool, demand, now);
     }
+    shares_.weigh(now);
+}
+
+// Who has a fair share takes nothing from who has no more than that, unless it is not needed: a
+// client that asks again and again must not find its connection gone each time.
+bool Janitor::is_spared(const Pool& victim, Duration idle, const Pool& needy) {
+    return idle < kIdleSpared && victim.is_within_share() && needy.has_share();
 }
 
 // Closes the least recently used idle connection that stands in the way of `needy`, unless enough
 // for `demand` are leaving already; the unit that it frees is dealt when it is gone.
-void Janitor::evict_for(Pool& needy, size_t demand) {
+void Janitor::evict_for(Pool& needy, size_t demand, Instant now) {
     std::vector<const Cap*> full;
     int leaving = 0;
     for (const Cap* cap : needy.shared_caps()) {
@@ -128,6 +148,7 @@ void Janitor::evict_for(Pool& needy, size_t demand) {
             std::find_first_of(caps.begin(), caps.end(), full.begin(), full.end()) != caps.end();
         Instant idle_since;
         if (!shares || pool.take_lru_idle(kNoWorker, &idle_since) == nullptr) return;
+        if (is_spared(pool, now - idle_since, needy)) return;
         if (victim == nullptr || idle_since < oldest) {
             victim = &pool;
             oldest = idle_since;

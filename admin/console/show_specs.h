@@ -10,6 +10,7 @@ namespace weir {
 
 extern const ShowSpec kShowClients, kShowServers;             // show_clients.cpp
 extern const ShowSpec kShowPools;                             // show_pools.cpp
+extern const ShowSpec kShowPoolSizes;                         // show_pool_sizes.cpp
 extern const ShowSpec kShowDatabases;                         // show_databases.cpp
 extern const ShowSpec kShowUsers;                             // show_users.cpp
 extern const ShowSpec kShowStats, kShowStatsTotals;           // show_stats.cpp

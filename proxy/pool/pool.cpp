@@ -6,7 +6,8 @@
 
 namespace weir {
 
-Pool::Pool(PoolGroup& group, const PoolTarget& target, DatabaseConfig database, unsigned workers)
+Pool::Pool(PoolGroup& group, const PoolTarget& target, DatabaseConfig database, unsigned workers,
+           uint64_t seed)
     : group_(group),
       database_state_(group.database_state()),
       user_state_(group.user_state()),
@@ -14,7 +15,8 @@ Pool::Pool(PoolGroup& group, const PoolTarget& target, DatabaseConfig database, 
       counters_(workers),
       latencies_(workers),
       database_(std::move(database)),
-      idle_(workers) {
+      idle_(workers),
+      random_(seed) {
     caps_[cap_count_++] = &database_state_.servers;
     caps_[cap_count_++] = &user_state_.servers;
     if (target.backend != nullptr) caps_[cap_count_++] = &target.backend->servers;
@@ -94,6 +96,7 @@ void Pool::enqueue(Waiter& waiter, Instant now, Instant since) {
     } else {
         waiters_.insert(*later, waiter);
     }
+    sizing_.note_queue(true, now);
 }
 
 Pool::Acquired Pool::acquire(Waiter& waiter, WorkerId me, Instant now, Instant since) {
@@ -103,16 +106,18 @@ Pool::Acquired Pool::acquire(Waiter& waiter, WorkerId me, Instant now, Instant s
         out.server = pop_idle(me);
         out.home = out.server->load_owner().worker;
         lease_idle(*out.server, out.home, me);
+        sizing_.note_use(in_use(), 0);
         return out;
     }
     // Routed clients are held while a server is down (breaker_hold), not refused.
-    const bool is_down = backoff_.is_failing() && total() == 0 && !backoff_.may_try(now);
+    const bool is_down = total() == 0 && ramp_.is_pausing(now);
     if (is_down && endpoint_ == nullptr && !is_paused()) {
         out.refused = last_failure_;
         return out;
     }
     enqueue(waiter, now, since);
     out.is_queued = true;
+    sizing_.note_use(in_use(), static_cast<uint32_t>(waiters_.size()));
     out.open = open_for_waiters(me, now, &out.is_starved);
     return out;
 }
@@ -149,9 +154,16 @@ void Pool::lease_idle(ServerConnection& server, WorkerId home, WorkerId me) {
     set_owner(server, LedgerState::Leased, me);
 }
 
+// How many connections there may be, without the reserve.
+size_t Pool::size_limit() const {
+    if (settings_.size == 0) return SIZE_MAX;
+    return std::min<size_t>(static_cast<size_t>(settings_.size), sizing_.ceiling());
+}
+
 bool Pool::has_room(Instant now) const {
-    if (settings_.size == 0) return true;
-    size_t limit = static_cast<size_t>(settings_.size);
+    size_t limit = size_limit();
+    // Below pool_size more connections would slow the server down: the reserve is no help then.
+    if (settings_.size == 0 || limit < static_cast<size_t>(settings_.size)) return total() < limit;
     const bool may_use_reserve =
         settings_.reserve > 0 && settings_.reserve_timeout.count() > 0 && waiters_.size() > 0;
     if (may_use_reserve) {
@@ -165,10 +177,7 @@ bool Pool::has_room(Instant now) const {
 ServerConnection* Pool::open_for_waiters(WorkerId opener, Instant now, bool* is_starved) {
     if (is_paused() || is_removed() || waiters_.size() <= opening_) return nullptr;
     if (endpoint_ != nullptr && endpoint_->verdict().is_connect_open) return nullptr;
-    if (opening_ >= static_cast<size_t>(settings_.login_burst)) return nullptr;
-    // After a failure one trial at a time: the server is down for all of them or for none.
-    if (backoff_.is_failing() && (opening_ > 0 || !backoff_.may_try(now))) return nullptr;
-    if (!has_room(now)) return nullptr;
+    if (!ramp_.may_begin(now, opening_) || !has_room(now) || must_yield_locked()) return nullptr;
     return reserve_slot(opener, is_starved);
 }
 
@@ -192,17 +201,19 @@ ServerConnection* Pool::reserve_slot(WorkerId opener, bool* is_starved) {
     return &server;
 }
 
-bool Pool::leave(Waiter& waiter) {
+bool Pool::leave(Waiter& waiter, Instant now) {
     const Guard lock(*this);
     if (!waiter.is_linked()) return false;
     waiters_.remove(waiter);
+    sizing_.note_queue(!waiters_.empty(), now);
     return true;
 }
 
 // ---- release ----
 
-Grant Pool::grant_to(Waiter& waiter, ServerConnection& server) {
+Grant Pool::grant_to(Waiter& waiter, ServerConnection& server, Instant now) {
     waiters_.remove(waiter);
+    sizing_.note_queue(!waiters_.empty(), now);
     return {waiter.client, waiter.ticket, &server, waiter.since};
 }
 
@@ -222,7 +233,8 @@ Waiter& Pool::next_waiter(WorkerId me) {
 }
 
 bool Pool::is_expired(const ServerConnection& server, Instant now) const {
-    return settings_.lifetime.count() > 0 && now - server.connected_at >= settings_.lifetime;
+    return settings_.lifetime.count() > 0 &&
+           now - server.connected_at >= std::min(settings_.lifetime, server.lifetime);
 }
 
 // It will say until its next answer that it is a standby: no use to those who want the primary.
@@ -241,7 +253,8 @@ Pool::Released Pool::release(ServerConnection& server, WorkerId me, Instant now,
         --opening_;
         ++leased_;
         set_owner(server, LedgerState::Leased, me);
-        backoff_.on_success();
+        server.lifetime = jittered_lifetime(settings_.lifetime, random_);
+        ramp_.on_success();
         retry_at_us_.store(0, std::memory_order_relaxed);
         last_failure_.reset();
     }
@@ -251,13 +264,14 @@ Pool::Released Pool::release(ServerConnection& server, WorkerId me, Instant now,
     const auto is_cap_over = [](const Cap* cap) { return cap->is_over(); };
     const auto caps = shared_caps();
     if (server.epoch != epoch_ || is_over || is_single_use || database_state_.removed.load() ||
-        is_out_of_service() || std::any_of(caps.begin(), caps.end(), is_cap_over)) {
+        is_out_of_service() || std::any_of(caps.begin(), caps.end(), is_cap_over) ||
+        (!is_new && (sizing_.take_surplus(staying()) || gives_back_for_others(server)))) {
         out.kind = Released::Kind::MustClose;
         return out;
     }
     if (!waiters_.empty() && !is_paused()) {
         out.kind = Released::Kind::Granted;
-        out.grant = grant_to(next_waiter(me), server);
+        out.grant = grant_to(next_waiter(me), server, now);
         server.idle_since = {};
         set_owner(server, LedgerState::Leased, out.grant.client.worker);
         bool is_starved = false;
@@ -265,7 +279,8 @@ Pool::Released Pool::release(ServerConnection& server, WorkerId me, Instant now,
         return out;
     }
     const bool is_surplus = settings_.size > 0 && staying() > static_cast<size_t>(settings_.size);
-    if (is_paused() || is_surplus || (are_others_starved() && !is_new) ||
+    const bool is_wanted_elsewhere = are_others_starved() && !keeps_for_itself();
+    if (is_paused() || is_surplus || (is_wanted_elsewhere && !is_new) ||
         (is_expired(server, now) && !is_new)) {
         out.kind = Released::Kind::MustClose;
         return out;
@@ -299,8 +314,8 @@ Pool::Retired Pool::retire(ServerConnection& server, WorkerId me, Instant now,
             cap->left();
     }
     if (failure && owner.state == LedgerState::Opening) {
-        backoff_.on_failure(now, settings_.login_retry);
-        retry_at_us_.store(backoff_.retry_at().us, std::memory_order_relaxed);
+        ramp_.on_failure(now, random_);
+        retry_at_us_.store(ramp_.retry_at().us, std::memory_order_relaxed);
         last_failure_ = failure;
         if (database_.load_balance_hosts == LoadBalanceHosts::Disable) ++host_cursor_;
         // The server itself refused us: waiting longer will not help those who wait, unless it is
@@ -308,7 +323,7 @@ Pool::Retired Pool::retire(ServerConnection& server, WorkerId me, Instant now,
         // connect that failed leaves them waiting: a restart is survived within query_wait_timeout.
         const std::string& state = failure->sqlstate;
         const bool is_passing = state == "57P03" || state == "08006";
-        if (total() == 0 && (endpoint_ != nullptr || !is_passing)) take_waiters(out.failed);
+        if (total() == 0 && (endpoint_ != nullptr || !is_passing)) take_waiters(out.failed, now);
     }
     bool is_starved = false;
     out.relieves = are_others_starved();
@@ -341,25 +356,57 @@ ServerConnection* Pool::take_lru_idle(WorkerId me, Instant* idle_since) {
 
 void Pool::take_expired(WorkerId me, Instant now, std::vector<Expired>& out) {
     const Guard lock(*this);
+    take_old(me, now, out);
+    take_unused(me, now, out);
+}
+
+// server_lifetime: spaced, so that a pool does not reconnect all at once. And those that are older
+// than their server's promotion.
+void Pool::take_old(WorkerId me, Instant now, std::vector<Expired>& out) {
     for (IdleList& list : idle_) {
         ServerConnection* next = nullptr;
         for (ServerConnection* server = list.front(); server != nullptr; server = next) {
             next = list.next(*server);
-            // server_lifetime: spaced, so that a pool does not reconnect all at once.
-            const bool is_old = is_expired(*server, now) &&
-                                (settings_.size == 0 ||
-                                 now - last_lifetime_close_ >= settings_.lifetime / settings_.size);
-            const bool is_unused = settings_.idle_timeout.count() > 0 &&
-                                   now - server->idle_since >= settings_.idle_timeout &&
-                                   staying() - out.size() > static_cast<size_t>(settings_.size_min);
-            if (!is_old && !is_unused && !is_of_a_standby(*server)) continue;
-            if (is_old) last_lifetime_close_ = now;
+            const bool is_turn = settings_.size == 0 ||
+                                 now - last_lifetime_close_ >= settings_.lifetime / settings_.size;
+            const bool is_due = is_turn && is_expired(*server, now);
+            const bool is_wrong = is_of_a_standby(*server);
+            if (!is_due && !is_wrong) continue;
+            if (is_due) last_lifetime_close_ = now;
             lease_idle(*server, server->load_owner().worker, me);
-            const char* reason = is_old      ? "server lifetime over"
-                                 : is_unused ? "server idle timeout"
-                                             : "is of before the promotion";
-            out.push_back({server, reason});
+            out.push_back({server, is_due ? "server lifetime over" : "is of before the promotion"});
         }
+    }
+}
+
+bool Pool::is_unused(const ServerConnection& server, Instant now) const {
+    return settings_.idle_timeout.count() > 0 && now - server.idle_since >= settings_.idle_timeout;
+}
+
+uint32_t Pool::count_unused(Instant now) {
+    uint32_t count = 0;
+    for (IdleList& list : idle_) {  // coldest last
+        for (ServerConnection* server = list.back(); server != nullptr && is_unused(*server, now);
+             server = list.previous(*server)) {
+            ++count;
+        }
+    }
+    return count;
+}
+
+// server_idle_timeout: down to min_pool_size, from the cold end. As connections are used again last
+// in, first out, whoever was idle for so long is beyond what is wanted.
+void Pool::take_unused(WorkerId me, Instant now, std::vector<Expired>& out) {
+    const auto total = static_cast<uint32_t>(staying() - std::min(out.size(), staying()));
+    const auto least = static_cast<uint32_t>(std::max(settings_.size_min, 0));
+    const uint32_t unused = count_unused(now);
+    uint32_t count = shrink_count(total, least, unused);
+    if (settings_.sizing == SizingMode::Fixed && total > least)
+        count = std::min(total - least, unused);
+    for (; count > 0; --count) {
+        ServerConnection& server = *oldest_idle();
+        lease_idle(server, server.load_owner().worker, me);
+        out.push_back({&server, "server idle timeout"});
     }
 }
 
@@ -387,8 +434,8 @@ ServerConnection* Pool::want_open(WorkerId opener, Instant now) {
     if (!keeps_min || !is_below_min || is_paused() || is_removed() ||
         database_state_.removed.load())
         return nullptr;
-    if (!group_.has_credentials() || !backoff_.may_try(now) || !has_room(now)) return nullptr;
-    if (opening_ >= static_cast<size_t>(settings_.login_burst)) return nullptr;
+    if (!group_.has_credentials() || !ramp_.may_begin(now, opening_)) return nullptr;
+    if (!has_room(now) || must_yield_locked()) return nullptr;
     // Not worth taking a unit of a shared limit from others: a refusal is not starvation.
     if (reserve_shared() != nullptr) return nullptr;
     release_shared();
@@ -404,6 +451,10 @@ void Pool::hand_over(ServerConnection& server, WorkerId to) {
 
 void Pool::announce_leaving(ServerConnection& server) {
     const std::lock_guard lock(mutex_);
+    mark_leaving(server);
+}
+
+void Pool::mark_leaving(ServerConnection& server) {
     if (server.is_leaving) return;
     server.is_leaving = true;
     ++leaving_;
@@ -413,26 +464,27 @@ void Pool::announce_leaving(ServerConnection& server) {
 
 // ---- PAUSE, RESUME, RELOAD ----
 
-std::optional<Grant> Pool::match_waiter(Instant) {
+std::optional<Grant> Pool::match_waiter(Instant now) {
     const Guard lock(*this);
     if (is_paused() || waiters_.empty() || idle_count_ == 0) return std::nullopt;
     const WorkerId to = waiters_.front()->client.worker;
     ServerConnection* server = pop_idle(to);
     const WorkerId home = server->load_owner().worker;
     lease_idle(*server, home, to);
-    return grant_to(*waiters_.front(), *server);
+    return grant_to(*waiters_.front(), *server, now);
 }
 
-void Pool::take_waiters(std::vector<Grant>& out) {
+void Pool::take_waiters(std::vector<Grant>& out, Instant now) {
     while (Waiter* waiter = waiters_.pop_front()) {
         out.push_back({waiter->client, waiter->ticket, nullptr, waiter->since});
     }
+    sizing_.note_queue(false, now);
 }
 
-std::vector<Grant> Pool::take_waiters() {
+std::vector<Grant> Pool::take_waiters(Instant now) {
     const Guard lock(*this);
     std::vector<Grant> out;
-    take_waiters(out);
+    take_waiters(out, now);
     return out;
 }
 
@@ -440,6 +492,12 @@ void Pool::configure(const PoolSettings& settings, const DatabaseConfig& databas
     const std::lock_guard lock(mutex_);
     settings_ = settings;
     database_ = database;
+    LoginRampOptions ramp;
+    ramp.burst_max = static_cast<uint32_t>(std::max(settings.login_burst, 1));
+    ramp.backoff_max = settings.login_retry;
+    ramp_.configure(ramp);
+    sizing_.configure(settings.sizing, static_cast<uint32_t>(std::max(settings.size_min, 0)),
+                      static_cast<uint32_t>(std::max(settings.size, 0)));
 }
 
 void Pool::recycle() {
@@ -495,7 +553,7 @@ Pool::Counts Pool::counts_locked() const {
             opening_,
             waiters_.size(),
             oldest == nullptr ? Instant{} : oldest->since,
-            backoff_.is_failing()};
+            ramp_.is_failing()};
 }
 
 }  // namespace weir

@@ -27,9 +27,10 @@
 
 #include "conf/config.h"
 #include "health/endpoint.h"
-#include "health/login_backoff.h"
 #include "health/peak_ewma.h"
 #include "proxy/limits/cap.h"
+#include "proxy/pool/login_ramp.h"
+#include "proxy/pool/size_control.h"
 #include "proxy/pool/waiter.h"
 #include "proxy/server/server_connection.h"
 #include "proxy/stats/counters.h"
@@ -38,10 +39,31 @@ namespace weir {
 
 class PoolGroup;
 
+// Fair shares of max_db_connections as they stand now, see ShareKeeper, which writes it.
+struct ShareState {
+    // Somebody below a fair share waits and all is in use: whoever has theirs opens nothing.
+    std::atomic<bool> is_contended{false};
+    // Connections that pools above their share are to give back.
+    std::atomic<int> owed{0};
+    bool take_owed() {
+        int left = owed.load(std::memory_order_relaxed);
+        while (left > 0) {
+            if (owed.compare_exchange_weak(left, left - 1, std::memory_order_relaxed)) return true;
+        }
+        return false;
+    }
+    // The control thread's:
+    Instant split_at;
+    Instant turned_at;
+    uint64_t turn = 0;  // who gets the odd units
+    bool is_in_force = false;
+};
+
 // What the clients and servers of one database entry (or of one user) share.
 struct DatabaseState {
     std::string name;
     Cap servers;  // max_db_connections
+    ShareState shares;
     Cap clients;  // max_db_client_connections
     std::atomic<bool> paused{false};
     std::atomic<bool> disabled{false};
@@ -66,12 +88,14 @@ struct PoolSettings {
     Duration reserve_timeout = Duration(0);
     Duration lifetime = Duration(0);
     Duration idle_timeout = Duration(0);
+    SizingMode sizing = SizingMode::Demand;
     Duration login_retry = Duration(0);
     int login_burst = 32;
     Duration fifo_slack =
         Duration(0);  // how much later than the first a local waiter may have come
     bool round_robin = false;
     bool has_forced_user = false;
+    bool is_session_pooling = false;  // whoever has a connection keeps it
 };
 
 struct PoolKey {
@@ -96,8 +120,9 @@ struct Grant {
 
 class Pool {
   public:
-    // `group` and `target` outlive it.
-    Pool(PoolGroup& group, const PoolTarget& target, DatabaseConfig database, unsigned workers);
+    // `group` and `target` outlive it; `seed` is of its jitter.
+    Pool(PoolGroup& group, const PoolTarget& target, DatabaseConfig database, unsigned workers,
+         uint64_t seed = 1);
     ~Pool();
     Pool(const Pool&) = delete;
     Pool& operator=(const Pool&) = delete;
@@ -118,7 +143,7 @@ class Pool {
     }
 
     // Takes `waiter` out of the queue. False when it is not in it (a grant is on its way).
-    bool leave(Waiter& waiter);
+    bool leave(Waiter& waiter, Instant now);
 
     struct Released {
         enum class Kind : uint8_t { Idle, Granted, MustClose } kind = Kind::Idle;
@@ -166,7 +191,48 @@ class Pool {
     // RESUME: an idle connection for the first waiter, if both are there.
     std::optional<Grant> match_waiter(Instant now);
     // Takes every waiter out of the queue.
-    std::vector<Grant> take_waiters();
+    std::vector<Grant> take_waiters(Instant now);
+
+    // ---- its size (control thread, but for note_capacity_signal) ----
+
+    // Takes a sample of its use and computes target and ceiling, once per second.
+    void resize(Instant now);
+    // A login of its has failed in a way that asks for fewer connections. Thread: any.
+    void note_capacity_signal() { capacity_signals_.fetch_add(1, std::memory_order_relaxed); }
+    struct SizeView {
+        SizingMode mode = SizingMode::Demand;
+        uint32_t in_use = 0, idle = 0, waiting = 0, opening = 0;
+        uint32_t target = 0, ceiling = 0;  // SizeControl::kUnlimited and more = none
+        int min = 0, max = 0;              // max 0 = none
+        std::optional<int> share;          // of max_db_connections
+        uint32_t burst = 0, failures = 0;
+        Instant retry_at;  // never unless failing
+    };
+    [[nodiscard]] SizeView size_view() const;
+
+    // ---- its fair share (control thread) ----
+
+    struct ShareClaim {
+        uint32_t wanted = 0;  // of late, without pinned ones
+        uint32_t pinned = 0;  // leased in session pooling
+        uint32_t max = 0;     // 0 = none
+        bool is_used = false;
+    };
+    [[nodiscard]] ShareClaim share_claim(Instant now);
+    void set_share(std::optional<int> share);
+    // How many connections it could open at once if it got the units: up to one or its share,
+    // whichever is more, and up to its share alone.
+    struct ShareNeed {
+        size_t modest = 0;
+        size_t owed = 0;
+    };
+    [[nodiscard]] ShareNeed share_need(Instant now) const;
+    // Its share, or one connection, is there; shares are in force.
+    [[nodiscard]] bool has_share() const;
+    // It has no more than its share; shares are in force.
+    [[nodiscard]] bool is_within_share() const;
+    // It may open nothing for others' sake.
+    [[nodiscard]] bool must_yield() const;
 
     void configure(const PoolSettings& settings, const DatabaseConfig& database);
     // Connections opened before now are closed when they come back.
@@ -267,14 +333,26 @@ class Pool {
     Cap* reserve_shared();
     void release_shared();
     void enqueue(Waiter& waiter, Instant now, Instant since);
-    void take_waiters(std::vector<Grant>& out);
+    void take_waiters(std::vector<Grant>& out, Instant now);
+    [[nodiscard]] uint32_t in_use() const;
+    [[nodiscard]] size_t size_limit() const;
+    [[nodiscard]] bool is_within_share_locked() const;
+    [[nodiscard]] bool must_yield_locked() const;
+    [[nodiscard]] size_t modest_share() const { return static_cast<size_t>(std::max(share_, 1)); }
+    [[nodiscard]] bool keeps_for_itself() const;
+    bool gives_back_for_others(ServerConnection& server);
+    void mark_leaving(ServerConnection& server);
+    void take_old(WorkerId me, Instant now, std::vector<Expired>& out);
+    void take_unused(WorkerId me, Instant now, std::vector<Expired>& out);
+    [[nodiscard]] uint32_t count_unused(Instant now);
+    [[nodiscard]] bool is_unused(const ServerConnection& server, Instant now) const;
     void set_owner(ServerConnection& server, LedgerState state, WorkerId worker);
     ServerConnection* pop_idle(WorkerId me);
     ServerConnection* oldest_idle();
     void lease_idle(ServerConnection& server, WorkerId home, WorkerId me);
     ServerConnection* reserve_slot(WorkerId opener, bool* is_starved);
     ServerConnection* open_for_waiters(WorkerId opener, Instant now, bool* is_starved);
-    Grant grant_to(Waiter& waiter, ServerConnection& server);
+    Grant grant_to(Waiter& waiter, ServerConnection& server, Instant now);
     Waiter& next_waiter(WorkerId me);
     [[nodiscard]] bool is_expired(const ServerConnection& server, Instant now) const;
     [[nodiscard]] bool is_of_a_standby(const ServerConnection& server) const;
@@ -289,6 +367,7 @@ class Pool {
     std::vector<PeakEwma> latencies_;
     std::atomic<int64_t> retry_at_us_{0};  // 0 = the last login was good
     std::atomic<bool> is_removed_{false};
+    std::atomic<uint32_t> capacity_signals_{0};  // since the last sample
 
     mutable std::mutex mutex_;
     DatabaseConfig database_;
@@ -304,7 +383,11 @@ class Pool {
     uint64_t last_ticket_ = 0;
     uint64_t epoch_ = 1;
     size_t host_cursor_ = 0;
-    LoginBackoff backoff_;
+    LoginRamp ramp_;
+    SizeControl sizing_;
+    Prng random_;
+    static constexpr int kNoShare = -1;
+    int share_ = kNoShare;
     std::optional<Error> last_failure_;
     Instant last_lifetime_close_;
     int32_t told_in_use_ = 0;  // to the endpoint

@@ -19,6 +19,7 @@ PoolSettings PoolSet::settings_of(const Config& config, const DatabaseConfig& da
     out.reserve_timeout = config.global.reserve_pool_timeout;
     out.lifetime = effective_server_lifetime(config, database);
     out.idle_timeout = config.global.server_idle_timeout;
+    out.sizing = effective_pool_sizing(config, database);
     out.login_retry = config.global.server_login_retry;
     out.fifo_slack = std::chrono::microseconds(config.global.fifo_slack_us);
     out.login_burst = config.global.login_burst;
@@ -26,6 +27,7 @@ PoolSettings PoolSet::settings_of(const Config& config, const DatabaseConfig& da
     if (is_routed(config, database)) out.login_burst = std::min(out.login_burst, kRoutedLoginBurst);
     out.round_robin = config.global.server_round_robin;
     out.has_forced_user = database.user.has_value();
+    out.is_session_pooling = effective_pool_mode(config, database, user) == PoolMode::Session;
     return out;
 }
 
@@ -113,7 +115,9 @@ Pool& PoolSet::pool_locked(Entry& entry, const BackendConfig* backend,
         address = target.endpoint->address();
     }
     std::unique_ptr<Pool>& pool = entry.pools[address];
-    if (pool == nullptr) pool = std::make_unique<Pool>(*entry.group, target, database, workers_);
+    if (pool == nullptr) {
+        pool = std::make_unique<Pool>(*entry.group, target, database, workers_, random_.next());
+    }
     return *pool;
 }
 
@@ -169,6 +173,7 @@ DatabaseState* PoolSet::find_database(const std::string& name) {
 void PoolSet::configure(const Config& config) {
     const std::lock_guard lock(mutex_);
     clients.set_limit(config.global.max_client_conn);
+    has_fair_shares.store(config.global.fair_shares);
     for (auto& [name, state] : databases_) {
         const auto database = config.find_database(name);
         state->removed.store(!database.has_value());

@@ -16,9 +16,9 @@ namespace weir {
 
 class PoolSet {
   public:
-    // `endpoints` outlives it.
-    PoolSet(unsigned workers, EndpointTable& endpoints)
-        : workers_(workers), endpoints_(endpoints) {}
+    // `endpoints` outlives it; `seed` is of the pools' jitter.
+    PoolSet(unsigned workers, EndpointTable& endpoints, uint64_t seed = 1)
+        : workers_(workers), endpoints_(endpoints), random_(seed) {}
 
     // The pools of (database, user); made, and configured from `config`, when they are new.
     PoolGroup& find_or_create(const Config& config, const DatabaseConfig& database,
@@ -61,6 +61,7 @@ class PoolSet {
     }
 
     Cap clients;  // max_client_conn
+    std::atomic<bool> has_fair_shares{true};
 
   private:
     // A group and the pools it has ever had, by the address of the backend; empty = plain.
@@ -80,6 +81,7 @@ class PoolSet {
     const unsigned workers_;
     EndpointTable& endpoints_;
     std::mutex mutex_;
+    Prng random_;
     std::map<PoolKey, Entry> groups_;
     std::map<std::string, std::unique_ptr<DatabaseState>> databases_;
     std::map<std::string, std::unique_ptr<UserState>> users_;

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <utility>
 
 #include "health/ewma.h"
 
@@ -10,38 +9,20 @@ namespace weir {
 
 namespace {
 
-constexpr std::pair<SizingMode, std::string_view> kModes[] = {
-    {SizingMode::Fixed, "fixed"},
-    {SizingMode::Demand, "demand"},
-    {SizingMode::Adaptive, "adaptive"},
-};
-
 double as_seconds(Duration duration) {
     return static_cast<double>(duration.count()) / 1e6;
 }
 
 }  // namespace
 
-std::string_view to_text(SizingMode mode) {
-    for (const auto& [value, name] : kModes) {
-        if (value == mode) return name;
-    }
-    return "unknown";
-}
-
-std::optional<SizingMode> sizing_mode(std::string_view text) {
-    for (const auto& [value, name] : kModes) {
-        if (name == text) return value;
-    }
-    return std::nullopt;
-}
-
 PoolSizing::PoolSizing(const SizingOptions& options) : options_(options) {
     ceiling_ = options.ceiling_start > 0 ? options.ceiling_start : options.max;
-    configure(options);
+    clamp_ceiling();
 }
 
 void PoolSizing::configure(const SizingOptions& options) {
+    // A ceiling that nothing has lowered yet is the maximum, also the new one.
+    if (ceiling_ >= options_.max) ceiling_ = options.max;
     options_ = options;
     clamp_ceiling();
 }

@@ -26,20 +26,13 @@
 #pragma once
 
 #include <cstdint>
-#include <optional>
-#include <string_view>
 
+#include "conf/config.h"
 #include "protocol/base/clock.h"
 #include "protocol/base/random.h"
 #include "proxy/pool/demand.h"
 
 namespace weir {
-
-enum class SizingMode : uint8_t { Fixed, Demand, Adaptive };
-
-// The values of pool_sizing, and back.
-[[nodiscard]] std::string_view to_text(SizingMode mode);
-[[nodiscard]] std::optional<SizingMode> sizing_mode(std::string_view text);
 
 struct SizingOptions {
     SizingMode mode = SizingMode::Demand;
@@ -87,6 +80,8 @@ class PoolSizing {
     // The target as of the last sample, but of the demand until now: after observe() a burst need
     // not wait for the next sample.
     [[nodiscard]] uint32_t target(Instant now);
+    // The most that was wanted at once lately.
+    [[nodiscard]] uint32_t demand(Instant now) { return demand_.peak(now); }
     [[nodiscard]] double ceiling() const { return ceiling_; }
     // B, in seconds; 0 before anything was learned.
     [[nodiscard]] double baseline_s() const { return baseline_s_; }

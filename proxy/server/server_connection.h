@@ -78,8 +78,9 @@ struct alignas(64) ServerConnection : IdleHook, OwnedHook, Deadline {
     uint32_t generation = 0;
     Pool* pool = nullptr;
     std::atomic<uint64_t> owner{0};
-    Instant idle_since;  // never = it was not idle before its present lease
-    uint64_t epoch = 0;  // the pool's epoch when it was opened; older ones are recycled
+    Duration lifetime{0};  // server_lifetime, a little less by chance; drawn at its login
+    Instant idle_since;    // never = it was not idle before its present lease
+    uint64_t epoch = 0;    // the pool's epoch when it was opened; older ones are recycled
 
     // ---- the owner's ----
     ServerPhase phase = ServerPhase::Connecting;

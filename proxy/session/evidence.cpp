@@ -34,8 +34,9 @@ void note_login(const WorkerContext& ctx, const ServerConnection& server) {
 
 void note_login_failure(const WorkerContext& ctx, const ServerConnection& server,
                         const Error& failure) {
-    if (server.pool->endpoint() == nullptr) return;
-    report(ctx, server, outcome_of_login(ctx, server, failure));
+    const Outcome outcome = outcome_of_login(ctx, server, failure);
+    if (is_capacity_signal(outcome)) server.pool->note_capacity_signal();
+    if (server.pool->endpoint() != nullptr) report(ctx, server, outcome);
 }
 
 void note_hot_standby(const WorkerContext& ctx, ServerConnection& server, std::string_view value) {

@@ -1,6 +1,7 @@
 // Evidence: tells the endpoint behind a server connection what the traffic saw of it; health judges
 // by it (health/outcome.h says what counts). For a plain database there is no endpoint, and these
-// do nothing. Thread: the worker's that owns the connection.
+// do nothing, but that a pool is told of logins that ask for fewer connections. Thread: the
+// worker's that owns the connection.
 #pragma once
 
 #include <string_view>

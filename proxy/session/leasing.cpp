@@ -54,7 +54,7 @@ bool Leasing::ask(ClientSession& session) {
 void Leasing::leave_queue(ClientSession& session) {
     if (session.phase != ClientPhase::Waiting && session.phase != ClientPhase::LoginWait) return;
     // When a grant is on its way already, on_grant finds another ticket and passes the server on.
-    session.pool->leave(session);
+    session.pool->leave(session, ctx_.now);
     session.Waiter::ticket = 0;
     ctx_.routing->let_go(session);
     ctx_.routing->settle(session);

@@ -212,7 +212,7 @@ void Routing::on_routes_changed() {
         const EndpointVerdict verdict = endpoint->verdict();
         const bool stays = may_serve(verdict, session.wanted) && !is_sick(verdict);
         if (stays && !verdict.is_connect_open) continue;
-        if (!session.pool->leave(session)) continue;  // its connection is on the way
+        if (!session.pool->leave(session, ctx_.now)) continue;  // its connection is on the way
         settle(session);
         ask_again(session, nullptr);
     }
@@ -260,7 +260,7 @@ bool Routing::on_deadline(ClientSession& session) {
     const bool is_down = session.pool != nullptr && session.pool->endpoint() != nullptr &&
                          session.pool->is_failing();
     if (!is_down || ctx_.now - session.requested_at < most) return false;
-    if (session.pool->leave(session)) reject(session);
+    if (session.pool->leave(session, ctx_.now)) reject(session);
     return true;
 }
 

@@ -1,6 +1,8 @@
 #include "tests/support/sim_world.h"
 
 #include <algorithm>
+#include <map>
+#include <string>
 
 #include "conf/logging.h"
 #include "protocol/base/check.h"
@@ -18,6 +20,11 @@ constexpr int64_t kCalmMaxUs = 300'000'000;
 
 int between(Prng& random, int low, int high) {
     return low + static_cast<int>(random.below(static_cast<uint64_t>(high - low + 1)));
+}
+
+int between_1_and_3(uint64_t seed) {
+    Prng random(seed);
+    return between(random, 1, 3);
 }
 
 // One that holds transactions back and rejects none. In session pooling a unit would be held for
@@ -103,11 +110,13 @@ SimWorld::SimWorld(uint64_t seed)
       trace_(seed),
       plan_(draw_plan(random_)),
       has_rate_limits_(Prng(~seed).chance(25)),
+      sizing_(static_cast<SizingMode>(Prng(~seed + 1).below(3))),
+      database_max_(Prng(~seed + 2).chance(25) ? between_1_and_3(~seed + 3) : 0),
       net_(random_, trace_, plan_.net),
       cluster_(net_, random_, trace_),
       config_(make_config()),
       endpoints_(plan_.workers),
-      pools_(plan_.workers, endpoints_),
+      pools_(plan_.workers, endpoints_, seed),
       names_(config_->global.track_extra_parameters),
       shared_{
           .pools = pools_, .exchange = *this, .hosts = hosts_, .names = names_, .clock = clock_},
@@ -142,6 +151,8 @@ std::shared_ptr<Config> SimWorld::make_config() const {
     global.min_pool_size = plan_.size_min;
     global.max_user_connections = plan_.user_max;
     global.pool_mode = plan_.mode;
+    global.pool_sizing = sizing_;
+    global.max_db_connections = database_max_;
     global.max_client_conn = 1000;
     global.max_prepared_statements = plan_.max_prepared;
     global.server_login_retry = std::chrono::milliseconds(200);
@@ -151,7 +162,7 @@ std::shared_ptr<Config> SimWorld::make_config() const {
     global.client_tls_sslmode = global.server_tls_sslmode = SslMode::Disable;
     global.workers = static_cast<int>(plan_.workers);
     make_leaks_frequent(global);
-    out->secrets["u"] = "secret";
+    out->secrets["u"] = out->secrets["v"] = "secret";
     for (unsigned i = 0; i < plan_.databases; ++i) {
         DatabaseConfig database;
         database.name = database.dbname = "d" + std::to_string(i);
@@ -310,7 +321,7 @@ bool SimWorld::step_client() {
 void SimWorld::new_client() {
     ClientPlan plan;
     plan.number = ++last_client_;
-    plan.user = "u";
+    plan.user = database_max_ > 0 && plan.number % 2 == 0 ? "v" : "u";
     plan.database = "d" + std::to_string(random_.below(plan_.databases));
     plan.may_begin = plan_.mode != PoolMode::Statement;
     plan.may_name = plan_.mode == PoolMode::Session || plan_.max_prepared > 0;
@@ -466,21 +477,29 @@ void SimWorld::check() {
 }
 
 void SimWorld::check_limits() {
-    size_t all = 0;
+    std::map<uint16_t, size_t> totals;  // of the pools of a database, which has a port of its own
+    std::map<std::string, size_t> by_user;
+    const auto limit = static_cast<size_t>(plan_.pool_size + plan_.reserve);
     pools_.for_each_pool([&](Pool& pool) {
         const Pool::Counts counts = pool.counts();
         const size_t total = counts.idle + counts.leased + counts.opening;
-        const auto limit = static_cast<size_t>(plan_.pool_size + plan_.reserve);
         if (total > limit) trace_.fail("the ledger holds more connections than allowed");
-        const size_t seen = cluster_.connections(pool.database().port);
-        if (seen > limit || seen > total) {
+        totals[pool.database().port] += total;
+        by_user[pool.key().user] += total;
+    });
+    for (const auto& [port, total] : totals) {
+        const size_t seen = cluster_.connections(port);
+        if (seen > total) {
             trace_.fail("the server has " + std::to_string(seen) + " connections, the ledger " +
                         std::to_string(total));
         }
-        all += seen;
-    });
-    if (plan_.user_max > 0 && all > static_cast<size_t>(plan_.user_max))
-        trace_.fail("more connections of the user than max_user_connections");
+        if (database_max_ > 0 && total > static_cast<size_t>(database_max_))
+            trace_.fail("more connections to a database than max_db_connections");
+    }
+    for (const auto& [user, total] : by_user) {
+        if (plan_.user_max > 0 && total > static_cast<size_t>(plan_.user_max))
+            trace_.fail("more connections of the user than max_user_connections");
+    }
 }
 
 // ---- the run ----

@@ -105,6 +105,8 @@ class SimWorld final : public Exchange {
     SimTrace trace_;
     const WorldPlan plan_;
     const bool has_rate_limits_;  // apart from the plan, which old seeds are to draw as before
+    const SizingMode sizing_;     // these, too
+    const int database_max_;      // max_db_connections, for two users; 0 = one user, no limit
     SimClock clock_;
     SimNet net_;
     FakeCluster cluster_;

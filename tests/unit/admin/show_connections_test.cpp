@@ -196,8 +196,8 @@ TEST_CASE("SHOW POOLS counts clients by state and servers by the ledger") {
                                   "0", "0", "0", "0", "0", "statement", std::nullopt});
 
     // The ledger has the last word: what came back since the snapshot is not counted as tested.
-    pool.leave(opening);
-    pool.leave(waiting);
+    pool.leave(opening, f.inspector.time);
+    pool.leave(waiting, f.inspector.time);
     pool.release(third, 0, f.inspector.time, false);
     f.inspector.picture[1].servers = {server_row(1, "tested"), server_row(2, "tested"),
                                       server_row(3, "tested"), server_row(9, "active_cancel")};

@@ -155,6 +155,9 @@ TEST_CASE("modes have the words of the files") {
     CHECK(std::string(to_string(PoolMode::Statement)) == "statement");
     CHECK(std::string(to_string(LoadBalanceHosts::RoundRobin)) == "round-robin");
     CHECK(std::string(to_string(LoadBalanceHosts::Disable)) == "disable");
+    CHECK(std::string(to_string(SizingMode::Fixed)) == "fixed");
+    CHECK(std::string(to_string(SizingMode::Demand)) == "demand");
+    CHECK(std::string(to_string(SizingMode::Adaptive)) == "adaptive");
 }
 
 TEST_CASE("which backends will do is the user's word, then the database's, then the option's") {
@@ -177,6 +180,11 @@ TEST_CASE("a database may have its own zone and its own way to choose a backend"
     config.global.zone = "a";
     config.global.load_balance = LoadBalance::Random;
     CHECK(effective_zone(config, db) == "a");
+    CHECK(effective_pool_sizing(config, db) == SizingMode::Demand);
+    config.global.pool_sizing = SizingMode::Fixed;
+    CHECK(effective_pool_sizing(config, db) == SizingMode::Fixed);
+    db.pool_sizing = SizingMode::Adaptive;
+    CHECK(effective_pool_sizing(config, db) == SizingMode::Adaptive);
     CHECK(effective_load_balance(config, db) == LoadBalance::Random);
     db.load_balance_hosts = LoadBalanceHosts::Disable;
     CHECK(effective_load_balance(config, db) == LoadBalance::First);

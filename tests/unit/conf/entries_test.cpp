@@ -234,7 +234,7 @@ TEST_CASE("peers have a number and need a host") {
 }
 
 TEST_CASE("the key lists are the inventory of PgBouncer and our own") {
-    CHECK(database_keys().size() == 23 + 5);  // reserve_pool included; and our own
+    CHECK(database_keys().size() == 23 + 6);  // reserve_pool included; and our own
     CHECK(user_keys().size() == 10 + 1);
     CHECK(peer_keys().size() == 3);
 }

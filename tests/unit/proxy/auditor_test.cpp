@@ -52,7 +52,7 @@ TEST_CASE_FIXTURE(Fixture, "what is lent and held, idle or being opened agrees")
     CHECK(check({{&mine}, {}}).empty());
     const ServerConnection& opening = *acquire(1).open;
     CHECK(check({{&mine}, {&opening}}).empty());
-    pool.leave(waiters.back());
+    pool.leave(waiters.back(), now);
     CHECK(pool.release(mine, 0, now, false).kind == Pool::Released::Kind::Idle);
     CHECK(check({{}, {&opening}}).empty());
     const Pool::Audit audit = pool.audit();

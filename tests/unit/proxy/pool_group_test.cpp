@@ -67,7 +67,7 @@ TEST_CASE_FIXTURE(Fixture, "connections of before a promotion are not kept for l
     const Pool::Acquired got = pool.acquire(waiter, 0, now);
     REQUIRE(got.open != nullptr);
     got.open->is_hot_standby = true;
-    REQUIRE(pool.leave(waiter));
+    REQUIRE(pool.leave(waiter, now));
     REQUIRE(pool.release(*got.open, 0, now, true).kind == Pool::Released::Kind::Idle);
     std::vector<Pool::Expired> taken;
     pool.endpoint()->publish({.role = Role::Replica}, {});
@@ -102,13 +102,13 @@ TEST_CASE_FIXTURE(Fixture, "a removed pool opens nothing and keeps nothing") {
     Pool& a = *group().members().list[0].pool;
     ServerConnection* server = a.acquire(waiter, 0, now).open;
     REQUIRE(server != nullptr);
-    CHECK(a.leave(waiter));
+    CHECK(a.leave(waiter, now));
     set({backend("b")});
     pools.configure(config);
     CHECK(a.release(*server, 0, now, true).kind == Pool::Released::Kind::MustClose);
     a.retire(*server, 0, now, std::nullopt);
     CHECK(a.acquire(waiter, 0, now).open == nullptr);
-    CHECK(a.take_waiters().size() == 1);
+    CHECK(a.take_waiters(now).size() == 1);
 }
 
 TEST_CASE_FIXTURE(Fixture, "max_connections of a backend holds over all its pools") {
@@ -120,10 +120,10 @@ TEST_CASE_FIXTURE(Fixture, "max_connections of a backend holds over all its pool
     CHECK(refused.open == nullptr);
     CHECK(refused.is_starved);
     CHECK(other.first().are_others_starved());
-    group().first().leave(waiter);
-    other.first().leave(second);
+    group().first().leave(waiter, now);
+    other.first().leave(second, now);
     CHECK(other.members().list[1].pool->acquire(second, 0, now).open != nullptr);
-    other.members().list[1].pool->leave(second);
+    other.members().list[1].pool->leave(second, now);
 }
 
 TEST_CASE_FIXTURE(Fixture, "what is in use and who waits is told to the endpoint") {
@@ -151,7 +151,7 @@ TEST_CASE_FIXTURE(Fixture, "a routed pool that loses its last connection gives i
     CHECK_FALSE(a.is_backing_off(now + std::chrono::seconds(20)));
     // It does not refuse those who come all the same: they are held.
     CHECK(a.acquire(waiter, 0, now).is_queued);
-    a.leave(waiter);
+    a.leave(waiter, now);
 }
 
 TEST_CASE_FIXTURE(Fixture, "who has waited elsewhere keeps the place in the queue") {
@@ -160,7 +160,7 @@ TEST_CASE_FIXTURE(Fixture, "who has waited elsewhere keeps the place in the queu
     early.client.slot = 7;
     a.acquire(waiter, 0, now, now);
     a.acquire(early, 0, now, Instant{now.us - 1});
-    const std::vector<Grant> order = a.take_waiters();
+    const std::vector<Grant> order = a.take_waiters(now);
     REQUIRE(order.size() == 2);
     CHECK(order[0].client.slot == 7);
 }

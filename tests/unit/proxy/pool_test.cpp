@@ -30,7 +30,7 @@ struct Fixture {
     }
     ~Fixture() {
         for (Waiter& waiter : waiters)
-            pool.leave(waiter);
+            pool.leave(waiter, now);
     }
     void configure() { pool.configure(settings, {}); }
 
@@ -44,7 +44,7 @@ struct Fixture {
         Waiter& w = waiter(worker);
         const auto acquired = pool.acquire(w, worker, now);
         REQUIRE(acquired.open != nullptr);
-        CHECK(pool.leave(w));
+        CHECK(pool.leave(w, now));
         acquired.open->connected_at = now;
         CHECK(pool.release(*acquired.open, worker, now, true).kind == Kind::Idle);
         return *acquired.open;
@@ -94,7 +94,7 @@ TEST_CASE_FIXTURE(Fixture, "the first client waits for a connection that is open
     CHECK(released.grant.ticket == w.ticket);
     CHECK(released.grant.server == acquired.open);
     CHECK(released.grant.waiting_since == now);
-    CHECK_FALSE(pool.leave(w));  // its grant is on the way
+    CHECK_FALSE(pool.leave(w, now));  // its grant is on the way
     check_counts(0, 1, 0, 0);
 }
 
@@ -121,7 +121,7 @@ TEST_CASE_FIXTURE(Fixture, "the most recently used connection of one's own is pr
     ServerConnection& a = lease();
     Waiter& w = waiter();
     ServerConnection& b = *pool.acquire(w, kMe, now).open;
-    pool.leave(w);
+    pool.leave(w, now);
     b.connected_at = now;
     pool.release(b, kMe, now, true);
     now = now + seconds(1);
@@ -142,7 +142,7 @@ TEST_CASE_FIXTURE(Fixture, "round robin takes the connection that was idle longe
     ServerConnection& a = lease();
     Waiter& w = waiter();
     ServerConnection& b = *pool.acquire(w, kMe, now).open;
-    pool.leave(w);
+    pool.leave(w, now);
     b.connected_at = now;
     pool.release(a, kMe, now, false);
     now = now + seconds(1);
@@ -191,8 +191,8 @@ TEST_CASE_FIXTURE(Fixture, "waiters are served in the order of arrival, over all
     CHECK(second.ticket < third.ticket);
     CHECK(pool.counts().oldest_wait == now);
     check_counts(0, 1, 0, 3);
-    CHECK(pool.leave(second));
-    CHECK_FALSE(pool.leave(second));
+    CHECK(pool.leave(second, now));
+    CHECK_FALSE(pool.leave(second, now));
     auto released = pool.release(server, kMe, now, false);
     CHECK(released.grant.client == first.client);
     CHECK(server.load_owner().worker == kOther);
@@ -363,11 +363,11 @@ TEST_CASE_FIXTURE(Fixture, "all waiters can be taken out at once") {
     Waiter& b = waiter();
     pool.acquire(a, kMe, now);
     pool.acquire(b, kMe, now);
-    const auto taken = pool.take_waiters();
+    const auto taken = pool.take_waiters(now);
     REQUIRE(taken.size() == 2);
     CHECK(taken[0].client == a.client);
     CHECK(taken[1].client == b.client);
-    CHECK_FALSE(pool.leave(a));
+    CHECK_FALSE(pool.leave(a, now));
     check_counts(0, 0, 1, 0);
 }
 
@@ -535,6 +535,325 @@ TEST_CASE_FIXTURE(Fixture, "a removed database keeps nothing") {
     CHECK(pool.release(a, kMe, now, false).kind == Kind::MustClose);
 }
 
+// ---- size ----
+
+// Counters of one worker, as queries of so many transactions leave them.
+void serve(Pool& pool, uint64_t transactions, Duration each) {
+    pool.counters()[0].transactions.add(transactions);
+    pool.counters()[0].query_us.add(transactions * static_cast<uint64_t>(each.count()));
+}
+
+struct SizeFixture : Fixture {
+    SizeFixture() {
+        settings.size = 20;
+        settings.idle_timeout = seconds(1);
+        configure();
+    }
+    // So many leased connections.
+    void lease_many(size_t count) {
+        for (size_t i = 0; i < count; ++i) {
+            Waiter& w = waiter();
+            const auto acquired = pool.acquire(w, kMe, now);
+            REQUIRE(acquired.open != nullptr);
+            acquired.open->connected_at = now;
+            CHECK(pool.release(*acquired.open, kMe, now, true).kind == Kind::Granted);
+            leased.push_back(acquired.open);
+        }
+    }
+    void release_all() {
+        for (ServerConnection* server : leased)
+            CHECK(pool.release(*server, kMe, now, false).kind == Kind::Idle);
+        leased.clear();
+    }
+    size_t expire() {
+        std::vector<Pool::Expired> taken;
+        pool.take_expired(kMe, now, taken);
+        for (const Pool::Expired& it : taken)
+            pool.retire(*it.server, kMe, now, std::nullopt);
+        return taken.size();
+    }
+    // A second of overload: everything in use, somebody waiting, queries of this length.
+    void overload(Duration each) {
+        now = now + seconds(1);
+        serve(pool, 1000, each);
+        pool.resize(now);
+    }
+
+    std::vector<ServerConnection*> leased;
+};
+
+TEST_CASE_FIXTURE(SizeFixture,
+                  "cold clients are given as many logins at once as the burst allows") {
+    settings.size = 64;
+    configure();
+    for (int i = 0; i < 64; ++i)
+        CHECK((pool.acquire(waiter(), kMe, now).open != nullptr) == (i < 32));
+    CHECK(pool.size_view().burst == 32);
+}
+
+TEST_CASE_FIXTURE(SizeFixture, "unused connections go a tenth at a time, the coldest first") {
+    lease_many(20);
+    release_all();
+    ServerConnection& warm = lease();
+    now = now + seconds(2);
+    CHECK(pool.release(warm, kMe, now, false).kind == Kind::Idle);
+    std::vector<Pool::Expired> taken;
+    pool.take_expired(kMe, now, taken);
+    REQUIRE(taken.size() == 2);
+    for (const Pool::Expired& it : taken) {
+        CHECK(it.server != &warm);
+        pool.retire(*it.server, kMe, now, std::nullopt);
+    }
+    size_t ticks = 1;
+    while (expire() > 0)
+        ++ticks;
+    CHECK(ticks > 9);
+    check_counts(1, 0, 0, 0);  // the warm one
+    now = now + seconds(1);
+    CHECK(expire() == 1);
+    check_counts(0, 0, 0, 0);
+}
+
+TEST_CASE_FIXTURE(SizeFixture,
+                  "a fixed pool closes all that was unused at once, not below its minimum") {
+    settings.sizing = SizingMode::Fixed;
+    settings.size_min = 3;
+    configure();
+    lease_many(20);
+    release_all();
+    now = now + seconds(1);
+    CHECK(expire() == 17);
+    check_counts(3, 0, 0, 0);
+    CHECK(pool.size_view().target == 20);
+}
+
+TEST_CASE_FIXTURE(SizeFixture, "the target follows what was wanted at once, between samples too") {
+    pool.resize(now);
+    CHECK(pool.size_view().target == 1);
+    lease_many(10);
+    release_all();
+    pool.resize(now + milliseconds(999));  // too soon
+    CHECK(pool.size_view().target == 1);
+    pool.resize(now + seconds(1));
+    CHECK(pool.size_view().target == 11);
+    pool.resize(now + seconds(40));  // the peak is forgotten
+    CHECK(pool.size_view().target == 1);
+}
+
+TEST_CASE_FIXTURE(SizeFixture, "lifetimes differ by a fifth, and none is longer than configured") {
+    lease_many(20);
+    release_all();
+    settings.size = 0;  // unlimited: not spaced
+    settings.sizing = SizingMode::Fixed;
+    settings.idle_timeout = Duration(0);
+    configure();
+    now = now + (seconds(3600 * 4 / 5) - Duration(1));
+    CHECK(expire() == 0);
+    now = now + seconds(360);
+    const size_t half = expire();
+    CHECK(half > 2);
+    CHECK(half < 18);
+    now = now + seconds(361);
+    CHECK(expire() == 20 - half);
+}
+
+TEST_CASE_FIXTURE(SizeFixture, "a shorter server_lifetime counts for connections that are there") {
+    lease_many(1);
+    release_all();
+    settings.lifetime = seconds(10);
+    settings.idle_timeout = Duration(0);
+    configure();
+    now = now + seconds(10);
+    CHECK(expire() == 1);
+}
+
+TEST_CASE_FIXTURE(SizeFixture, "an adaptive ceiling sinks when queries get slower, and recovers") {
+    settings.sizing = SizingMode::Adaptive;
+    settings.reserve = 5;
+    settings.reserve_timeout = milliseconds(1);
+    configure();
+    lease_many(20);
+    CHECK(pool.acquire(waiter(), kMe, now).is_queued);
+    CHECK(pool.acquire(waiter(), kMe, now).is_queued);
+    overload(milliseconds(10));
+    CHECK(pool.size_view().ceiling == 20);
+    for (int i = 0; i < 3; ++i)
+        overload(milliseconds(100));
+    const uint32_t ceiling = pool.size_view().ceiling;
+    CHECK(ceiling < 18);
+    // What comes back is closed although somebody waits; a tenth of the pool in a second.
+    int closed = 0;
+    while (pool.release(*leased.back(), kMe, now, false).kind == Kind::MustClose) {
+        CHECK(pool.retire(*leased.back(), kMe, now, std::nullopt).open == nullptr);
+        leased.pop_back();
+        ++closed;
+    }
+    CHECK(closed == 2);
+    // Neither the reserve nor a waiter who has waited long gets past the ceiling.
+    CHECK(pool.want_open(kMe, now + seconds(60)) == nullptr);
+    for (int i = 0; i < 60; ++i)
+        overload(milliseconds(10));
+    CHECK(pool.size_view().ceiling == 20);
+    CHECK(pool.want_open(kMe, now) != nullptr);
+}
+
+TEST_CASE_FIXTURE(SizeFixture, "a ceiling that trembles closes nothing") {
+    settings.sizing = SizingMode::Adaptive;
+    configure();
+    lease_many(20);
+    overload(milliseconds(10));
+    overload(milliseconds(20));  // below 20 for one second
+    CHECK(pool.size_view().ceiling < 20);
+    CHECK(pool.release(*leased.back(), kMe, now, false).kind == Kind::Idle);
+}
+
+TEST_CASE_FIXTURE(SizeFixture,
+                  "logins that ask for less lower an adaptive ceiling, waiters that leave do not") {
+    settings.sizing = SizingMode::Adaptive;
+    settings.size_min = 17;
+    configure();
+    pool.resize(now);
+    for (int i = 0; i < 5; ++i) {
+        Waiter& w = waiter();
+        (void)pool.acquire(w, kMe, now);
+        now = now + seconds(1);
+        CHECK(pool.leave(w, now));
+        pool.resize(now);
+    }
+    CHECK(pool.size_view().ceiling == 20);
+    pool.note_capacity_signal();
+    pool.resize(now = now + seconds(1));
+    CHECK(pool.size_view().ceiling == 18);
+    pool.note_capacity_signal();
+    pool.resize(now = now + seconds(1));
+    CHECK(pool.size_view().ceiling == 17);  // the minimum
+    settings.sizing = SizingMode::Demand;
+    configure();
+    CHECK(pool.size_view().ceiling == 20);
+}
+
+TEST_CASE_FIXTURE(SizeFixture, "an unlimited pool has no ceiling") {
+    settings.size = 0;
+    settings.sizing = SizingMode::Adaptive;
+    configure();
+    pool.note_capacity_signal();
+    pool.resize(now);
+    lease_many(50);
+    CHECK(pool.size_view().target <= SizeControl::kUnlimited);
+}
+
+TEST_CASE_FIXTURE(SizeFixture, "a raised pool_size raises a ceiling that nothing has lowered") {
+    settings.sizing = SizingMode::Adaptive;
+    settings.size = 50;
+    configure();
+    CHECK(pool.size_view().ceiling == 50);
+    pool.resize(now);
+    settings.size = 70;
+    configure();
+    CHECK(pool.size_view().ceiling == 70);
+}
+
+TEST_CASE_FIXTURE(
+    Fixture, "many logins that fail at one moment cost one short pause, and the ramp begins anew") {
+    settings.size = 40;
+    configure();
+    std::vector<ServerConnection*> opening;
+    for (int i = 0; i < 40; ++i) {
+        if (auto* server = pool.acquire(waiter(), kMe, now).open) opening.push_back(server);
+    }
+    REQUIRE(opening.size() == 32);
+    for (ServerConnection* server : opening)
+        CHECK(pool.retire(*server, kMe, now, Error("08006", "away")).failed.empty());
+    CHECK(pool.size_view().failures == 1);
+    CHECK(pool.size_view().burst == 1);
+    now = now + milliseconds(100);
+    ServerConnection* trial = pool.want_open(kMe, now);
+    REQUIRE(trial != nullptr);
+    CHECK(pool.want_open(kMe, now) == nullptr);
+    trial->connected_at = now;
+    CHECK(pool.release(*trial, kMe, now, true).open != nullptr);
+    CHECK(pool.want_open(kMe, now) != nullptr);
+    CHECK(pool.want_open(kMe, now) == nullptr);  // two at a time now
+    CHECK(pool.size_view().retry_at.is_never());
+    configure();  // RELOAD
+    CHECK(pool.size_view().burst == 2);
+}
+
+// ---- fair shares ----
+
+TEST_CASE_FIXTURE(
+    SizeFixture, "who has more than a share gives back what is owed, and opens nothing meanwhile") {
+    settings.size = 6;
+    configure();
+    lease_many(6);
+    pool.acquire(waiter(), kMe, now);
+    pool.acquire(waiter(), kMe, now);
+    pool.set_share(4);
+    CHECK(pool.release(*leased[0], kMe, now, false).kind == Kind::Granted);  // nothing is owed
+    database.shares.owed.store(1);
+    database.shares.is_contended.store(true);
+    CHECK(pool.must_yield());
+    CHECK(pool.release(*leased[1], kMe, now, false).kind == Kind::MustClose);
+    CHECK(database.servers.leaving() == 1);
+    CHECK(pool.retire(*leased[1], kMe, now, std::nullopt).open == nullptr);
+    CHECK(database.servers.leaving() == 0);
+    CHECK(pool.want_open(kMe, now) == nullptr);
+    CHECK(pool.release(*leased[2], kMe, now, false).kind == Kind::Granted);  // one was owed
+    database.shares.owed.store(9);
+    for (size_t i = 3; i < 6; ++i) {
+        const bool is_over = i == 3;  // five, of which one goes: its share is left
+        const auto released = pool.release(*leased[i], kMe, now, false);
+        CHECK((released.kind == Kind::MustClose) == is_over);
+        if (is_over) pool.retire(*leased[i], kMe, now, std::nullopt);
+    }
+    database.shares.is_contended.store(false);
+    CHECK_FALSE(pool.must_yield());
+}
+
+TEST_CASE_FIXTURE(
+    SizeFixture,
+    "within its share a pool keeps its connection while others want more than theirs") {
+    lease_many(1);
+    database.servers.starved.store(true);
+    pool.set_share(1);
+    CHECK(pool.release(*leased[0], kMe, now, false).kind == Kind::Idle);
+    lease();
+    database.shares.is_contended.store(true);  // somebody has less than a share
+    CHECK(pool.release(*leased[0], kMe, now, false).kind == Kind::MustClose);
+}
+
+TEST_CASE_FIXTURE(SizeFixture, "a pool is in want of what it could open") {
+    pool.set_share(3);
+    CHECK(pool.share_need(now).owed == 0);
+    database.servers.set_limit(1);
+    lease_many(1);
+    for (int i = 0; i < 5; ++i)
+        pool.acquire(waiter(), kMe, now);
+    CHECK(pool.share_need(now).owed == 2);
+    CHECK(pool.share_need(now).modest == 2);
+    pool.set_share(0);
+    CHECK(pool.share_need(now).owed == 0);
+    CHECK(pool.share_need(now).modest == 0);  // it has one
+    pool.set_share(3);
+    user.servers.set_limit(1);
+    CHECK(pool.share_need(now).owed == 0);  // its user may not have more
+    user.servers.set_limit(0);
+    database.paused.store(true);
+    CHECK(pool.share_need(now).owed == 0);
+    database.paused.store(false);
+    settings.size = 2;
+    configure();
+    CHECK(pool.share_need(now).owed == 1);
+    const auto claim = pool.share_claim(now);
+    CHECK(claim.wanted == 6);
+    CHECK(claim.pinned == 0);
+    CHECK(claim.max == 2);
+    settings.is_session_pooling = true;
+    configure();
+    CHECK(pool.share_claim(now).pinned == 1);
+    CHECK(pool.share_claim(now).wanted == 5);
+}
+
 TEST_CASE_FIXTURE(Fixture, "random use keeps every sum, limit and the order of waiting") {
     Prng prng(17);
     settings.size = 4;
@@ -585,7 +904,7 @@ TEST_CASE_FIXTURE(Fixture, "random use keeps every sum, limit and the order of w
             (acquired.is_queued ? queued : resting).push_back(w);
         } else if (dice == 4 && !queued.empty()) {
             Waiter* w = pick(queued);
-            if (!pool.leave(*w)) FAIL(step);
+            if (!pool.leave(*w, now)) FAIL(step);
             resting.push_back(w);
         } else if (dice < 7 && !leased.empty()) {
             ServerConnection* server = pick(leased);

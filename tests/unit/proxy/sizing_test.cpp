@@ -38,13 +38,6 @@ SizingOptions adaptive(uint32_t min, uint32_t max, uint32_t start = 0) {
     return options;
 }
 
-TEST_CASE("modes have names, and names modes") {
-    for (const SizingMode mode : {SizingMode::Fixed, SizingMode::Demand, SizingMode::Adaptive})
-        CHECK(sizing_mode(to_text(mode)) == mode);
-    CHECK_FALSE(sizing_mode("dynamic"));
-    CHECK(to_text(static_cast<SizingMode>(9)) == "unknown");
-}
-
 TEST_CASE("demand is the largest peak of the last three buckets of ten seconds") {
     DemandTracker demand;
     const Instant start{1'000'000'000};  // begins a bucket
@@ -207,7 +200,13 @@ TEST_CASE("new options keep what was learned, within the new bounds") {
     CHECK(sizing.ceiling() == 20);
     CHECK(sizing.baseline_s() == Approx(0.010));
     sizing.configure(adaptive(30, 100));
-    CHECK(sizing.ceiling() == 30);
+    CHECK(sizing.ceiling() == 100);  // 20 was no more than the maximum
+    SizingSample too_many;
+    too_many.capacity_signals = 1;
+    sizing.update(kStart + seconds(9), too_many);
+    CHECK(sizing.ceiling() == Approx(90));
+    sizing.configure(adaptive(30, 200));
+    CHECK(sizing.ceiling() == Approx(90));
     sizing.configure({});
     CHECK(sizing.ceiling() == 20);  // demand: the maximum
 }
@@ -260,57 +259,62 @@ TEST_CASE("a lifetime is shortened by up to a fifth, never lengthened") {
     CHECK(jittered_lifetime(Duration(1), random) == Duration(1));
 }
 
-PoolDemand demand_of(uint32_t waiting, uint32_t idle, uint32_t total, uint32_t logging_in,
-                     uint32_t target, uint32_t min = 0) {
-    return {waiting, idle, total, logging_in, target, min};
-}
-
-TEST_CASE("log-ins begin one at a time, then one more with each success, up to eight") {
+TEST_CASE("a pool that never failed may log in as often at once as it is allowed to") {
     LoginRamp ramp;
-    CHECK(ramp.grow_count(kStart, demand_of(50, 0, 0, 0, 50)) == 1);
-    for (uint32_t burst = 2; burst <= 12; ++burst) {
-        ramp.on_success();
-        CHECK(ramp.burst() == std::min(burst, 8U));
-    }
-    CHECK(ramp.grow_count(kStart, demand_of(50, 0, 0, 0, 50)) == 8);
-    CHECK(ramp.grow_count(kStart, demand_of(50, 0, 8, 8, 50)) == 0);
-    CHECK(ramp.grow_count(kStart, demand_of(50, 0, 8, 5, 50)) == 3);
-    CHECK(ramp.grow_count(kStart, demand_of(50, 0, 48, 0, 50)) == 2);
-    CHECK(ramp.grow_count(kStart, demand_of(50, 0, 60, 0, 50)) == 0);
-    CHECK(ramp.grow_count(kStart, demand_of(3, 0, 10, 1, 50)) == 2);
-    CHECK(ramp.grow_count(kStart, demand_of(3, 0, 10, 3, 50)) == 0);
-    CHECK(ramp.grow_count(kStart, demand_of(3, 1, 10, 0, 50)) == 0);
+    CHECK(ramp.burst() == 8);
+    CHECK(ramp.may_begin(kStart, 7));
+    CHECK_FALSE(ramp.may_begin(kStart, 8));
+    LoginRampOptions options;
+    options.burst_max = 32;
+    ramp.configure(options);
+    CHECK(ramp.burst() == 32);
+    options.burst_max = 4;
+    ramp.configure(options);
+    CHECK(ramp.burst() == 4);
+    ramp.on_success();
+    CHECK(ramp.burst() == 4);
 }
 
-TEST_CASE("the least number of connections is had even if nobody waits") {
-    LoginRamp ramp;
-    for (int i = 0; i < 8; ++i)
-        ramp.on_success();
-    CHECK(ramp.grow_count(kStart, demand_of(0, 0, 2, 0, 10, 5)) == 3);
-    CHECK(ramp.grow_count(kStart, demand_of(0, 5, 5, 0, 10, 5)) == 0);
-    CHECK(ramp.grow_count(kStart, demand_of(0, 2, 2, 0, 3, 5)) == 1);  // the target is the law
-}
-
-TEST_CASE("failures halve the burst and double a pause from 100 ms to 5 s") {
+TEST_CASE(
+    "failures halve the burst and double a pause from 100 ms to 5 s, then one trial at a time") {
     Prng random(1);
     LoginRamp ramp;
-    for (int i = 0; i < 8; ++i)
-        ramp.on_success();
     const int pauses_ms[] = {100, 200, 400, 800, 1600, 3200, 5000, 5000};
     const uint32_t bursts[] = {4, 2, 1, 1, 1, 1, 1, 1};
+    Instant now = kStart;
     for (size_t i = 0; i < 8; ++i) {
-        ramp.on_failure(kStart, random);
-        const Duration pause = ramp.retry_at() - kStart;
-        CHECK(pause >= milliseconds(pauses_ms[i]));
-        CHECK(pause <= milliseconds(pauses_ms[i] * 6 / 5));
+        ramp.on_failure(now, random);
+        const Duration pause = ramp.retry_at() - now;
+        CHECK(pause <= milliseconds(pauses_ms[i]));
+        CHECK(pause >= milliseconds(pauses_ms[i] * 4 / 5));
         CHECK(ramp.burst() == bursts[i]);
-        CHECK(ramp.grow_count(kStart, demand_of(5, 0, 0, 0, 9)) == 0);
-        CHECK(ramp.grow_count(ramp.retry_at(), demand_of(5, 0, 0, 0, 9)) == bursts[i]);
+        CHECK(ramp.is_pausing(now));
+        CHECK_FALSE(ramp.may_begin(Instant{ramp.retry_at().us - 1}, 0));
+        CHECK(ramp.may_begin(ramp.retry_at(), 0));
+        CHECK_FALSE(ramp.may_begin(ramp.retry_at(), 1));
+        now = ramp.retry_at();
     }
     CHECK(ramp.failures() == 8);
     ramp.on_success();
     CHECK(ramp.failures() == 0);
-    CHECK(ramp.grow_count(kStart, demand_of(5, 0, 0, 0, 9)) == 2);
+    CHECK(ramp.may_begin(now, 1));
+    CHECK_FALSE(ramp.may_begin(now, 2));
+    LoginRampOptions options;
+    options.burst_max = 32;
+    ramp.configure(options);
+    CHECK(ramp.burst() == 2);  // what was learned stays
+}
+
+TEST_CASE("logins that fail while a pause runs are the same failure") {
+    Prng random(1);
+    LoginRampOptions options;
+    options.burst_max = 32;
+    LoginRamp ramp(options);
+    for (int i = 0; i < 32; ++i)
+        ramp.on_failure(kStart + milliseconds(i), random);
+    CHECK(ramp.failures() == 1);
+    CHECK(ramp.retry_at() <= kStart + milliseconds(100));
+    CHECK(ramp.burst() == 1);
 }
 
 TEST_CASE("odd options of the ramp make no trouble") {
