@@ -50,6 +50,7 @@ struct BackendConfig {
     int weight = 100;  // against the others of a database; 0 = no traffic of its own accord
     BackendRole role = BackendRole::Auto;
     int max_connections = 0;  // over all databases and users; 0 = unlimited
+    std::string patroni;      // where its Patroni answers, as in patroni_url.h; empty = none
 
     bool operator==(const BackendConfig&) const = default;
 };

@@ -2,6 +2,7 @@
 
 #include "conf/entry_keys.h"
 #include "conf/limits.h"
+#include "conf/patroni_url.h"
 #include "conf/words.h"
 
 namespace weir {
@@ -23,6 +24,13 @@ Status set_backend_host(BackendConfig& entry, std::string_view value) {
     return {};
 }
 
+Status set_backend_patroni(BackendConfig& entry, std::string_view value) {
+    Result<std::string> url = parse_patroni_url(value);
+    if (!url) return fail("22023", url.error().message);
+    entry.patroni = std::move(*url);
+    return {};
+}
+
 using B = BackendConfig;
 
 constexpr EntryKey<B> kBackendKeys[] = {
@@ -39,6 +47,10 @@ constexpr EntryKey<B> kBackendKeys[] = {
     {"max_connections", kInEffect,
      set_number<&B::max_connections, 0, std::numeric_limits<int32_t>::max(), B>,
      "Server connections to it over all databases and users; 0, which is no limit, unless given."},
+    {"patroni", kInEffect, set_backend_patroni,
+     "Where its Patroni answers, as in `http://10.0.0.1:8008`: what changes there makes all "
+     "servers "
+     "be probed at once. It decides nothing. None unless given."},
 };
 
 std::string title(const BackendConfig& backend) {

@@ -229,6 +229,8 @@ struct GlobalConfig {
     Duration probe_interval_fast = std::chrono::milliseconds(500);
     Duration probe_timeout = std::chrono::milliseconds(600);
     std::string probe_user, probe_password, probe_dbname = "postgres";
+    Duration patroni_interval = std::chrono::milliseconds(250);
+    Duration patroni_timeout = std::chrono::milliseconds(200);
     Duration lag_soft = std::chrono::seconds(2);
     Duration lag_hard = std::chrono::seconds(10);
     int64_t lag_hard_bytes = 0;  // 0 = bytes do not matter

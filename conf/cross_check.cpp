@@ -4,6 +4,8 @@
 
 #include <set>
 
+#include "conf/value.h"
+
 namespace weir {
 
 namespace {
@@ -22,6 +24,7 @@ class Checker {
         }
         if (c_.wildcard_database) check_database(*c_.wildcard_database);
         check_unused_backends();
+        check_patroni();
         return std::move(warnings_);
     }
 
@@ -123,6 +126,19 @@ class Checker {
                  fmt::format("backend \"{}\" is used by no database; name it in backends= of one, "
                              "or remove it",
                              name));
+        }
+    }
+
+    void check_patroni() {
+        const GlobalConfig& g = c_.global;
+        if (g.patroni_interval < g.probe_interval) return;
+        for (const auto& [name, backend] : c_.backends) {
+            if (backend.patroni.empty()) continue;
+            warn("weir", "patroni_interval",
+                 fmt::format("patroni_interval ({} s) is not below probe_interval ({} s), so that "
+                             "no Patroni tells anything sooner than a probe; lower it",
+                             seconds_text(g.patroni_interval), seconds_text(g.probe_interval)));
+            return;
         }
     }
 

@@ -414,6 +414,12 @@ constexpr Option kOptions[] = {
      "When fewer than this percentage of the backends are left, those taken out are used all the "
      "same; 0 never does so.",
      kPercent},
+    {Backends, "patroni_interval", T::Time, "0.25", kReload, kInEffect, &G::patroni_interval,
+     "Seconds between questions to the Patroni of a backend that has the key `patroni`.", kNone,
+     kNoWords, above_zero},
+    {Backends, "patroni_timeout", T::Time, "0.2", kReload, kInEffect, &G::patroni_timeout,
+     "A Patroni without an answer by then is not waited for; nothing follows from that.", kNone,
+     kNoWords, above_zero},
     {Backends, "primary_read_spill", T::Int, "30", kReload, kInEffect, &G::primary_read_spill,
      "Percentage of the primary's pool that reads may take when no replica can have them.",
      kPercent},

@@ -25,6 +25,7 @@ struct BackendSpec {
     RoleWish role = RoleWish::Auto;
     std::string zone;
     uint32_t max_connections = 0;  // 0 = no limit
+    std::string patroni;           // where its Patroni answers; empty = it has none
 
     bool operator==(const BackendSpec&) const = default;
 };

@@ -379,6 +379,10 @@ Duration HealthCluster::next_probe_pause(size_t index, bool was_good, Instant no
     return std::min(pause, fast);
 }
 
+Duration HealthCluster::next_patroni_pause(Prng& random) const {
+    return jittered_around(options_.patroni_interval, options_.probe_jitter_percent, random);
+}
+
 BackendRow HealthCluster::row(size_t index) const {
     const HealthMember& member = members_[index];
     const EndpointHealth& health = *member.health;
@@ -406,6 +410,7 @@ BackendRow HealthCluster::row(size_t index) const {
     row.since = health.since();
     row.probed_at = member.last_good.sent_at;
     row.probe_error = member.probe_error;
+    row.patroni = patroni_text(member);
     row.ejections = health.ejections();
     row.ejections_withheld = health.ejections_withheld();
     row.queries = row_of_queries(member);

@@ -18,11 +18,21 @@
 #include "health/endpoint.h"
 #include "health/endpoint_health.h"
 #include "health/health_report.h"
+#include "health/patroni_hint.h"
 #include "health/probe_report.h"
 #include "health/role_hints.h"
 #include "health/role_judge.h"
 
 namespace weir {
+
+// What its Patroni said.
+struct PatroniWord {
+    std::optional<PatroniAnswer> answer;  // the last good one
+    std::string error;                    // of the last question; empty = it was answered
+    Instant claimed_at;                   // since when it calls this one the leader
+    Instant told_at;                      // the last line of the log about it
+    bool is_failure_told = false;
+};
 
 // All that is known of one endpoint; survives a RELOAD.
 struct HealthMember {
@@ -44,6 +54,7 @@ struct HealthMember {
     Instant revoked_at;             // RoleJudge::revoke, last
     bool is_contradiction = false;  // wish and evidence differ, and it was said
     bool is_hurried = false;        // a probe is wanted at once
+    PatroniWord patroni;
 };
 
 class HealthCluster {
@@ -67,6 +78,9 @@ class HealthCluster {
     void on_probe(size_t index, const ProbeReport& report, Instant now, HealthChanges& changes);
     // The connection that brought the evidence is gone.
     void revoke(size_t index, Instant now);
+    // A hint only: see patroni_hint.h.
+    void on_patroni(size_t index, const Result<PatroniAnswer>& said, Instant now,
+                    HealthChanges& changes);
     void tick(Instant now, HealthChanges& changes);
     void judge_roles(Instant now, HealthChanges& changes);
     // Writes all verdicts to the endpoints; true when a route changed.
@@ -78,6 +92,7 @@ class HealthCluster {
     void reset_breakers(size_t index, Instant now, HealthChanges& changes);
 
     [[nodiscard]] Duration next_probe_pause(size_t index, bool was_good, Instant now, Prng& random);
+    [[nodiscard]] Duration next_patroni_pause(Prng& random) const;
     [[nodiscard]] BackendRow row(size_t index) const;
     // Roles are told by probes; else by hints.
     [[nodiscard]] bool is_probed() const;
@@ -114,6 +129,12 @@ class HealthCluster {
     void note_breaker(const HealthMember& member,
                       const std::optional<BreakerTransition>& transition,
                       HealthChanges& changes) const;
+
+    // cluster_patroni.cpp
+    // False when the last line is too fresh.
+    bool tell_patroni(HealthMember& member, const std::string& text, Instant now, bool is_alert,
+                      HealthChanges& changes) const;
+    [[nodiscard]] static std::string patroni_text(const HealthMember& member);
 
     void on_event(size_t index, const IntakeEvent& event, Instant now, HealthChanges& changes);
     void on_hot_standby(HealthMember& member, bool is_standby, Instant at);

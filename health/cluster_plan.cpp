@@ -29,6 +29,7 @@ void add(ClusterPlan& cluster, const EndpointPlan& added) {
             known->names.push_back(name);
         }
     }
+    if (known->spec.patroni.empty()) known->spec.patroni = added.spec.patroni;
     const RoleWish wish = added.spec.role;
     if (known->spec.role == RoleWish::Auto) {
         known->spec.role = wish;

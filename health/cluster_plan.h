@@ -17,7 +17,7 @@ namespace weir {
 
 // One endpoint (host and port) of a cluster.
 struct EndpointPlan {
-    BackendSpec spec;                // of the first entry that lists it; a wish of any
+    BackendSpec spec;                // of the first entry that lists it; wish and Patroni of any
     std::vector<std::string> names;  // by which an operator may call it
     bool has_wish_conflict = false;  // entries wish different roles; the first holds
 };

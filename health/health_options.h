@@ -23,6 +23,10 @@ struct HealthOptions {
     Duration probe_timeout = std::chrono::milliseconds(600);
     uint32_t probe_jitter_percent = 20;  // of the interval, both ways
 
+    // Questions to a Patroni (patroni_hint.h), with the same jitter.
+    Duration patroni_interval = std::chrono::milliseconds(250);
+    Duration patroni_timeout = std::chrono::milliseconds(200);
+
     // Error factor: EWMA over time, but no sample weighs less than ewma_weight_min.
     Duration ewma_tau = std::chrono::seconds(5);  // of errors and of latency
     double ewma_weight_min = 1.0 / 64;

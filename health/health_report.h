@@ -60,6 +60,7 @@ struct BackendRow {
     Instant since;              // of the state
     Instant probed_at;          // last good probe; never = none
     std::string probe_error;    // of the last probe; empty = it was good
+    std::string patroni;        // its word or why there is none; empty = it has no Patroni
     uint64_t ejections = 0;     // since the start
     uint64_t ejections_withheld = 0;
     BreakerRow queries;

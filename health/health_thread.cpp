@@ -50,11 +50,15 @@ void log_event(const HealthEvent& event) {
 class HealthThread::Loop {
   public:
     explicit Loop(EndpointTable& table)
-        : wakeup(table.wakeup()), registry(table, random_seed()), prober(registry, clock, wakeup) {}
+        : wakeup(table.wakeup()),
+          registry(table, random_seed()),
+          patroni(registry, clock),
+          prober(registry, clock, wakeup, patroni) {}
 
     SystemClock clock;
     EventFd& wakeup;
     HealthRegistry registry;
+    PatroniWatch patroni;
     Prober prober;
 };
 
@@ -80,6 +84,7 @@ void HealthThread::configure(HealthPlan plan) {
     post([shared](Loop& loop) {
         loop.registry.configure(*shared, loop.clock.now());
         loop.prober.configure(shared->options.probe_timeout);
+        loop.patroni.configure(shared->options.patroni_timeout);
     });
 }
 

@@ -41,17 +41,22 @@ void Prober::configure(Duration probe_timeout) {
 
 void Prober::wait(Instant until) {
     begin_due();
+    patroni_.begin_due();
     std::vector<pollfd> fds;
     for (const Entry& entry : entries_)
         fds.push_back({entry.probe->fd(), entry.probe->events(), 0});
     fds.push_back({wakeup_.fd(), POLLIN, 0});
+    const size_t own = fds.size();
+    patroni_.add_sockets(fds);
     // EINTR and ENOMEM: nothing is ready, the caller comes back.
     if (::poll(fds.data(), fds.size(), timeout_ms(until)) < 0) return;
     wakeup_.drain();
-    handle(fds);
+    const std::span<const pollfd> ready(fds);
+    handle(ready.first(own));
+    patroni_.handle(ready.subspan(own));
 }
 
-void Prober::handle(const std::vector<pollfd>& fds) {
+void Prober::handle(std::span<const pollfd> fds) {
     for (size_t i = 0; i < entries_.size(); ++i) {
         if (fds[i].revents != 0) entries_[i].probe->on_ready(clock_.now());
         collect(entries_[i]);
@@ -99,6 +104,8 @@ int Prober::timeout_ms(Instant until) {
         const Instant due = entry.probe->is_busy() ? entry.probe->deadline() : entry.next_at;
         if (first.is_never() || due < first) first = due;
     }
+    const Instant asked = patroni_.next_at();
+    if (!asked.is_never() && (first.is_never() || asked < first)) first = asked;
     if (first.is_never()) return -1;
     // Rounded up, or else the last fraction of a millisecond would be spent spinning.
     const int64_t us = std::clamp<int64_t>((first - now).count(), 0, 60'000'000);

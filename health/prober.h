@@ -1,4 +1,5 @@
-// Prober: one Probe for each endpoint that has a log-in for probes, all waited for in one poll(2).
+// Prober: one Probe for each endpoint that has a log-in for probes, all waited for in one poll(2),
+// together with what the watch on Patroni waits for.
 //
 // A probe begins probe_interval after the beginning of the last one, with jitter; sooner when the
 // endpoint is not UP, when its last probe failed, when its cluster has no primary, or when somebody
@@ -9,9 +10,11 @@
 #pragma once
 
 #include <memory>
+#include <span>
 #include <vector>
 
 #include "health/event_fd.h"
+#include "health/patroni_watch.h"
 #include "health/probe.h"
 #include "health/registry.h"
 #include "protocol/base/clock.h"
@@ -23,8 +26,8 @@ namespace weir {
 class Prober {
   public:
     // All borrowed, outlive this.
-    Prober(HealthRegistry& registry, Clock& clock, EventFd& wakeup)
-        : registry_(registry), clock_(clock), wakeup_(wakeup) {}
+    Prober(HealthRegistry& registry, Clock& clock, EventFd& wakeup, PatroniWatch& patroni)
+        : registry_(registry), clock_(clock), wakeup_(wakeup), patroni_(patroni) {}
     Prober(const Prober&) = delete;
     Prober& operator=(const Prober&) = delete;
 
@@ -49,11 +52,12 @@ class Prober {
     void begin_due();
     void collect(Entry& entry);
     [[nodiscard]] int timeout_ms(Instant until);
-    void handle(const std::vector<pollfd>& fds);
+    void handle(std::span<const pollfd> fds);
 
     HealthRegistry& registry_;
     Clock& clock_;
     EventFd& wakeup_;
+    PatroniWatch& patroni_;
     Duration timeout_ = std::chrono::seconds(1);
     std::vector<Entry> entries_;
 };

@@ -29,23 +29,13 @@ void HealthRegistry::configure(const HealthPlan& plan, Instant now) {
     for (const ClusterPlan& cluster : plan_clusters(plan))
         add_cluster(cluster, plan.options, known, before, now);
     for (auto& [endpoint, left] : known) {
-        note_unwatched(left.first, now);
+        notice(left.first, "no longer watched", false, now);
         left.first.endpoint->cancel_trial();
         left.first.endpoint->set_weight(std::nullopt);
         if (left.first.endpoint->publish(EndpointVerdict(), EndpointPosition())) {
             pending_.routes_changed = true;
         }
     }
-}
-
-void HealthRegistry::note_unwatched(const HealthMember& member, Instant now) {
-    HealthEvent event;
-    event.kind = HealthEvent::Kind::Notice;
-    event.at = now;
-    event.backend = member.plan.spec.name;
-    event.address = member.endpoint->address();
-    event.reason = "no longer watched";
-    pending_.events.push_back(std::move(event));
 }
 
 void HealthRegistry::add_cluster(const ClusterPlan& plan, const HealthOptions& options,
@@ -64,17 +54,30 @@ void HealthRegistry::add_cluster(const ClusterPlan& plan, const HealthOptions& o
     for (size_t i = 0; i < cluster->members().size(); ++i) {
         const HealthMember& member = cluster->members()[i];
         places_[member.endpoint] = {clusters_.size(), i};
-        if (!member.plan.has_wish_conflict) continue;
-        HealthEvent event;
-        event.kind = HealthEvent::Kind::Notice;
-        event.at = now;
-        event.backend = member.plan.spec.name;
-        event.address = member.endpoint->address();
-        event.reason = "databases disagree about its configured role: the first one holds";
-        event.is_alert = true;
-        pending_.events.push_back(std::move(event));
+        if (member.plan.has_wish_conflict) {
+            notice(member, "databases disagree about its configured role: the first one holds",
+                   true, now);
+        }
+        if (!cluster->login() && !member.plan.spec.patroni.empty()) {
+            notice(member,
+                   "its Patroni is not asked, since there are no probes that it could hurry; set "
+                   "probe_user",
+                   true, now);
+        }
     }
     clusters_.push_back(std::move(cluster));
+}
+
+void HealthRegistry::notice(const HealthMember& member, std::string text, bool is_alert,
+                            Instant now) {
+    HealthEvent event;
+    event.kind = HealthEvent::Kind::Notice;
+    event.at = now;
+    event.backend = member.plan.spec.name;
+    event.address = member.endpoint->address();
+    event.reason = std::move(text);
+    event.is_alert = is_alert;
+    pending_.events.push_back(std::move(event));
 }
 
 HealthMember HealthRegistry::make_member(const EndpointPlan& plan, const HealthOptions& options,
@@ -91,6 +94,7 @@ HealthMember HealthRegistry::make_member(const EndpointPlan& plan, const HealthO
         member.connects = std::make_unique<CircuitBreaker>(options, random_);
         (void)endpoint.drain();  // of a time when somebody else watched, or nobody
     }
+    if (member.plan.spec.patroni != plan.spec.patroni) member.patroni = PatroniWord();
     member.plan = plan;
     endpoint.publish_options(options);
     return member;
@@ -148,6 +152,33 @@ bool HealthRegistry::take_hurry(const Endpoint& endpoint) {
     const auto place = find(endpoint);
     if (!place) return false;
     return std::exchange(clusters_[place->cluster]->members()[place->member].is_hurried, false);
+}
+
+// --- for the watch on Patroni
+
+std::vector<PatroniTarget> HealthRegistry::patroni_targets() const {
+    std::vector<PatroniTarget> targets;
+    for (const auto& cluster : clusters_) {
+        if (!cluster->login()) continue;
+        for (const HealthMember& member : cluster->members()) {
+            const std::string& url = member.plan.spec.patroni;
+            if (!url.empty()) targets.push_back({member.endpoint, url});
+        }
+    }
+    return targets;
+}
+
+void HealthRegistry::on_patroni(const Endpoint& endpoint, const Result<PatroniAnswer>& said,
+                                Instant now) {
+    if (const auto place = find(endpoint)) {
+        clusters_[place->cluster]->on_patroni(place->member, said, now, pending_);
+    }
+}
+
+Duration HealthRegistry::next_patroni_pause(const Endpoint& endpoint) {
+    const auto place = find(endpoint);
+    if (!place) return std::chrono::seconds(1);
+    return clusters_[place->cluster]->next_patroni_pause(random_);
 }
 
 // --- the operator's

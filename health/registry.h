@@ -33,6 +33,12 @@ struct ProbeTarget {
     ProbeLogin login;
 };
 
+// What the watch on Patroni has to know.
+struct PatroniTarget {
+    Endpoint* endpoint = nullptr;
+    std::string url;
+};
+
 class HealthRegistry {
   public:
     static constexpr size_t kEventsMax = 200;  // kept for SHOW HEALTH
@@ -60,6 +66,14 @@ class HealthRegistry {
     [[nodiscard]] Duration next_probe_pause(const Endpoint& endpoint, bool was_good, Instant now);
     // Whether the endpoint is to be probed at once; asked once, no longer.
     [[nodiscard]] bool take_hurry(const Endpoint& endpoint);
+
+    // --- for the watch on Patroni
+    // Of clusters with probes only: without them there is nothing to hurry.
+    [[nodiscard]] std::vector<PatroniTarget> patroni_targets() const;
+    // An error says why there was no answer, in one line.
+    void on_patroni(const Endpoint& endpoint, const Result<PatroniAnswer>& said, Instant now);
+    // From the beginning of the question that ended now to the next.
+    [[nodiscard]] Duration next_patroni_pause(const Endpoint& endpoint);
 
     // --- the operator's; `name` is a backend's name or address. Error 42704 when there is none,
     // 22023 for a weight that is none. Published by the next apply().
@@ -92,7 +106,7 @@ class HealthRegistry {
                                            Known& known, Instant now);
     void add_cluster(const ClusterPlan& plan, const HealthOptions& options, Known& known,
                      const std::vector<std::unique_ptr<HealthCluster>>& before, Instant now);
-    void note_unwatched(const HealthMember& member, Instant now);
+    void notice(const HealthMember& member, std::string text, bool is_alert, Instant now);
     void remember(const std::vector<HealthEvent>& events);
 
     EndpointTable& table_;

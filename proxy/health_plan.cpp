@@ -79,7 +79,8 @@ ClusterSpec make_cluster(const Config& config, const DatabaseConfig& database) {
              .weight = static_cast<double>(backend.weight),
              .role = wish_of(backend.role),
              .zone = backend.zone,
-             .max_connections = static_cast<uint32_t>(backend.max_connections)});
+             .max_connections = static_cast<uint32_t>(backend.max_connections),
+             .patroni = backend.patroni});
     }
     return cluster;
 }
@@ -95,6 +96,8 @@ HealthOptions make_health_options(const GlobalConfig& global) {
     options.probe_interval = global.probe_interval;
     options.probe_interval_fast = global.probe_interval_fast;
     options.probe_timeout = global.probe_timeout;
+    options.patroni_interval = global.patroni_interval;
+    options.patroni_timeout = global.patroni_timeout;
     options.lag_soft = global.lag_soft;
     options.lag_hard = global.lag_hard;
     options.lag_hard_bytes = static_cast<uint64_t>(global.lag_hard_bytes);

@@ -54,6 +54,7 @@ constexpr ResultColumn kHealthColumns[] = {
     {"since", ColumnType::Time},
     {"alerts"},
     {"last_transitions"},
+    {"patroni"},
 };
 constexpr ResultColumn kEventColumns[] = {
     {"time", ColumnType::Time},
@@ -152,7 +153,8 @@ Cells health_row(Inspector& inspector, const BackendRow& row) {
             row.why,
             local_time(inspector, row.since),
             text_or_null(row.alerts),
-            text_or_null(last_transitions(inspector, row))};
+            text_or_null(last_transitions(inspector, row)),
+            text_or_null(row.patroni)};
 }
 
 const char* kind_text(HealthEvent::Kind kind) {

@@ -4,14 +4,18 @@ Three real servers, each behind a gate. Capacity is made of connections and pg_s
 machine as well. What a test compares it measures itself, before the fault.
 """
 import contextlib
+import os
+import re
 import statistics
 import subprocess
 import time
+import unittest.mock
 
 from harness import wire
 from harness.case import Case, beyond_pgbouncer, replicated, wait_until
 from harness.gate import Gate
 from harness.load import Load, prepare
+from harness.patroni import FAULTS, Patroni
 from harness.postgres import bindir
 from harness.util import SLOW, run_as
 from harness.weir import USERS
@@ -39,7 +43,7 @@ class Backends(Case):
             self.addCleanup(self.gates[-1].close)
 
     def start(self, weir=None, **options):
-        backends = {name: f"host=127.0.0.1 port={g.port} weight=100" for name, g in zip(NAMES, self.gates)}
+        backends = {name: f"host=127.0.0.1 port={g.port} weight=100{self.more_of(i)}" for i, (name, g) in enumerate(zip(NAMES, self.gates))}
         line = f"backends={','.join(NAMES)} dbname={{dbname}}"
         w = super().start(databases={"app": line, "rw": f"{line} target_session_attrs=read-write", "ro": f"{line} target_session_attrs=read-only"}, backends=backends, userlist={**USERS, "probe": ""},
                           weir={**PROBES, **(weir or {})}, **{"default_pool_size": self.POOL, "query_wait_timeout": 60, **options})
@@ -47,6 +51,10 @@ class Backends(Case):
         self.pg.wait_in_sync()
         self.wait_states(pg1="UP", pg2="UP", pg3="UP")
         return w
+
+    def more_of(self, i):
+        """More keys of backend i."""
+        return ""
 
     # -- what the pooler says
     def states(self):
@@ -595,6 +603,137 @@ class Failover(Backends):
             self.assertFalse(c.collect().errors)
         self.assertLessEqual(self.gates[new].counters()["most_logins"], 8)
         self.check_recovered()
+
+
+class Hinted(Backends):
+    """A Patroni beside each server, and probes so far apart that what is noticed soon is noticed by its word."""
+    SECONDS = 3 * SLOW  # between probes; a fifth less at the least
+
+    def setUp(self):
+        super().setUp()
+        self.patronis = [Patroni() for _ in NAMES]
+        for p in self.patronis:
+            self.addCleanup(p.close)
+        self.tell_the_truth()
+
+    def tell_the_truth(self):
+        for i, p in enumerate(self.patronis):
+            p.behave("well")
+            p.open()
+            p.say("primary" if i == self.pg.leader else "replica", timeline=self.pg.primary.timeline())
+
+    def more_of(self, i):
+        return f" patroni={self.patronis[i].url}"
+
+    def start(self, **kw):
+        with unittest.mock.patch.dict(os.environ, http_proxy="http://127.0.0.1:1", all_proxy="http://127.0.0.1:1"):  # is not listened to
+            w = super().start(weir={"probe_interval": self.SECONDS, "probe_interval_fast": self.SECONDS * 0.8, "probe_timeout": 1 * SLOW, "breaker_hold": 30 * SLOW,
+                                    "patroni_timeout": 0.2 * SLOW}, **kw)
+        self.wait_primary(self.pg.leader)
+        self.wait_words({i: f"{p.role}/running" for i, p in enumerate(self.patronis)})
+        return w
+
+    def word(self, i):
+        return self.weir.show("health", backend=NAMES[i])[0]["patroni"]
+
+    def lines(self, i, text):
+        return len(re.findall(rf"{NAMES[i]} .*its Patroni {text}", self.weir.log()))
+
+    def wait_words(self, words):
+        for i, word in words.items():
+            wait_until(lambda: re.search(word, self.word(i) or ""), 30, f"the Patroni of {NAMES[i]} to be heard to say {word}", interval=0.02)
+
+    def wait_probe(self, i):
+        """Returns when the server has just been probed."""
+        def probed():
+            return self.weir.show("backends", name=NAMES[i])[0]["probed"]
+        before = probed()
+        wait_until(lambda: probed() != before, 30, f"{NAMES[i]} to be probed", interval=0.01)
+
+    def test_a_switchover_is_followed_at_its_word(self):
+        self.start()
+        old, new = self.pg.leader, self.pg.replicas[0]
+        c = self.client(database="rw")
+        c.sql("insert into load_rows values (1, 1)")
+        self.pg.wait_in_sync()
+        self.wait_probe(new)
+        self.patronis[old].say("primary", "stopping")
+        self.wait_words({old: "stopping"})
+        self.pg.stop(old)
+        c.send(query("insert into load_rows values (1, 2)"))
+        self.pg.promote(new)
+        promoted = time.monotonic()
+        self.assertFalse(c.readable(), "not before anybody knows")
+        self.patronis[old].say("replica", "stopped")
+        self.patronis[new].say("primary", timeline=self.pg.primary.timeline())
+        reply = c.collect()
+        self.assertEqual((reply.tags, reply.errors), (["INSERT 0 1"], []))
+        self.assertLess(time.monotonic() - promoted, self.SECONDS / 4, "probes alone would have taken longer")
+        self.assertEqual(self.pg.one("select count(*) from load_rows", self.weir.dbname), "2")
+        self.wait_primary(new)
+        for p in self.patronis:
+            self.assertLessEqual(p.connections, 2, f"kept over {p.asked} questions")
+        self.tell_the_truth()
+        self.check_recovered()
+
+    def test_a_lie_brings_no_write_to_a_replica(self):
+        self.start()
+        replica = self.pg.replicas[0]
+        with self.load("rw", kind="write", clients=8, seconds=60, work=0, think=0.005) as load:
+            for timeline in range(7, 10):
+                self.patronis[replica].say("primary", timeline=timeline)
+                self.wait_words({replica: "primary/running"})
+                self.patronis[self.pg.leader].say("replica")
+                self.wait_words({self.pg.leader: "replica/running"})
+                time.sleep(1)
+                self.tell_the_truth()
+                self.wait_words({replica: "replica/running", self.pg.leader: "primary/running"})
+            r = load.finish()
+        self.check_quiet(r)
+        self.assertEqual({s.port for s in r.good}, {self.port(self.pg.leader)})
+        self.assertLess(r.longest_gap(), self.SECONDS / 2, "a probe gives the role back at once")
+        self.assertEqual([e for e in self.weir.show("health_events", kind="role", to_state="primary") if e["backend"] != NAMES[self.pg.leader]], [])
+        self.check_recovered()
+
+    def test_one_that_does_not_answer_changes_nothing(self):
+        self.start()
+        leader = self.pg.leader
+        problems = {"hang": "no answer within the time allowed", "garbage": "no JSON object", "no_role": "names no role", "huge_body": "longer than 65536 bytes",
+                    "huge_head": "longer than 65536 bytes", "redirect": "HTTP status 302", "unavailable": "HTTP status 503", "not_http": "HTTP"}
+        self.assertEqual(set(problems), set(FAULTS))
+        with self.load("rw", kind="write", clients=4, seconds=90, work=0, think=0.005) as load:
+            for fault, text in [*problems.items(), ("refuse", "connect")]:
+                told = self.lines(leader, "does not help")
+                asked = self.patronis[leader].asked
+                for p in self.patronis:
+                    p.refuse() if fault == "refuse" else p.behave(fault)
+                self.wait_words(dict.fromkeys(range(len(NAMES)), text))
+                if fault != "refuse":
+                    wait_until(lambda: self.patronis[leader].asked > asked + 3, 30, "it to be asked on")
+                wait_until(lambda: self.lines(leader, "does not help") > told, 30, "the failure to be told")
+                self.assertEqual([r["name"] for r in self.weir.show("backends") if r["role"] == "primary"], [NAMES[leader]])
+                self.tell_the_truth()
+                self.wait_words({i: f"{p.role}/running" for i, p in enumerate(self.patronis)})
+                wait_until(lambda: self.lines(leader, "answers") > told, 30, "its recovery to be told")
+                self.assertEqual(self.lines(leader, "does not help"), told + 1, "told once")
+            r = load.finish()
+        self.check_quiet(r)
+        self.assertEqual({s.port for s in r.good}, {self.port(leader)})
+        self.assertEqual([e["to_state"] for e in self.weir.show("health_events", kind="role", backend=NAMES[leader])], ["primary"], "nothing has changed")
+        self.check_recovered()
+
+    def test_reload(self):
+        """A Patroni that is no longer listed is no longer asked; one that comes is."""
+        w = self.start()
+        w.backends = {name: line.replace(f" patroni={p.url}", "") for (name, line), p in zip(w.backends.items(), self.patronis)}
+        w.reload()
+        wait_until(lambda: self.word(0) is None, 30, "the key to be gone")
+        asked = self.patronis[0].asked
+        self.wait_probe(0)
+        self.assertLessEqual(self.patronis[0].asked, asked + 1)
+        w.backends = {name: line + f" patroni={p.url}" for (name, line), p in zip(w.backends.items(), self.patronis)}
+        w.reload()
+        self.wait_words({i: f"{p.role}/running" for i, p in enumerate(self.patronis)})
 
 
 class Steady(Backends):

@@ -27,6 +27,8 @@ COMPOSITION_ROOT = "proxy/main.cpp"
 LIBRARIES = (
     (r"uv\.h", r"proxy/(runtime/|net/|[^/]+$)", "libuv lives in proxy/runtime, proxy/net, proxy/"),
     (r"(libpq-fe|libpq/.*|postgresql/.*)\.h", r"(health|admin)/", "libpq lives in health/, admin/"),
+    (r"curl/.*", r"health/patroni_watch\.cpp", "libcurl lives in health/patroni_watch.cpp"),
+    (r"nlohmann/.*", r"health/patroni_answer\.cpp", "nlohmann-json lives in health/patroni_answer.cpp"),
     (r"(pg_query|protobuf-c)([/.].*)", r"proxy/routing/read_only_proof\.cpp",
      "libpg_query lives in proxy/routing/read_only_proof.cpp"),
     (r"openssl/.*", r"(protocol|proxy)/", "OpenSSL lives in protocol/ (and proxy/)"),

@@ -71,6 +71,7 @@ TEST_CASE("SHOW HEALTH tells score, alerts and the last transitions, SHOW HEALTH
     Fixture f;
     BackendRow row = backend("pg1");
     row.alerts = "several servers claim";
+    row.patroni = "replica/running";
     const Instant at{1'000'000'000};
     row.transitions = {{HealthState::HalfOpen, HealthState::Up, at, "3 trials succeeded"},
                        {HealthState::Up, HealthState::Up, at, "start"}};
@@ -87,6 +88,7 @@ TEST_CASE("SHOW HEALTH tells score, alerts and the last transitions, SHOW HEALTH
     auto shown = f.run("SHOW HEALTH").row("pg1");
     CHECK(shown["err"] == "0.90");
     CHECK(shown["alerts"] == "several servers claim");
+    CHECK(shown["patroni"] == "replica/running");
     CHECK(shown["last_transitions"].starts_with("HALF_OPEN -> UP 2026-01-3"));
     CHECK(shown["last_transitions"].ends_with("(3 trials succeeded)"));
     const Answer events = f.run("SHOW HEALTH_EVENTS");

@@ -72,8 +72,8 @@ TEST_CASE("backends are found by name, whether defined before or after, in a lin
     CHECK(d.has_named_backends);
     CHECK(d.hosts == Lines{"h1", "h2"});
     CHECK(d.ports == std::vector<uint16_t>{5432, 5432});
-    CHECK(d.backends[0] == BackendConfig{"a", "h1", "x y", 5432, 100, BackendRole::Auto, 0});
-    CHECK(d.backends[1] == BackendConfig{"b", "h2", "x y", 5432, 5, BackendRole::Auto, 0});
+    CHECK(d.backends[0] == BackendConfig{"a", "h1", "x y", 5432, 100, BackendRole::Auto, 0, ""});
+    CHECK(d.backends[1] == BackendConfig{"b", "h2", "x y", 5432, 5, BackendRole::Auto, 0, ""});
     CHECK(names(config->databases.at("e")) == Lines{"b", "a"});
     CHECK(names(*config->find_database("other")) == Lines{"b"});
     CHECK(config->backends.size() == 2);
@@ -103,8 +103,8 @@ TEST_CASE("of two definitions of a backend the last counts, whole") {
         "weight = 5\n[backend:a]\nhost = h2\n[backend:b]\nhost = h3\n");
     const DatabaseConfig& d = config->databases.at("d");
     REQUIRE(d.backends.size() == 2);
-    CHECK(d.backends[0] == BackendConfig{"a", "h2", "", 5432, 100, BackendRole::Auto, 0});
-    CHECK(d.backends[1] == BackendConfig{"b", "h3", "", 5432, 100, BackendRole::Auto, 0});
+    CHECK(d.backends[0] == BackendConfig{"a", "h2", "", 5432, 100, BackendRole::Auto, 0, ""});
+    CHECK(d.backends[1] == BackendConfig{"b", "h3", "", 5432, 100, BackendRole::Auto, 0, ""});
 }
 
 TEST_CASE("an unknown backend is an error where the database stands") {
@@ -169,6 +169,17 @@ TEST_CASE("a backend that no database uses is warned about") {
     CHECK(texts(config->warnings) ==
           Lines{"2: backend \"a\" is used by no database; name it in backends= of one, or remove "
                 "it"});
+}
+
+TEST_CASE("a Patroni that is asked no more often than the server is warned about") {
+    const char* backends =
+        "[backends]\na = host=h1 patroni=http://h1:8008\n[databases]\nd = backends=a\n";
+    CHECK(good(backends)->warnings.empty());
+    CHECK(texts(good(std::string("[weir]\npatroni_interval = 1\n") + backends)->warnings) ==
+          Lines{"2: patroni_interval (1 s) is not below probe_interval (1 s), so that no Patroni "
+                "tells anything sooner than a probe; lower it"});
+    CHECK(good("[weir]\npatroni_interval = 1\n[databases]\nd = host=h1\n")->warnings.empty());
+    CHECK(bad("[weir]\npatroni_timeout = 0\n").size() == 1);
 }
 
 TEST_CASE("options of [weir] that contradict each other are errors at their lines") {

@@ -37,18 +37,20 @@ Lines names(const std::vector<BackendConfig>& backends) {
 }
 
 TEST_CASE("every key of a backend reaches its field") {
-    const auto parsed = parse_backend(
-        "pg-1.a_B", "host=10.0.0.1 port=5433 weight=50 role=Replica zone=a max_connections=80");
+    const auto parsed =
+        parse_backend("pg-1.a_B",
+                      "host=10.0.0.1 port=5433 weight=50 role=Replica zone=a max_connections=80 "
+                      "patroni=http://10.0.0.1:8008/");
     CHECK(parsed.problems.empty());
-    CHECK(parsed.entry ==
-          BackendConfig{"pg-1.a_B", "10.0.0.1", "a", 5433, 50, BackendRole::Replica, 80});
+    CHECK(parsed.entry == BackendConfig{"pg-1.a_B", "10.0.0.1", "a", 5433, 50, BackendRole::Replica,
+                                        80, "http://10.0.0.1:8008"});
     CHECK(parsed.not_yet.empty());
     CHECK(missing_of(parsed.entry).empty());
 }
 
 TEST_CASE("a backend of nothing but a host has the defaults") {
     CHECK(parse_backend("pg1", "host=h").entry ==
-          BackendConfig{"pg1", "h", "", 5432, 100, BackendRole::Auto, 0});
+          BackendConfig{"pg1", "h", "", 5432, 100, BackendRole::Auto, 0, ""});
 }
 
 TEST_CASE("a section gives the same as a line, from plain values") {
@@ -59,7 +61,7 @@ TEST_CASE("a section gives the same as a line, from plain values") {
     set_backend(parsed, "zone", "");
     CHECK(parsed.problems.empty());
     CHECK(parsed.entry ==
-          BackendConfig{"pg1", "/run/my sockets", "", 5432, 0, BackendRole::Primary, 0});
+          BackendConfig{"pg1", "/run/my sockets", "", 5432, 0, BackendRole::Primary, 0, ""});
 }
 
 TEST_CASE("a backend without host misses it") {
@@ -75,6 +77,9 @@ TEST_CASE("what a backend may not say is told with a remedy") {
     CHECK(only_problem(parse_backend("pg1", "host=a,b").problems) ==
           "backend \"pg1\": invalid host \"a,b\": a backend is one host; give each host a backend "
           "of its own");
+    CHECK(only_problem(parse_backend("pg1", "host=a patroni=10.0.0.1:8008").problems) ==
+          "backend \"pg1\": invalid patroni \"10.0.0.1:8008\": begins with neither http:// nor "
+          "https://; give it as in http://10.0.0.1:8008");
     CHECK(only_problem(parse_backend("pg1", "host=a role=master").problems) ==
           "backend \"pg1\": invalid role \"master\": not a known word; give one of auto, primary, "
           "replica");
@@ -199,7 +204,7 @@ TEST_CASE("the words of backends print as they are written") {
     CHECK(std::string(to_string(BackendRole::Replica)) == "replica");
     CHECK(std::string(to_string(TargetSessionAttrs::ReadWrite)) == "read-write");
     CHECK(std::string(to_string(LoadBalance::WeightedRoundRobin)) == "weighted_round_robin");
-    CHECK(backend_keys().size() == 6);
+    CHECK(backend_keys().size() == 7);
 }
 
 }  // namespace

@@ -77,13 +77,15 @@ TEST_CASE("health plan: what is said of a backend") {
     replica.weight = 25;
     replica.zone = "z";
     replica.max_connections = 7;
+    replica.patroni = "http://b:8008";
     config.wildcard_database = database("*", {replica});
     const HealthPlan plan = make_health_plan(config);
     REQUIRE(names(plan) == Names{"app", "*"});
     CHECK(plan.clusters[0].backends ==
-          std::vector<BackendSpec>{{"a:5432", "a", 5432, 100, RoleWish::Primary, "", 0}});
+          std::vector<BackendSpec>{{"a:5432", "a", 5432, 100, RoleWish::Primary, "", 0, ""}});
     CHECK(plan.clusters[1].backends ==
-          std::vector<BackendSpec>{{"b:5432", "b", 6000, 25, RoleWish::Replica, "z", 7}});
+          std::vector<BackendSpec>{
+              {"b:5432", "b", 6000, 25, RoleWish::Replica, "z", 7, "http://b:8008"}});
 }
 
 TEST_CASE("health plan: the log-in of probes") {
@@ -127,6 +129,8 @@ TEST_CASE("health plan: the defaults of both rooms are the same") {
     CHECK(made.probe_interval == own.probe_interval);
     CHECK(made.probe_interval_fast == own.probe_interval_fast);
     CHECK(made.probe_timeout == own.probe_timeout);
+    CHECK(made.patroni_interval == own.patroni_interval);
+    CHECK(made.patroni_timeout == own.patroni_timeout);
     CHECK(made.lag_soft == own.lag_soft);
     CHECK(made.lag_hard == own.lag_hard);
     CHECK(made.lag_hard_bytes == own.lag_hard_bytes);
