@@ -379,10 +379,6 @@ Duration HealthCluster::next_probe_pause(size_t index, bool was_good, Instant no
     return std::min(pause, fast);
 }
 
-Duration HealthCluster::next_patroni_pause(Prng& random) const {
-    return jittered_around(options_.patroni_interval, options_.probe_jitter_percent, random);
-}
-
 BackendRow HealthCluster::row(size_t index) const {
     const HealthMember& member = members_[index];
     const EndpointHealth& health = *member.health;

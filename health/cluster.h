@@ -31,6 +31,7 @@ struct PatroniWord {
     std::string error;                    // of the last question; empty = it was answered
     Instant claimed_at;                   // since when it calls this one the leader
     Instant told_at;                      // the last line of the log about it
+    uint32_t failures = 0;                // questions without an answer, in a row
     bool is_failure_told = false;
 };
 
@@ -92,7 +93,7 @@ class HealthCluster {
     void reset_breakers(size_t index, Instant now, HealthChanges& changes);
 
     [[nodiscard]] Duration next_probe_pause(size_t index, bool was_good, Instant now, Prng& random);
-    [[nodiscard]] Duration next_patroni_pause(Prng& random) const;
+    [[nodiscard]] Duration next_patroni_pause(size_t index, Prng& random) const;
     [[nodiscard]] BackendRow row(size_t index) const;
     // Roles are told by probes; else by hints.
     [[nodiscard]] bool is_probed() const;

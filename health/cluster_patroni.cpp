@@ -1,5 +1,8 @@
 // HealthCluster, continued: what the Patroni of a member says.
+#include <algorithm>
+
 #include "health/cluster.h"
+#include "health/jitter.h"
 
 namespace weir {
 
@@ -12,6 +15,11 @@ constexpr Duration kClaimTime = std::chrono::seconds(5);
 // Between two lines of the log about one Patroni, which may change its mind with each answer.
 constexpr Duration kTellPause = std::chrono::seconds(1);
 
+// Without an answer the pause doubles from the second time on, up to 16 times patroni_interval:
+// each look-up of a name that does not end keeps a thread of libcurl's for as long as the resolver
+// tries.
+constexpr uint32_t kDoublings = 4;
+
 }  // namespace
 
 void HealthCluster::on_patroni(size_t index, const Result<PatroniAnswer>& said, Instant now,
@@ -20,6 +28,7 @@ void HealthCluster::on_patroni(size_t index, const Result<PatroniAnswer>& said, 
     PatroniWord& word = member.patroni;
     if (!said) {
         word.error = said.error().message;
+        ++word.failures;
         if (!word.is_failure_told) {
             word.is_failure_told =
                 tell_patroni(member, "does not help: " + word.error, now, true, changes);
@@ -27,6 +36,7 @@ void HealthCluster::on_patroni(size_t index, const Result<PatroniAnswer>& said, 
         return;
     }
     word.error.clear();
+    word.failures = 0;
     if (word.is_failure_told) {
         word.is_failure_told =
             !tell_patroni(member, "answers: " + to_text(*said), now, false, changes);
@@ -43,6 +53,13 @@ void HealthCluster::on_patroni(size_t index, const Result<PatroniAnswer>& said, 
     const bool is_awaited = is_leader(*said) && member.role != Role::Primary && !member.is_blind;
     if (is_awaited && now - word.claimed_at < kClaimTime) member.is_hurried = true;
     word.answer = *said;
+}
+
+Duration HealthCluster::next_patroni_pause(size_t index, Prng& random) const {
+    const uint32_t doublings =
+        std::min(std::max(members_[index].patroni.failures, 1U) - 1, kDoublings);
+    return jittered_around(options_.patroni_interval * (1 << doublings),
+                           options_.probe_jitter_percent, random);
 }
 
 bool HealthCluster::tell_patroni(HealthMember& member, const std::string& text, Instant now,

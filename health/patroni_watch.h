@@ -3,10 +3,10 @@
 // poll(2) waits for its sockets, and calls it when one is ready or next_at() has come.
 //
 // A question is GET URL/patroni, on a connection that is kept; it begins patroni_interval after the
-// beginning of the last one, with jitter. An answer is bounded in time and in size, and is that of
-// the address asked: no redirect, no proxy from the environment, no other protocol, with https a
-// certificate that the system's authorities vouch for. Answers are read before deadlines are looked
-// at, as the prober does, and for the same reason.
+// beginning of the last one, with jitter; later where there was no answer. An answer is bounded in
+// time and in size, and is that of the address asked: no redirect, no proxy from the environment,
+// no other protocol, with https a certificate that the system's authorities vouch for. Answers are
+// read before deadlines are looked at, as the prober does, and for the same reason.
 //
 // Nothing blocks: host names are looked up by a thread of libcurl's, which is left alone when the
 // deadline comes before it is done (CURLOPT_QUICK_EXIT; else ending the question would wait for

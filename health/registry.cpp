@@ -178,7 +178,7 @@ void HealthRegistry::on_patroni(const Endpoint& endpoint, const Result<PatroniAn
 Duration HealthRegistry::next_patroni_pause(const Endpoint& endpoint) {
     const auto place = find(endpoint);
     if (!place) return std::chrono::seconds(1);
-    return clusters_[place->cluster]->next_patroni_pause(random_);
+    return clusters_[place->cluster]->next_patroni_pause(place->member, random_);
 }
 
 // --- the operator's

@@ -102,6 +102,19 @@ TEST_CASE("Patroni: the backends that have one are asked, at their interval") {
     CHECK(f.shown(2).empty());
 }
 
+TEST_CASE("Patroni: one that does not answer is asked less and less, until it does") {
+    Fixture f;
+    for (const int factor : {1, 2, 4, 8, 16, 16, 16}) {
+        f.say("a", fail("57014", "no answer"));
+        const Duration pause = f.registry.next_patroni_pause(f.endpoint("a"));
+        CHECK(pause >= factor * milliseconds(200));
+        CHECK(pause <= factor * milliseconds(300));
+    }
+    CHECK(f.registry.next_patroni_pause(f.endpoint("b")) <= milliseconds(300));
+    f.say("a", "replica");
+    CHECK(f.registry.next_patroni_pause(f.endpoint("a")) <= milliseconds(300));
+}
+
 TEST_CASE("Patroni: without probes it is not asked, and that is told") {
     Fixture f(false);
     CHECK(f.registry.patroni_targets().empty());
