@@ -73,11 +73,15 @@ std::string remove_error(const Config& from, const char* name,
 TEST_CASE("a backend is added with all that a line of the file can say") {
     const ConfigPtr before = loaded(kFile);
     const ConfigPtr after =
-        add(before, "c", "host=h4 port=5433 weight=50 role=replica zone=b max_connections=80", "d");
+        add(before, "c",
+            "host=h4 port=5433 weight=50 role=replica zone=b max_connections=80 "
+            "patroni=http://h4:8008",
+            "d");
     CHECK(names(*before, "d") == Lines{"a", "b"});
     REQUIRE(names(*after, "d") == Lines{"a", "b", "c"});
     const DatabaseConfig& d = after->databases.at("d");
-    CHECK(d.backends[2] == BackendConfig{"c", "h4", "b", 5433, 50, BackendRole::Replica, 80});
+    CHECK(d.backends[2] ==
+          BackendConfig{"c", "h4", "b", 5433, 50, BackendRole::Replica, 80, "http://h4:8008"});
     CHECK(d.hosts == Lines{"h1", "h2", "h4"});
     CHECK(d.ports == std::vector<uint16_t>{5432, 5432, 5433});
     CHECK(after->backends.at("c") == d.backends[2]);
