@@ -119,7 +119,6 @@ void Janitor::relieve(Instant now) {
         demand += counts.waiting - std::min(counts.waiting, counts.opening);
         evict_for(*pool, demand, now);
     }
-    shares_.weigh(now);
 }
 
 // Who has a fair share takes nothing from who has no more than that, unless it is not needed: a
@@ -148,7 +147,12 @@ void Janitor::evict_for(Pool& needy, size_t demand, Instant now) {
             std::find_first_of(caps.begin(), caps.end(), full.begin(), full.end()) != caps.end();
         Instant idle_since;
         if (!shares || pool.take_lru_idle(kNoWorker, &idle_since) == nullptr) return;
-        if (is_spared(pool, now - idle_since, needy)) return;
+        // Of other limits there are no shares.
+        const bool is_by_share = std::all_of(caps.begin(), caps.end(), [&](const Cap* cap) {
+            const bool is_in_the_way = std::find(full.begin(), full.end(), cap) != full.end();
+            return !is_in_the_way || cap == &pool.database_state().servers;
+        });
+        if (is_by_share && is_spared(pool, now - idle_since, needy)) return;
         if (victim == nullptr || idle_since < oldest) {
             victim = &pool;
             oldest = idle_since;

@@ -265,7 +265,7 @@ Pool::Released Pool::release(ServerConnection& server, WorkerId me, Instant now,
     const auto caps = shared_caps();
     if (server.epoch != epoch_ || is_over || is_single_use || database_state_.removed.load() ||
         is_out_of_service() || std::any_of(caps.begin(), caps.end(), is_cap_over) ||
-        (!is_new && (sizing_.take_surplus(staying()) || gives_back_for_others(server)))) {
+        (!is_new && (is_above_ceiling() || gives_back_for_others(server)))) {
         out.kind = Released::Kind::MustClose;
         return out;
     }
@@ -279,8 +279,7 @@ Pool::Released Pool::release(ServerConnection& server, WorkerId me, Instant now,
         return out;
     }
     const bool is_surplus = settings_.size > 0 && staying() > static_cast<size_t>(settings_.size);
-    const bool is_wanted_elsewhere = are_others_starved() && !keeps_for_itself();
-    if (is_paused() || is_surplus || (is_wanted_elsewhere && !is_new) ||
+    if (is_paused() || is_surplus || (!is_new && is_wanted_elsewhere()) ||
         (is_expired(server, now) && !is_new)) {
         out.kind = Released::Kind::MustClose;
         return out;

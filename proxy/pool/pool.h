@@ -339,7 +339,8 @@ class Pool {
     [[nodiscard]] bool is_within_share_locked() const;
     [[nodiscard]] bool must_yield_locked() const;
     [[nodiscard]] size_t modest_share() const { return static_cast<size_t>(std::max(share_, 1)); }
-    [[nodiscard]] bool keeps_for_itself() const;
+    [[nodiscard]] bool is_wanted_elsewhere() const;
+    bool is_above_ceiling();
     bool gives_back_for_others(ServerConnection& server);
     void mark_leaving(ServerConnection& server);
     void take_old(WorkerId me, Instant now, std::vector<Expired>& out);

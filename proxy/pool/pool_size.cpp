@@ -1,4 +1,6 @@
 // Pool: its size and its fair share, as the control thread looks after them.
+#include <algorithm>
+
 #include "proxy/pool/pool.h"
 #include "proxy/pool/pool_group.h"
 
@@ -12,11 +14,11 @@ uint32_t Pool::in_use() const {
 }
 
 void Pool::resize(Instant now) {
+    const std::lock_guard lock(mutex_);
+    if (!sizing_.is_due(now)) return;
     PoolTotals totals;
     for (const PoolCounters& counters : counters_)
         totals.add(counters);
-    const std::lock_guard lock(mutex_);
-    if (!sizing_.is_due(now)) return;
     const uint32_t signals = capacity_signals_.exchange(0, std::memory_order_relaxed);
     sizing_.update(
         now, {in_use(), static_cast<uint32_t>(waiters_.size()), static_cast<uint32_t>(staying())},
@@ -102,10 +104,22 @@ bool Pool::must_yield() const {
     return must_yield_locked();
 }
 
-// Others wait for a unit of a shared limit, but they have their share, and this is part of ours.
-bool Pool::keeps_for_itself() const {
-    return is_within_share_locked() &&
-           !database_state_.shares.is_contended.load(std::memory_order_relaxed);
+// Others wait for a unit of a shared limit. Of max_db_connections they get none that is part of our
+// fair share as long as they have theirs.
+bool Pool::is_wanted_elsewhere() const {
+    const bool keeps_share = is_within_share_locked() &&
+                             !database_state_.shares.is_contended.load(std::memory_order_relaxed);
+    const auto caps = shared_caps();
+    return std::any_of(caps.begin(), caps.end(), [&](const Cap* cap) {
+        if (!cap->starved.load(std::memory_order_acquire)) return false;
+        return !keeps_share || cap != &database_state_.servers;
+    });
+}
+
+// The ceiling has fallen: this one is to be closed, if it is its turn.
+bool Pool::is_above_ceiling() {
+    if (settings_.size == 0 || size_limit() >= static_cast<size_t>(settings_.size)) return false;
+    return sizing_.take_surplus(staying());
 }
 
 // More than its share, while somebody with less waits: this one goes.

@@ -697,6 +697,31 @@ TEST_CASE_FIXTURE(SizeFixture, "an adaptive ceiling sinks when queries get slowe
     CHECK(pool.want_open(kMe, now) != nullptr);
 }
 
+TEST_CASE_FIXTURE(SizeFixture, "the reserve that is in use is no surplus of an unlowered ceiling") {
+    settings.size = 2;
+    settings.reserve = 1;
+    settings.reserve_timeout = milliseconds(1);
+    for (const SizingMode mode : {SizingMode::Demand, SizingMode::Adaptive}) {
+        settings.sizing = mode;
+        configure();
+        lease_many(2);
+        pool.acquire(waiter(), kMe, now);
+        now = now + seconds(1);
+        ServerConnection* reserve = pool.want_open(kMe, now);
+        REQUIRE(reserve != nullptr);
+        reserve->connected_at = now;
+        CHECK(pool.release(*reserve, kMe, now, true).kind == Kind::Granted);
+        pool.resize(now);
+        pool.acquire(waiter(), kMe, now);
+        CHECK(pool.release(*reserve, kMe, now, false).kind == Kind::Granted);
+        CHECK(pool.release(*reserve, kMe, now, false).kind == Kind::MustClose);  // nobody waits
+        pool.retire(*reserve, kMe, now, std::nullopt);
+        for (ServerConnection* server : leased)
+            pool.retire(*server, kMe, now, std::nullopt);
+        leased.clear();
+    }
+}
+
 TEST_CASE_FIXTURE(SizeFixture, "a ceiling that trembles closes nothing") {
     settings.sizing = SizingMode::Adaptive;
     configure();
@@ -818,6 +843,9 @@ TEST_CASE_FIXTURE(
     pool.set_share(1);
     CHECK(pool.release(*leased[0], kMe, now, false).kind == Kind::Idle);
     lease();
+    user.servers.starved.store(true);  // of this there are no shares
+    CHECK(pool.release(*leased[0], kMe, now, false).kind == Kind::MustClose);
+    user.servers.starved.store(false);
     database.shares.is_contended.store(true);  // somebody has less than a share
     CHECK(pool.release(*leased[0], kMe, now, false).kind == Kind::MustClose);
 }
