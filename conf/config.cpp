@@ -154,10 +154,18 @@ Duration effective_server_lifetime(const Config& c, const DatabaseConfig& db) {
     return db.server_lifetime.value_or(c.global.server_lifetime);
 }
 
+TargetWord target_session_attrs_word(const Config& c, const DatabaseConfig& db,
+                                     const std::string& user) {
+    const UserConfig* entry = c.find_user(user);
+    if (entry != nullptr && entry->target_session_attrs)
+        return {*entry->target_session_attrs, WordOf::User};
+    if (db.target_session_attrs) return {*db.target_session_attrs, WordOf::Database};
+    return {c.global.target_session_attrs, WordOf::Default};
+}
+
 TargetSessionAttrs effective_target_session_attrs(const Config& c, const DatabaseConfig& db,
                                                   const std::string& user) {
-    return user_or(c, user, &UserConfig::target_session_attrs,
-                   db.target_session_attrs.value_or(c.global.target_session_attrs));
+    return target_session_attrs_word(c, db, user).wanted;
 }
 
 SizingMode effective_pool_sizing(const Config& c, const DatabaseConfig& db) {

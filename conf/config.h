@@ -338,6 +338,14 @@ Duration effective_client_idle_timeout(const Config& c, const std::string& user)
 Duration effective_server_lifetime(const Config& c, const DatabaseConfig& db);
 TargetSessionAttrs effective_target_session_attrs(const Config& c, const DatabaseConfig& db,
                                                   const std::string& user);
+// The same, and whose word it is.
+enum class WordOf : uint8_t { User, Database, Default };
+struct TargetWord {
+    TargetSessionAttrs wanted = TargetSessionAttrs::Any;
+    WordOf of = WordOf::Default;
+};
+TargetWord target_session_attrs_word(const Config& c, const DatabaseConfig& db,
+                                     const std::string& user);
 LoadBalance effective_load_balance(const Config& c, const DatabaseConfig& db);
 bool effective_read_write_split(const Config& c, const DatabaseConfig& db);
 const std::string& effective_zone(const Config& c, const DatabaseConfig& db);

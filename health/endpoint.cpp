@@ -118,13 +118,21 @@ void Endpoint::note_hot_standby(bool is_standby, Instant now) {
     push(event);
 }
 
-std::optional<TrialTicket> Endpoint::try_take_trial(Instant now) {
+bool Endpoint::may_take_trial(int64_t taken_at_us, Instant now) const {
     const EndpointVerdict now_is = verdict();
-    if (now_is.state != HealthState::HalfOpen || now_is.is_open) return std::nullopt;
-    int64_t taken_at = trial_taken_at_us_.load(std::memory_order_relaxed);
-    const int64_t timeout = trial_timeout_us_.load(std::memory_order_relaxed);
+    if (now_is.state != HealthState::HalfOpen || now_is.is_open) return false;
     // One whose holder never reported is forgotten, as in trial_token.h.
-    if (taken_at != 0 && now.us - taken_at < timeout) return std::nullopt;
+    const int64_t timeout = trial_timeout_us_.load(std::memory_order_relaxed);
+    return taken_at_us == 0 || now.us - taken_at_us >= timeout;
+}
+
+bool Endpoint::has_free_trial(Instant now) const {
+    return may_take_trial(trial_taken_at_us_.load(std::memory_order_relaxed), now);
+}
+
+std::optional<TrialTicket> Endpoint::try_take_trial(Instant now) {
+    int64_t taken_at = trial_taken_at_us_.load(std::memory_order_relaxed);
+    if (!may_take_trial(taken_at, now)) return std::nullopt;
     if (!trial_taken_at_us_.compare_exchange_strong(taken_at, now.us, std::memory_order_relaxed)) {
         return std::nullopt;
     }

@@ -115,6 +115,8 @@ class Endpoint {
 
     // HALF_OPEN only: the caller's next transaction is the trial.
     [[nodiscard]] std::optional<TrialTicket> try_take_trial(Instant now);
+    // Whether it would give one; takes none.
+    [[nodiscard]] bool has_free_trial(Instant now) const;
     // How it ended; what is no evidence gives the ticket back without a verdict.
     void report_trial(const TrialTicket& ticket, Outcome outcome, Instant now);
 
@@ -134,6 +136,7 @@ class Endpoint {
         return value > 0 ? static_cast<uint32_t>(value) : 0;
     }
     void push(const IntakeEvent& event);
+    [[nodiscard]] bool may_take_trial(int64_t taken_at_us, Instant now) const;
 
     // Read by all workers, written when something has changed.
     alignas(64) std::atomic<uint64_t> verdict_;

@@ -1,7 +1,9 @@
 // PeakEwma: a latency that jumps up at once and comes down slowly (Finagle's P2C load metric: decay
 // 10 s, started at 30 ms so that an unknown endpoint is neither flooded nor shunned).
-// Pure; no allocation. Owner: one per endpoint. Thread: the owner's.
+// No allocation. Owner: one per endpoint. Thread: add() the owner's, us() any (explanations).
 #pragma once
+
+#include <atomic>
 
 #include "health/ewma.h"
 #include "protocol/base/clock.h"
@@ -16,14 +18,16 @@ class PeakEwma {
     void add(Duration latency, Instant now) {
         const auto sample = static_cast<double>(std::max<int64_t>(latency.count(), 0));
         const Duration dt = last_.is_never() ? Duration(0) : now - last_;
-        value_us_ = sample > value_us_ ? sample
-                                       : value_us_ + ewma_weight(dt, kDecay) * (sample - value_us_);
+        const double before = us();
+        const double after =
+            sample > before ? sample : before + ewma_weight(dt, kDecay) * (sample - before);
+        value_us_.store(after, std::memory_order_relaxed);
         last_ = std::max(last_, now);
     }
-    [[nodiscard]] double us() const { return value_us_; }
+    [[nodiscard]] double us() const { return value_us_.load(std::memory_order_relaxed); }
 
   private:
-    double value_us_ = kSeedUs;
+    std::atomic<double> value_us_{kSeedUs};  // single writer
     Instant last_;
 };
 

@@ -1,6 +1,7 @@
 #include "health/selection.h"
 
 #include <algorithm>
+#include <limits>
 
 namespace weir {
 
@@ -76,6 +77,45 @@ Selector::Filter Selector::narrow(std::span<const Candidate> candidates, Prng& r
     if (!here.index || !there.index) return filter;
     filter.local_zone = here.cost <= options_.zone_spill_factor * there.cost;
     return filter;
+}
+
+void Selector::judge(std::span<const Candidate> candidates, std::span<Standing> out) const {
+    Prng random(1);  // for ties, which make no difference here
+    const Filter filter = narrow(candidates, random);
+    const double most = dearest_choice(candidates, filter);
+    for (size_t i = 0; i < candidates.size(); ++i) {
+        const Candidate& candidate = candidates[i];
+        if (!is_choosable(candidate)) {
+            out[i] = Standing::NotEligible;
+        } else if (filter.below_limit && is_full(candidate)) {
+            out[i] = Standing::AtLimit;
+        } else if (!filter.passes(candidate)) {
+            out[i] = Standing::OtherZone;
+        } else {
+            const bool is_dearer = selection_cost(candidate, options_.method) > most;
+            out[i] = is_dearer ? Standing::Dearer : Standing::MayBeChosen;
+        }
+    }
+}
+
+// The most that a choice may cost: the cheapest of all is taken; of two drawn ones anything but the
+// dearest of all; in turn or at random whoever passes.
+double Selector::dearest_choice(std::span<const Candidate> candidates, const Filter& filter) const {
+    const bool is_by_cost = options_.method == LoadBalance::WeightedLeastOutstanding ||
+                            options_.method == LoadBalance::PeakEwma;
+    if (!is_by_cost) return std::numeric_limits<double>::infinity();
+    Prng random(1);
+    if (candidates.size() <= options_.full_scan_max)
+        return cheapest(candidates, filter, random).cost;
+    double most = 0;
+    double second = 0;
+    for (const Candidate& candidate : candidates) {
+        if (!filter.passes(candidate)) continue;
+        const double cost = selection_cost(candidate, options_.method);
+        second = std::max(second, std::min(most, cost));
+        most = std::max(most, cost);
+    }
+    return second > 0 ? second : most;
 }
 
 Selector::Cheapest Selector::cheapest(std::span<const Candidate> candidates, const Filter& filter,

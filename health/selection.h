@@ -50,6 +50,15 @@ struct SelectionOptions {
 // What a candidate costs now. Less is better; finite and above zero while weight > 0.
 [[nodiscard]] double selection_cost(const Candidate& candidate, LoadBalance method);
 
+// What select() makes of a candidate.
+enum class Standing : uint8_t {
+    NotEligible,
+    AtLimit,    // of its connections, and another is not
+    OtherZone,  // than the one that is chosen from
+    Dearer,     // costs more than those that may be chosen
+    MayBeChosen,
+};
+
 class Selector {
   public:
     // `candidates_max` bounds what weighted round robin remembers; more candidates than that share
@@ -61,6 +70,10 @@ class Selector {
     // The index of the choice, or nothing when no candidate is eligible. Candidates keep their
     // places from call to call. No allocation; O(candidates).
     [[nodiscard]] std::optional<size_t> select(std::span<const Candidate> candidates, Prng& random);
+
+    // What select() would make of each candidate now, for explanations. Ties, draws and turns stay
+    // open: several may be chosen. Changes nothing. `out` is as long as `candidates`.
+    void judge(std::span<const Candidate> candidates, std::span<Standing> out) const;
 
   private:
     // Which candidates are in the choice.
@@ -76,6 +89,8 @@ class Selector {
     [[nodiscard]] Filter narrow(std::span<const Candidate> candidates, Prng& random) const;
     [[nodiscard]] Cheapest cheapest(std::span<const Candidate> candidates, const Filter& filter,
                                     Prng& random) const;
+    [[nodiscard]] double dearest_choice(std::span<const Candidate> candidates,
+                                        const Filter& filter) const;
     [[nodiscard]] std::optional<size_t> best_of_two(std::span<const Candidate> candidates,
                                                     const Filter& filter, Prng& random) const;
     [[nodiscard]] static std::optional<size_t> first_of(std::span<const Candidate> candidates,

@@ -194,5 +194,17 @@ TEST_CASE("a database may have its own zone and its own way to choose a backend"
     CHECK(effective_load_balance(config, db) == LoadBalance::PeakEwma);
 }
 
+TEST_CASE("it is told whose word target_session_attrs is") {
+    Config config;
+    DatabaseConfig db;
+    CHECK(target_session_attrs_word(config, db, "u").of == WordOf::Default);
+    db.target_session_attrs = TargetSessionAttrs::Standby;
+    config.users["u"];
+    CHECK(target_session_attrs_word(config, db, "u").of == WordOf::Database);
+    config.users["u"].target_session_attrs = TargetSessionAttrs::Any;
+    CHECK(target_session_attrs_word(config, db, "u").of == WordOf::User);
+    CHECK(target_session_attrs_word(config, db, "").of == WordOf::Database);
+}
+
 }  // namespace
 }  // namespace weir

@@ -180,4 +180,16 @@ TEST_CASE("the table gives one endpoint per address, forever the same") {
     CHECK(table.obtain("/tmp", 5432).address() == "/tmp:5432");
 }
 
+TEST_CASE("whether a trial is free is told without taking it") {
+    Fixture f;
+    f.publish(HealthState::Up);
+    CHECK_FALSE(f.endpoint.has_free_trial(kStart));
+    f.publish(HealthState::HalfOpen);
+    CHECK(f.endpoint.has_free_trial(kStart));
+    CHECK(f.endpoint.has_free_trial(kStart));
+    REQUIRE(f.endpoint.try_take_trial(kStart));
+    CHECK_FALSE(f.endpoint.has_free_trial(kStart + std::chrono::seconds(1)));
+    CHECK(f.endpoint.has_free_trial(kStart + std::chrono::seconds(60)));  // it has lapsed
+}
+
 }  // namespace weir

@@ -267,5 +267,49 @@ TEST_CASE("whatever the candidates, the choice is eligible and there is one if t
     }
 }
 
+TEST_CASE("judge() says of each candidate whether select() may choose it") {
+    Prng random(23);
+    for (int round = 0; round < 400; ++round) {
+        SelectionOptions options;
+        options.method = kMethods[random.below(4)];
+        options.full_scan_max = random.below(2) == 0 ? 0 : 16;
+        options.zone_spill_factor = random.below(2) == 0 ? 0 : 2;
+        std::vector<Candidate> candidates(1 + random.below(5));
+        for (Candidate& candidate : candidates) {
+            candidate.in_use = static_cast<uint32_t>(random.below(4));
+            candidate.weight = static_cast<double>(random.below(3));
+            candidate.limit = static_cast<uint32_t>(random.below(3));
+            candidate.peak_ewma_us = static_cast<double>(1 + random.below(2)) * 1000;
+            candidate.is_local_zone = random.below(2) == 0;
+            candidate.is_eligible = random.below(4) != 0;
+        }
+        Selector selector(options, candidates.size());
+        std::vector<Standing> standings(candidates.size());
+        selector.judge(candidates, standings);
+        std::vector<bool> was_chosen(candidates.size());
+        for (int draw = 0; draw < 300; ++draw) {
+            if (const auto index = selector.select(candidates, random)) was_chosen[*index] = true;
+        }
+        for (size_t i = 0; i < candidates.size(); ++i) {
+            CAPTURE(round);
+            CAPTURE(i);
+            CHECK(was_chosen[i] == (standings[i] == Standing::MayBeChosen));
+        }
+    }
+}
+
+TEST_CASE("judge() says why one is not chosen") {
+    std::vector<Candidate> candidates = {busy(0), busy(1), busy(9), busy(0), busy(1)};
+    candidates[0].is_eligible = false;
+    candidates[2].limit = 9;
+    candidates[3].is_local_zone = false;
+    candidates[4].weight = 0.5;
+    std::vector<Standing> standings(candidates.size());
+    Selector({.zone_spill_factor = 3}, candidates.size()).judge(candidates, standings);
+    CHECK(standings == std::vector<Standing>{Standing::NotEligible, Standing::MayBeChosen,
+                                             Standing::AtLimit, Standing::OtherZone,
+                                             Standing::Dearer});
+}
+
 }  // namespace
 }  // namespace weir
