@@ -13,8 +13,18 @@ void PoolGroup::set_members(std::unique_ptr<PoolMembers> members) {
         now->splits_reads == members->splits_reads) {
         return;
     }
+    if (members->is_routed && route_counters_.empty())
+        route_counters_ = std::vector<RouteCounters>(members->views.size());
     versions_.push_back(std::move(members));
     members_.store(versions_.back().get(), std::memory_order_release);
+}
+
+std::optional<RouteTotals> PoolGroup::route_totals() const {
+    if (route_counters_.empty()) return std::nullopt;
+    RouteTotals totals;
+    for (const RouteCounters& counters : route_counters_)
+        totals.add(counters);
+    return totals;
 }
 
 void PoolGroup::set_credentials(ServerCredentials credentials) {

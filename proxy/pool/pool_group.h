@@ -15,12 +15,14 @@
 #include <atomic>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <vector>
 
 #include "health/selection.h"
 #include "proxy/pool/pool.h"
 #include "proxy/routing/lsn_history.h"
 #include "proxy/routing/route.h"
+#include "proxy/routing/route_counters.h"
 #include "proxy/server/credentials.h"
 
 namespace weir {
@@ -74,6 +76,11 @@ class PoolGroup {
     // PoolSet's, under its mutex. Nothing changes when they are as before.
     void set_members(std::unique_ptr<PoolMembers> members);
 
+    // What this worker has decided; only once the group has been routed.
+    [[nodiscard]] RouteCounters& route_counters(WorkerId worker) { return route_counters_[worker]; }
+    // Summed over the workers; nothing when it never was routed. Under PoolSet's mutex.
+    [[nodiscard]] std::optional<RouteTotals> route_totals() const;
+
     // How to log in to its servers. The same secret again keeps the keys that logins have derived.
     void set_credentials(ServerCredentials credentials);
     [[nodiscard]] ServerCredentials credentials() const;
@@ -108,6 +115,8 @@ class PoolGroup {
     UserState& user_state_;
     std::atomic<const PoolMembers*> members_{nullptr};
     std::vector<std::unique_ptr<PoolMembers>> versions_;
+    // One for each worker; made once, before the first members that are routed are published.
+    std::vector<RouteCounters> route_counters_;
     std::array<std::atomic<int64_t>, kKinds> unserved_since_us_{};
 
     mutable std::mutex mutex_;

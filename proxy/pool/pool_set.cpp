@@ -105,6 +105,23 @@ void PoolSet::configure_group(Entry& entry, const Config& config, const Database
     group.set_members(std::move(members));
 }
 
+PoolGroup* PoolSet::find(const PoolKey& key) {
+    const std::lock_guard lock(mutex_);
+    const auto found = groups_.find(key);
+    return found == groups_.end() ? nullptr : found->second.group.get();
+}
+
+std::unique_ptr<PoolSet::Sketch> PoolSet::sketch(const Config& config,
+                                                 const DatabaseConfig& database,
+                                                 const std::string& user) {
+    const std::lock_guard lock(mutex_);
+    auto made = std::make_unique<Sketch>();
+    made->entry_.group =
+        std::make_unique<PoolGroup>(PoolKey{database.name, user}, made->database_, made->user_);
+    configure_group(made->entry_, config, database);
+    return made;
+}
+
 Pool& PoolSet::pool_locked(Entry& entry, const BackendConfig* backend,
                            const DatabaseConfig& database) {
     PoolTarget target;

@@ -28,6 +28,14 @@ class PoolSet {
     // Null when nobody has used it yet.
     DatabaseState* find_database(const std::string& name);
 
+    // Null when there is none.
+    PoolGroup* find(const PoolKey& key);
+    // What find_or_create() would make, for questions about a user who never came: nobody else sees
+    // it, and it lasts as long as the caller keeps it.
+    class Sketch;
+    std::unique_ptr<Sketch> sketch(const Config& config, const DatabaseConfig& database,
+                                   const std::string& user);
+
     // Applies a new configuration to every pool. Databases and pools that vanished are marked
     // removed.
     void configure(const Config& config);
@@ -86,6 +94,17 @@ class PoolSet {
     std::map<std::string, std::unique_ptr<DatabaseState>> databases_;
     std::map<std::string, std::unique_ptr<UserState>> users_;
     std::map<std::string, std::unique_ptr<BackendState>> backends_;  // by address
+};
+
+class PoolSet::Sketch {
+  public:
+    [[nodiscard]] const PoolMembers& members() const { return entry_.group->members(); }
+
+  private:
+    friend PoolSet;
+    DatabaseState database_;
+    UserState user_;
+    Entry entry_;
 };
 
 }  // namespace weir

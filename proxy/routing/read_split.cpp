@@ -39,6 +39,15 @@ SplitDecision decide_split(const SplitInput& input) {
     return decide_read(input, is_block ? SplitReason::ReadOnlyBlock : SplitReason::ProvenReadOnly);
 }
 
+SplitInput split_input(const GlobalConfig& global, Instant now) {
+    SplitInput input;
+    input.is_on = true;
+    input.read_your_writes = global.read_your_writes;
+    input.sticky_for = global.read_your_writes_time;
+    input.now = now;
+    return input;
+}
+
 Proof join(const Proof& first, const Proof& second) {
     for (const Proof* const proof : {&first, &second}) {
         if (proof->kind != ProofKind::ReadOnlyBlock) continue;

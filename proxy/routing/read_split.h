@@ -28,7 +28,7 @@
 #include <optional>
 #include <string_view>
 
-#include "conf/backend_config.h"
+#include "conf/config.h"
 #include "protocol/base/clock.h"
 #include "proxy/routing/read_only_proof.h"
 #include "proxy/routing/route_hint.h"
@@ -71,6 +71,22 @@ struct SplitDecision {
 };
 
 [[nodiscard]] SplitDecision decide_split(const SplitInput& input);
+
+// A longer text is not worth its proof: some 5 ms of the worker's time, each time it is new.
+constexpr size_t kSplitProofBytesMax = 16 * 1024;
+
+// Whose transactions are split at all: of sessions that want no certain backend and give their
+// server back after each.
+[[nodiscard]] constexpr bool may_split(TargetSessionAttrs wanted, PoolMode mode) {
+    return wanted == TargetSessionAttrs::Any && mode != PoolMode::Session;
+}
+// What the options say; the session and its text are the caller's.
+[[nodiscard]] SplitInput split_input(const GlobalConfig& global, Instant now);
+// Which backends a transaction wants after the decision.
+[[nodiscard]] constexpr TargetSessionAttrs wanted_for(SplitTarget target) {
+    return target == SplitTarget::Reads ? TargetSessionAttrs::ReadOnly
+                                        : TargetSessionAttrs::ReadWrite;
+}
 
 // The verdict about two texts in one transaction, in their order: the first that is not proven;
 // else read-only. A block in a batch is not proven: what follows it is unknown.

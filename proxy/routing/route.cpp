@@ -1,6 +1,7 @@
 #include "proxy/routing/route.h"
 
 #include <algorithm>
+#include <iterator>
 
 namespace weir {
 
@@ -30,29 +31,48 @@ bool is_role_wanted(const EndpointVerdict& verdict, TargetSessionAttrs wanted) {
     return false;
 }
 
-RouteRank rank_for_reads(const EndpointVerdict& verdict, const RouteRequest& request) {
-    const bool is_strict = request.wanted == TargetSessionAttrs::Standby;
+RouteStanding barred(RouteBar bar) {
+    return {RouteRank::Never, bar};
+}
+
+RouteStanding standing_for_reads(const EndpointVerdict& verdict, const RouteRequest& request) {
     const bool is_bounded = request.wanted == TargetSessionAttrs::ReadOnly;
     if (is_replica(verdict)) {
-        if (!is_sick(verdict)) return RouteRank::First;
+        if (!is_sick(verdict)) return {RouteRank::First};
         const bool must_wait = is_bounded && request.has_primary;
-        return must_wait ? RouteRank::Never : RouteRank::Third;
+        return must_wait ? barred(RouteBar::Sick) : RouteStanding{RouteRank::Third};
     }
-    if (is_strict || (is_bounded && !request.may_spill)) return RouteRank::Never;
-    return RouteRank::Second;
+    if (request.wanted == TargetSessionAttrs::Standby) return barred(RouteBar::OtherRole);
+    if (is_bounded && !request.may_spill) return barred(RouteBar::NoSpill);
+    return {RouteRank::Second};
 }
+
+constexpr std::string_view kBarTexts[] = {
+    "",
+    "the transaction has just failed to get in",
+    "it is not known yet what it is",
+    "it has not replayed what the session has written",
+    "an operator has opened its breaker",
+    "its state takes no new work",
+    "its role is not what is wanted",
+    "primary_read_spill has no room for one more read",
+    "it is sick, and reads wait for a better one",
+};
+static_assert(std::size(kBarTexts) == static_cast<size_t>(RouteBar::kCount));
 
 }  // namespace
 
-RouteRank rank_of(const RoutePlace& place, const RouteRequest& request) {
+RouteStanding standing_of(const RoutePlace& place, const RouteRequest& request) {
     const EndpointVerdict& verdict = place.verdict;
-    if (place.is_excluded || !takes_work(verdict) || !is_role_wanted(verdict, request.wanted))
-        return RouteRank::Never;
+    if (place.bar != RouteBar::None) return barred(place.bar);
+    if (verdict.is_open) return barred(RouteBar::ForcedOpen);
+    if (!takes_work(verdict)) return barred(RouteBar::Out);
+    if (!is_role_wanted(verdict, request.wanted)) return barred(RouteBar::OtherRole);
     switch (request.wanted) {
         case TargetSessionAttrs::Standby:
         case TargetSessionAttrs::ReadOnly:
-        case TargetSessionAttrs::PreferStandby: return rank_for_reads(verdict, request);
-        default: return RouteRank::First;
+        case TargetSessionAttrs::PreferStandby: return standing_for_reads(verdict, request);
+        default: return {RouteRank::First};
     }
 }
 
@@ -66,6 +86,14 @@ bool may_try(const EndpointVerdict& verdict, TargetSessionAttrs wanted) {
                               wanted != TargetSessionAttrs::Primary;
     return verdict.state == HealthState::HalfOpen && !verdict.is_panic &&
            is_role_wanted(verdict, wanted) && (!is_for_reads || is_replica(verdict));
+}
+
+bool is_trial_due(const RoutePlace& place, double weight, TargetSessionAttrs wanted) {
+    return place.bar == RouteBar::None && weight > 0 && may_try(place.verdict, wanted);
+}
+
+std::string_view bar_text(RouteBar bar) {
+    return kBarTexts[static_cast<size_t>(bar)];
 }
 
 std::string_view describe(TargetSessionAttrs wanted) {

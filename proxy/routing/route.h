@@ -27,11 +27,25 @@
 
 namespace weir {
 
+// Why a backend may not serve a transaction.
+enum class RouteBar : uint8_t {
+    None,
+    Tried,        // the transaction has just failed to get in
+    NotKnownYet,  // of several backends none is chosen before it is known what each is
+    Behind,       // a replica that has not replayed what the session has written
+    ForcedOpen,   // the operator opened its breaker
+    Out,          // its state takes no work
+    OtherRole,    // than what is wanted
+    NoSpill,      // the primary, and primary_read_spill has no room for one more read
+    Sick,         // reads wait for a better one, since there is a primary
+    kCount,
+};
+
 // What is known of one backend when a transaction looks for its place.
 struct RoutePlace {
     EndpointVerdict verdict;
-    bool is_failing = false;   // its logins fail, and the next has to wait for its back-off
-    bool is_excluded = false;  // this transaction has just failed to get in
+    bool is_failing = false;        // its logins fail, and the next has to wait for its back-off
+    RouteBar bar = RouteBar::None;  // what speaks against it whatever its verdict
 };
 
 // In which order backends are considered: all of rank 0 before any of rank 1.
@@ -43,7 +57,15 @@ struct RouteRequest {
     bool has_primary = false;  // some backend is the primary and takes work
 };
 
-[[nodiscard]] RouteRank rank_of(const RoutePlace& place, const RouteRequest& request);
+// Its rank, and why it has none.
+struct RouteStanding {
+    RouteRank rank = RouteRank::Never;
+    RouteBar bar = RouteBar::None;
+};
+[[nodiscard]] RouteStanding standing_of(const RoutePlace& place, const RouteRequest& request);
+[[nodiscard]] inline RouteRank rank_of(const RoutePlace& place, const RouteRequest& request) {
+    return standing_of(place, request).rank;
+}
 
 // Whether transactions that want this may be on such a backend at all: asked again when a
 // connection is there at last, and of those who wait when something has changed.
@@ -51,6 +73,12 @@ struct RouteRequest {
 
 // May a HALF_OPEN backend's trial be such a transaction?
 [[nodiscard]] bool may_try(const EndpointVerdict& verdict, TargetSessionAttrs wanted);
+
+// Should it be offered its trial by this transaction, before any choice? `weight` as of Candidate.
+[[nodiscard]] bool is_trial_due(const RoutePlace& place, double weight, TargetSessionAttrs wanted);
+
+// Words for explanations, such as "its role is not what is wanted".
+[[nodiscard]] std::string_view bar_text(RouteBar bar);
 
 // Words for errors, such as "role=primary".
 [[nodiscard]] std::string_view describe(TargetSessionAttrs wanted);

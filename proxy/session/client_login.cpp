@@ -345,9 +345,9 @@ Status ClientLogin::enter_pool() {
     session_.group = &group;
     session_.pool = &group.first();
     session_.wanted = wanted_backends();
+    session_.reason = RouteReason(session_.wanted);
     session_.pool_mode = effective_pool_mode(config, database_, session_.user);
-    session_.may_split =
-        session_.wanted == TargetSessionAttrs::Any && session_.pool_mode != PoolMode::Session;
+    session_.may_split = may_split(session_.wanted, session_.pool_mode);
     ServerCredentials credentials;
     credentials.user = server_user;
     if (database_.password) {

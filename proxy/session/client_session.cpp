@@ -33,6 +33,7 @@ void ClientSession::reset() {
     required_lsn = 0;
     last_write_at = {};
     reroutes = 0;
+    reason = {};
     trial_taken_at = {};
     login.reset();
     statements.reset();

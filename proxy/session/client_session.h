@@ -84,6 +84,7 @@ struct alignas(64) ClientSession : Waiter, ReadyHook, HeldHook, Deadline {
     bool is_write = false;    // its transaction is not known to read only
     bool is_spilled = false;  // a read on the primary for want of a replica, see Routing
     uint8_t reroutes = 0;     // of the transaction that looks for its place
+    RouteReason reason;       // why it wants what it wants, for SHOW ROUTES
     int fd = -1;
     uint32_t cancel_secret = 0;
     uint32_t resume_at_pending = 0;  // while is_depth_blocked

@@ -125,6 +125,7 @@ bool Leasing::link(ClientSession& session, ServerConnection& server, Instant wai
     ctx_.leaks->on_checkout(server);
     PoolCounters& counters = ctx_.counters(*session.pool);
     counters.server_assignments.add(1);
+    ctx_.routing->note_begun(session, server);
     if (waiting_since != ctx_.now) {
         counters.wait_us.add(static_cast<uint64_t>((ctx_.now - waiting_since).count()));
     }

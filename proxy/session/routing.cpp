@@ -4,7 +4,7 @@
 
 #include <spdlog/fmt/fmt.h>
 
-#include "health/read_spill.h"
+#include "proxy/pool/route_survey.h"
 #include "proxy/session/clients.h"
 #include "proxy/session/leasing.h"
 #include "proxy/session/relay.h"
@@ -32,16 +32,6 @@ std::string no_backend(const ClientSession& session, Duration waited) {
                        static_cast<double>(waited.count()) / 1e6);
 }
 
-ReadSpill spill_of(const PoolMember& primary, uint32_t percent) {
-    constexpr uint32_t kUnlimited = 1U << 20;
-    ReadSpill out;
-    out.primary_pool_size = primary.pool_size == 0 ? kUnlimited : primary.pool_size;
-    out.spilled =
-        static_cast<uint32_t>(std::max(primary.pool->spilled.load(std::memory_order_relaxed), 0));
-    out.percent = percent;
-    return out;
-}
-
 }  // namespace
 
 // ---- the choice ----
@@ -49,37 +39,12 @@ ReadSpill spill_of(const PoolMember& primary, uint32_t percent) {
 bool Routing::choose_among(ClientSession& session, const PoolMembers& members,
                            const Pool* excluded) {
     RouteView& view = members.views[ctx_.id];
-    RouteRequest request;
-    request.wanted = session.wanted;
-    for (size_t i = 0; i < members.list.size(); ++i) {
-        const PoolMember& member = members.list[i];
-        const Endpoint& endpoint = *member.pool->endpoint();
-        const EndpointVerdict verdict = endpoint.verdict();
-        // Of several backends none is chosen before it is known what each is.
-        const bool is_unknown = members.list.size() > 1 && !verdict.is_watched;
-        // read_your_writes: a replica that has not replayed so far shows too old a state.
-        const bool is_behind = session.required_lsn != 0 && verdict.role != Role::Primary &&
-                               endpoint.position().lsn < session.required_lsn;
-        view.places[i] = {verdict, member.pool->is_backing_off(ctx_.now) || verdict.is_connect_open,
-                          member.pool == excluded || is_unknown || is_behind};
-        Candidate& candidate = view.candidates[i];
-        candidate.in_use = endpoint.in_use();
-        candidate.waiting = endpoint.waiting();
-        candidate.limit = member.limit;
-        candidate.weight = endpoint.base_weight(member.weight);
-        candidate.health = verdict.weight;
-        candidate.peak_ewma_us = member.pool->latencies()[ctx_.id].us();
-        candidate.is_local_zone = member.is_local_zone;
-        if (verdict.role == Role::Primary && takes_work(verdict)) {
-            request.has_primary = true;
-            request.may_spill = may_spill(spill_of(member, members.read_spill_percent));
-        }
-    }
+    const RouteWish wish{session.wanted, session.required_lsn, excluded};
+    const RouteRequest request =
+        survey(members, wish, ctx_.id, ctx_.now, view.places, view.candidates);
     // First those that need a trial to come back: with their low score nobody would choose them.
     for (size_t i = 0; i < members.list.size(); ++i) {
-        const RoutePlace& place = view.places[i];
-        if (place.is_excluded || view.candidates[i].weight <= 0) continue;
-        if (!may_try(place.verdict, session.wanted)) continue;
+        if (!is_trial_due(view.places[i], view.candidates[i].weight, session.wanted)) continue;
         const auto ticket = members.list[i].pool->endpoint()->try_take_trial(ctx_.now);
         if (!ticket) continue;
         session.trial_taken_at = ticket->taken_at;
@@ -116,13 +81,28 @@ void Routing::give_back(ClientSession& session) {
     }
 }
 
+// ---- what is counted ----
+
+void Routing::note(const ClientSession& session, RouteEvent event) {
+    session.group->route_counters(ctx_.id).note(event);
+}
+
+void Routing::count_begun(const ClientSession& session, const Endpoint& endpoint) {
+    session.group->route_counters(ctx_.id).sent(session.reason, target_of(endpoint.verdict().role));
+    if (session.is_spilled) note(session, RouteEvent::Spilled);
+    if (!session.trial_taken_at.is_never()) note(session, RouteEvent::Trial);
+}
+
 // ---- held ----
 
 void Routing::hold(ClientSession& session) {
     session.phase = session.login != nullptr ? ClientPhase::LoginWait : ClientPhase::Waiting;
     session.Waiter::ticket = 0;
     session.group->note_unserved(kind_of(session), ctx_.now);
-    if (!session.HeldHook::is_linked()) held_.push_back(session);
+    if (!session.HeldHook::is_linked()) {
+        held_.push_back(session);
+        note(session, RouteEvent::Held);
+    }
     ctx_.clients->arm(session);
 }
 
@@ -131,6 +111,7 @@ void Routing::ask_again(ClientSession& session, const Pool* excluded) {
     const bool is_chosen =
         members.is_routed ? choose_among(session, members, excluded) : choose(session);
     if (!is_chosen) return hold(session);
+    if (session.HeldHook::is_linked()) note(session, RouteEvent::Released);
     let_go(session);
     if (ctx_.leasing->ask(session)) ctx_.clients->schedule(session);
 }
@@ -155,6 +136,7 @@ bool Routing::on_wait_failed(ClientSession& session) {
     const bool may_retry = session.reroutes < kReroutesMax && budget_.try_take();
     if (may_retry) ++session.reroutes;
     if (may_retry && members.is_routed && choose_among(session, members, session.pool)) {
+        note(session, RouteEvent::Rerouted);
         if (ctx_.leasing->ask(session)) ctx_.clients->schedule(session);
     } else {
         ask_again(session, nullptr);
@@ -162,7 +144,7 @@ bool Routing::on_wait_failed(ClientSession& session) {
     return true;
 }
 
-std::optional<Error> Routing::refusal(const ClientSession& session) const {
+std::optional<Error> Routing::refusal(const ClientSession& session) {
     const PoolMembers& members = session.group->members();
     const Instant since = session.group->unserved_since(kind_of(session));
     if (!members.is_routed || since.is_never()) return std::nullopt;
@@ -172,6 +154,7 @@ std::optional<Error> Routing::refusal(const ClientSession& session) const {
             return may_serve(member.pool->endpoint()->verdict(), session.wanted);
         });
     if (is_served) return std::nullopt;
+    note(session, RouteEvent::Rejected);
     return Error("57P03", no_backend(session, ctx_.now - since));
 }
 
@@ -193,6 +176,7 @@ bool Routing::is_contradictory(const ClientSession& session, const ServerConnect
 
 void Routing::reroute(ClientSession& session) {
     settle(session);
+    note(session, RouteEvent::Rerouted);
     // The connection says one thing and the verdict another: wait for the verdict.
     if (may_serve(session.pool->endpoint()->verdict(), session.wanted)) return hold(session);
     ask_again(session, nullptr);
@@ -214,6 +198,7 @@ void Routing::on_routes_changed() {
         if (stays && !verdict.is_connect_open) continue;
         if (!session.pool->leave(session, ctx_.now)) continue;  // its connection is on the way
         settle(session);
+        note(session, RouteEvent::Rerouted);
         ask_again(session, nullptr);
     }
 }
@@ -269,6 +254,7 @@ void Routing::reject(ClientSession& session) {
     let_go(session);
     settle(session);
     session.Waiter::ticket = 0;
+    note(session, RouteEvent::Rejected);
     const std::string text = no_backend(session, ctx_.now - session.requested_at);
     if (session.phase == ClientPhase::LoginWait)
         return ctx_.clients->fail(session, Error("57P03", text));

@@ -38,11 +38,15 @@ class Routing {
 
     // What a login is told at once: nobody could serve such a session all through breaker_hold, and
     // nobody can now. Clients that know other hosts go on to the next (57P03).
-    [[nodiscard]] std::optional<Error> refusal(const ClientSession& session) const;
+    [[nodiscard]] std::optional<Error> refusal(const ClientSession& session);
 
     // The pool that the session waited in gives up on it. True = it was sent elsewhere, or waits
     // on.
     bool on_wait_failed(ClientSession& session);
+    // The session's transaction begins on that connection: it is counted, if it was routed.
+    void note_begun(const ClientSession& session, const ServerConnection& server) {
+        if (server.pool->endpoint() != nullptr) count_begun(session, *server.pool->endpoint());
+    }
     // Whether the connection that the session waited for leads to a backend that may still serve
     // it.
     [[nodiscard]] bool still_serves(const ClientSession& session,
@@ -73,6 +77,8 @@ class Routing {
     bool choose_among(ClientSession& session, const PoolMembers& members, const Pool* excluded);
     void take(ClientSession& session, const PoolMember& member, bool is_spill);
     void ask_again(ClientSession& session, const Pool* excluded);
+    void note(const ClientSession& session, RouteEvent event);
+    void count_begun(const ClientSession& session, const Endpoint& endpoint);
     void give_back(ClientSession& session);
     void reject(ClientSession& session);
     void forget_outages();

@@ -3,31 +3,27 @@
 #include <algorithm>
 
 #include "protocol/message/frontend.h"
+#include "proxy/pool/route_survey.h"
 
 namespace weir {
 
 void Splitting::decide(ClientSession& session, ByteView ahead) {
     const PoolMembers& members = session.group->members();
     session.wanted = TargetSessionAttrs::Any;
+    session.reason = RouteReason(TargetSessionAttrs::Any);
     session.is_write = false;
     session.required_lsn = 0;
     if (!members.is_routed || !members.splits_reads) return;
     const Verdict verdict = judge(session, ahead);
-    const GlobalConfig& global = ctx_.config->global;
-    SplitInput input;
-    input.is_on = true;
+    SplitInput input = split_input(ctx_.config->global, ctx_.now);
     input.parses_alike = parses_like_us(session);
     input.proof = verdict.is_empty ? nullptr : &verdict.proof;
     input.hint = verdict.hint;
-    input.read_your_writes = global.read_your_writes;
-    input.sticky_for = global.read_your_writes_time;
     input.last_write_at = session.last_write_at;
-    input.now = ctx_.now;
     if (input.read_your_writes == ReadYourWrites::Lsn) look_at_replicas(session, members, input);
     const SplitDecision decision = decide_split(input);
-    ++counts_[static_cast<size_t>(decision.reason)];
-    const bool is_read = decision.target == SplitTarget::Reads;
-    session.wanted = is_read ? TargetSessionAttrs::ReadOnly : TargetSessionAttrs::ReadWrite;
+    session.reason = RouteReason(decision.reason);
+    session.wanted = wanted_for(decision.target);
     session.required_lsn = decision.required_lsn;
     session.is_write = counts_as_write(decision.target, input.proof);
 }
@@ -117,17 +113,14 @@ void Splitting::look_at_replicas(const ClientSession& session, const PoolMembers
     RouteView& view = members.views[ctx_.id];
     for (const PoolMember& member : members.list) {
         const Endpoint& endpoint = *member.pool->endpoint();
-        const EndpointVerdict verdict = endpoint.verdict();
-        if (verdict.role == Role::Primary) {
-            // Another server's positions are another timeline's.
-            if (view.lsns_of != member.pool) view.lsns.clear();
-            view.lsns_of = member.pool;
-            const EndpointPosition position = endpoint.position();
-            view.lsns.observe(position.asked_at, position.lsn);
-        } else if (may_serve(verdict, TargetSessionAttrs::Standby)) {
-            input.replayed_lsn = std::max(input.replayed_lsn, endpoint.position().lsn);
-        }
+        if (endpoint.verdict().role != Role::Primary) continue;
+        // Another server's positions are another timeline's.
+        if (view.lsns_of != member.pool) view.lsns.clear();
+        view.lsns_of = member.pool;
+        const EndpointPosition position = endpoint.position();
+        view.lsns.observe(position.asked_at, position.lsn);
     }
+    input.replayed_lsn = most_replayed(members);
     if (!session.last_write_at.is_never())
         input.covering_lsn = view.lsns.covering(session.last_write_at);
 }

@@ -1,7 +1,7 @@
 // Splitting: read_write_split. When a transaction of a session that wants no certain backend
 // begins, decides by its first message, or its first batch up to Sync, whether it goes to where
 // reads go or to the primary; proxy/routing/read_split.h has the rules. Sets session.wanted, which
-// Routing goes by. Owner: Worker. Thread: the worker's.
+// Routing goes by, and session.reason. Owner: Worker. Thread: the worker's.
 #pragma once
 
 #include <array>
@@ -19,10 +19,6 @@ class Splitting {
     // `ahead` begins with the transaction's first message and has what else has come of it.
     void decide(ClientSession& session, ByteView ahead);
 
-    // How often each reason has decided, by SplitReason.
-    using Counts = std::array<uint64_t, static_cast<size_t>(SplitReason::kCount)>;
-    [[nodiscard]] const Counts& counts() const { return counts_; }
-
   private:
     struct Verdict {
         Proof proof;
@@ -35,13 +31,10 @@ class Splitting {
     void look_at_replicas(const ClientSession& session, const PoolMembers& members,
                           SplitInput& input) const;
 
-    // A longer text is not worth its proof: some 5 ms of the worker's time, each time it is new.
-    static constexpr size_t kProvenBytesMax = 16 * 1024;
     static constexpr size_t kParsesMax = 16;  // of one batch; more are not looked at
 
     WorkerContext& ctx_;
-    ProofCache proofs_{{.text_bytes_max = kProvenBytesMax}};
-    Counts counts_{};
+    ProofCache proofs_{{.text_bytes_max = kSplitProofBytesMax}};
 };
 
 }  // namespace weir

@@ -191,4 +191,34 @@ TEST_CASE_FIXTURE(Fixture, "an outage is counted from its first victim until som
     CHECK(mine.unserved_since(1).is_never());
 }
 
+TEST_CASE_FIXTURE(Fixture,
+                  "what was routed is counted over reloads; a plain database counts nothing") {
+    group().route_counters(0).sent(RouteReason(), RouteTarget::Primary);
+    set({backend("b"), backend("c")});
+    pools.configure(config);
+    config.databases["d"].has_named_backends = false;
+    pools.configure(config);
+    REQUIRE_FALSE(group().members().is_routed);
+    REQUIRE(group().route_totals());
+    CHECK(group().route_totals()->sent_to[0][0] == 1);
+    CHECK_FALSE(
+        pools.find_or_create(config, config.databases["d"], "other").route_totals().has_value());
+}
+
+TEST_CASE_FIXTURE(Fixture, "a sketch has the members that a login would make, and leaves nothing") {
+    CHECK(pools.find({"d", "u"}) == nullptr);
+    {
+        const auto sketch = pools.sketch(config, config.databases["d"], "u");
+        REQUIRE(sketch->members().list.size() == 2);
+        CHECK(sketch->members().is_routed);
+        CHECK(sketch->members().list[1].pool->endpoint() == &endpoints.obtain("b", 5432));
+    }
+    CHECK(pools.find({"d", "u"}) == nullptr);
+    CHECK(pools.find_database("d") == nullptr);
+    size_t users = 0;
+    pools.for_each_user([&users](UserState&) { ++users; });
+    CHECK(users == 0);
+    CHECK(pools.find(group().key()) == &group());
+}
+
 }  // namespace weir

@@ -112,7 +112,7 @@ TEST_CASE("one whose logins fail comes after its equals, before the next rank") 
     CHECK(chosen({kPrimary, failing, kReplica}, reads) == Indices{2});
     CHECK(chosen({kPrimary, failing}, reads) == Indices{1});
     RoutePlace excluded = kReplica;
-    excluded.is_excluded = true;
+    excluded.bar = RouteBar::Tried;
     CHECK(chosen({kPrimary, excluded}, reads) == Indices{0});
     CHECK(chosen({excluded}, reads).empty());
 }
@@ -156,6 +156,37 @@ TEST_CASE("a fifth of the requests may look elsewhere") {
         ++taken;
     CHECK(taken >= 9);
     CHECK(taken <= 10);
+}
+
+TEST_CASE("a backend without a rank has a reason") {
+    const auto bar = [](const RoutePlace& one, const RouteRequest& request) {
+        const RouteStanding standing = standing_of(one, request);
+        CHECK((standing.rank == RouteRank::Never) == (standing.bar != RouteBar::None));
+        return standing.bar;
+    };
+    RoutePlace behind = kReplica;
+    behind.bar = RouteBar::Behind;
+    CHECK(bar(behind, {.wanted = Any}) == RouteBar::Behind);
+    RoutePlace open = kReplica;
+    open.verdict.is_open = true;
+    CHECK(bar(open, {.wanted = Any}) == RouteBar::ForcedOpen);
+    CHECK(bar(place(Role::Replica, HealthState::Draining), {.wanted = Any}) == RouteBar::Out);
+    CHECK(bar(kReplica, {.wanted = ReadWrite}) == RouteBar::OtherRole);
+    CHECK(bar(kPrimary, {.wanted = Standby}) == RouteBar::OtherRole);
+    CHECK(bar(kPrimary, {.wanted = ReadOnly, .has_primary = true}) == RouteBar::NoSpill);
+    CHECK(bar(kSick, {.wanted = ReadOnly, .has_primary = true}) == RouteBar::Sick);
+    CHECK(bar(kReplica, {.wanted = ReadOnly}) == RouteBar::None);
+    for (size_t i = 1; i < static_cast<size_t>(RouteBar::kCount); ++i)
+        CHECK_FALSE(bar_text(static_cast<RouteBar>(i)).empty());
+}
+
+TEST_CASE("a trial is offered where nothing but the state is in the way") {
+    RoutePlace half = place(Role::Replica, HealthState::HalfOpen);
+    CHECK(is_trial_due(half, 1, ReadOnly));
+    CHECK_FALSE(is_trial_due(half, 0, ReadOnly));
+    CHECK_FALSE(is_trial_due(half, 1, ReadWrite));
+    half.bar = RouteBar::Tried;
+    CHECK_FALSE(is_trial_due(half, 1, ReadOnly));
 }
 
 }  // namespace weir
