@@ -177,7 +177,7 @@ constexpr Option kOptions[] = {
     {Console, "admin_users", T::List, "", kReload, kInEffect, &G::admin_users,
      "Users who may run every command of the console."},
     {Console, "stats_users", T::List, "", kReload, kInEffect, &G::stats_users,
-     "Users who may look (SHOW) but not change anything on the console."},
+     "Users who may look (SHOW, EXPLAIN ROUTE) but not change anything on the console."},
 
     {Checks, "autodb_idle_timeout", T::Time, "3600", kReload, kNotYet, &G::autodb_idle_timeout,
      "Forget a database made from the `*` entry after it has not been used this long."},

@@ -83,6 +83,8 @@ void Selector::judge(std::span<const Candidate> candidates, std::span<Standing> 
     Prng random(1);  // for ties, which make no difference here
     const Filter filter = narrow(candidates, random);
     const double most = dearest_choice(candidates, filter);
+    const auto first =
+        options_.method == LoadBalance::First ? first_of(candidates, filter) : std::nullopt;
     for (size_t i = 0; i < candidates.size(); ++i) {
         const Candidate& candidate = candidates[i];
         if (!is_choosable(candidate)) {
@@ -91,6 +93,8 @@ void Selector::judge(std::span<const Candidate> candidates, std::span<Standing> 
             out[i] = Standing::AtLimit;
         } else if (!filter.passes(candidate)) {
             out[i] = Standing::OtherZone;
+        } else if (first && *first != i) {
+            out[i] = Standing::Behind;
         } else {
             const bool is_dearer = selection_cost(candidate, options_.method) > most;
             out[i] = is_dearer ? Standing::Dearer : Standing::MayBeChosen;

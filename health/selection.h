@@ -56,6 +56,7 @@ enum class Standing : uint8_t {
     AtLimit,    // of its connections, and another is not
     OtherZone,  // than the one that is chosen from
     Dearer,     // costs more than those that may be chosen
+    Behind,     // another comes before it in their order
     MayBeChosen,
 };
 

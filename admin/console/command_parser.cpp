@@ -67,6 +67,23 @@ class Lexer {
         return token;
     }
 
+    // Whether that keyword comes next, blanks aside; then it is behind us.
+    bool take_keyword(std::string_view keyword) {
+        const size_t begin = skip_space();
+        size_t end = begin;
+        while (end < query_.size() && is_word_char(query_[end]))
+            ++end;
+        if (!equals_ignoring_case(query_.substr(begin, end - begin), keyword)) return false;
+        at_ = end;
+        return true;
+    }
+    // All that is left, without blanks before it; then we are at the end.
+    std::string_view take_rest() {
+        const size_t begin = skip_space();
+        at_ = query_.size();
+        return query_.substr(begin);
+    }
+
     [[nodiscard]] size_t place(size_t byte) const { return characters(query_.substr(0, byte)) + 1; }
 
     // `what at character N, near "..."`; the quote runs to the next blank, at most 20 characters.
@@ -86,6 +103,13 @@ class Lexer {
   private:
     [[nodiscard]] bool is_at(std::string_view text) const {
         return query_.substr(at_, text.size()) == text;
+    }
+
+    [[nodiscard]] size_t skip_space() const {
+        size_t at = at_;
+        while (at < query_.size() && is_blank(query_[at]))
+            ++at;
+        return at;
     }
 
     Status skip_blanks() {
@@ -205,12 +229,31 @@ class Parser {
     }
 
     Status parse_words(Command& command, bool is_set) {
+        const bool is_explain = token_.is_keyword("EXPLAIN");
         while (token_.is_word()) {
             if (is_set && token_.is_keyword("TO") && command.words.size() > 1) break;
+            const bool is_route =
+                command.words.size() == 1 && is_explain && token_.is_keyword("ROUTE");
+            if (is_route) return parse_explained(command);  // before the next token is looked at
             if (Status taken = take_word(command); !taken) return taken;
         }
         if (command.words.empty()) return syntax_error();
         return {};
+    }
+
+    // Behind EXPLAIN ROUTE nothing is a token of ours but what stands before the statement.
+    Status parse_explained(Command& command) {
+        command.words.push_back({token_.text, lexer_.place(token_.begin)});
+        for (const std::string_view keyword : {"FOR", "USER"}) {
+            if (!lexer_.take_keyword(keyword)) break;
+            if (Status moved = move(); !moved) return moved;
+            if (!token_.is_word()) return syntax_error();
+            command.words.push_back({token_.text, lexer_.place(token_.begin)});
+        }
+        command.sql = lexer_.take_rest();
+        const Status moved = move();
+        last_end_ = query_.size();
+        return moved;
     }
 
     Status parse_assignment(Command& command) {

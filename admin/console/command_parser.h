@@ -4,12 +4,14 @@
 //   command = word { word }                                       at most kCommandWordsMax
 //           | SET [ SESSION | LOCAL ] word ( "=" | TO ) value { "," value }
 //           | ADD word word [ string ] { word }
+//           | EXPLAIN ROUTE [ FOR word [ USER word ] ] sql      sql: all the rest of the query
 //   word    = [A-Za-z0-9_.$-]+ or any byte above ASCII | "any ""text"""
 //   value   = word | string
 //   string  = 'any ''text'''
 //
 // Blanks and comments (`-- to the end of the line`, `/* nested */`) separate. Letter case matters
-// only in names. This takes all that PgBouncer's grammar takes, and also `PAUSE my-db` unquoted.
+// only in names. What begins `sql` is left as it is, comments too: the first may be a hint. This
+// takes all that PgBouncer's grammar takes, and also `PAUSE my-db` unquoted.
 //
 // Thread: any (pure functions).
 #pragma once
@@ -33,6 +35,7 @@ struct Command {
     };
     std::vector<Word> words;  // the first is the verb; of SET: the verb and the setting's name
     std::string value;        // of SET, several are joined by ", "; or the string of ADD
+    std::string sql;          // of EXPLAIN ROUTE, whose words are database and user, too
     std::string text;         // as it was written, for messages
 };
 

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "admin/console/backend_commands.h"
+#include "admin/console/explain_route.h"
 #include "proxy/server/parameters.h"
 
 namespace weir {
@@ -109,6 +110,8 @@ constexpr CommandSpec kCommands[] = {
     {"BREAKER", Access::Admin, Argument::Backend, nullptr, close_breaker, "CLOSE"},
     {"BREAKER", Access::Admin, Argument::Backend, nullptr, reset_breaker, "RESET"},
     {"RESET", Access::Admin, Argument::Backend, nullptr, reset_roles, "ROLES"},
+    {"EXPLAIN", Access::Everyone, Argument::Statement, explain_route, nullptr, "ROUTE",
+     kExplainRouteColumns},
     {"DISABLE", Access::Admin, Argument::Database},
     {"ENABLE", Access::Admin, Argument::Database},
     {"RECONNECT", Access::Admin, Argument::OptionalDatabase},
@@ -148,7 +151,10 @@ tl::unexpected<Error> unexpected_word(const Command::Word& word) {
 
 bool has_object(const CommandSpec& spec, const Command& command) {
     if (spec.object.empty()) return true;
-    return command.words.size() > 2 && equals_ignoring_case(spec.object, command.words[1].text);
+    // What follows it is a word of its own, but for SQL.
+    const size_t least = spec.argument == Argument::Statement ? 2 : 3;
+    return command.words.size() >= least &&
+           equals_ignoring_case(spec.object, command.words[1].text);
 }
 
 const CommandSpec* find_command(const Command& command) {
@@ -200,6 +206,7 @@ const char* missing_text(Argument argument) {
         case Argument::BackendFrom: return "a backend";
         case Argument::BackendWeight: return "a backend and its weight";
         case Argument::BackendTo: return "a backend and TO database";
+        case Argument::Statement: return "a statement of SQL";
         default: return "a database";
     }
 }
@@ -224,7 +231,9 @@ Status check_arguments(const CommandSpec& spec, const Command& command) {
     const size_t of_object = spec.object.empty() ? 0 : 1;
     words = {words.min + of_object, words.max + of_object};
     if (command.words.size() > words.max) return unexpected_word(command.words[words.max]);
-    if (command.words.size() < words.min) {
+    const bool lacks_sql = spec.argument == Argument::Statement &&
+                           command.sql.find_first_not_of(" \t\r\n;") == std::string::npos;
+    if (command.words.size() < words.min || lacks_sql) {
         return fail("08P01", std::string(missing_text(spec.argument)) + " is required");
     }
     switch (spec.argument) {

@@ -30,6 +30,7 @@ enum class Argument : uint8_t {
     BackendWeight,  // backend, and a number or DEFAULT
     BackendTo,      // backend ['settings'] TO database
     BackendFrom,    // backend [FROM database]
+    Statement,      // [FOR database [USER user]], and a statement of SQL to the end of the query
     ShutdownMode,
     Topic,    // of SHOW
     Option,   // name = value, an option of this program
@@ -50,6 +51,7 @@ struct CommandSpec {
     // Second word, before the arguments. Where PgBouncer's command of the same first word takes one
     // argument, it keeps what has two words: `DISABLE backend` is about a database of that name.
     std::string_view object = {};
+    std::span<const ResultColumn> columns = {};  // of its rows, if it gives any
 
     [[nodiscard]] bool is_supported() const { return run != nullptr || start != nullptr; }
 };
@@ -62,9 +64,10 @@ struct ConsoleStatement {
     const ShowSpec* show = nullptr;     // of SHOW
 
     [[nodiscard]] bool is_empty() const { return spec == nullptr; }
-    [[nodiscard]] bool has_rows() const { return show != nullptr && !show->columns.empty(); }
+    [[nodiscard]] bool has_rows() const { return !columns().empty(); }
     [[nodiscard]] std::span<const ResultColumn> columns() const {
-        return show == nullptr ? std::span<const ResultColumn>() : show->columns;
+        if (show != nullptr) return show->columns;
+        return spec == nullptr ? std::span<const ResultColumn>() : spec->columns;
     }
     // The database it names.
     [[nodiscard]] std::optional<std::string> database() const {

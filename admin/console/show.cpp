@@ -55,7 +55,7 @@ constexpr const ShowSpec* kShows[] = {
     &kShowHealth,     &kShowHealthEvents, &kShowBreakers,    &kFds,
     &kSockets,        &kActiveSockets,    &kPeers,           &kPeerPools,
     &kDnsHosts,       &kDnsZones,         &kShowRateLimits,  &kShowLeaks,
-    &kShowLeakTotals, &kShowPoolSizes,
+    &kShowLeakTotals, &kShowPoolSizes,    &kShowRoutes,
 };
 
 }  // namespace

@@ -3,6 +3,7 @@
 #include <spdlog/fmt/fmt.h>
 
 #include <algorithm>
+#include <map>
 
 #include "admin/console/show_specs.h"
 
@@ -38,6 +39,7 @@ constexpr ResultColumn kBackendColumns[] = {
     {"probe_error"},
     {"ejections", ColumnType::Int8},
     {"ejections_withheld", ColumnType::Int8},
+    {"routed", ColumnType::Int8},
 };
 constexpr ResultColumn kHealthColumns[] = {
     {"backend"},
@@ -95,7 +97,20 @@ Cell lag_seconds(const std::optional<Duration>& lag) {
     return fmt::format("{:.3f}", static_cast<double>(lag->count()) / kUsPerSecond);
 }
 
-Cells backend_row(Inspector& inspector, const BackendRow& row) {
+// How many transactions have got a connection to each backend, by its address. Of sessions that
+// keep their connection, how many sessions.
+std::map<std::string, uint64_t> routed_by_address(PoolSet& pools) {
+    std::map<std::string, uint64_t> routed;
+    pools.for_each_pool([&routed](Pool& pool) {
+        if (pool.endpoint() == nullptr) return;
+        uint64_t& count = routed[pool.endpoint()->address()];
+        for (const PoolCounters& counters : pool.counters())
+            count += counters.server_assignments.get();
+    });
+    return routed;
+}
+
+Cells backend_row(Inspector& inspector, const BackendRow& row, uint64_t routed) {
     return {row.name,
             row.host,
             row.port,
@@ -122,7 +137,8 @@ Cells backend_row(Inspector& inspector, const BackendRow& row) {
             local_time(inspector, row.probed_at),
             text_or_null(row.probe_error),
             row.ejections,
-            row.ejections_withheld};
+            row.ejections_withheld,
+            routed};
 }
 
 // The newest first, such as "UP -> EJECTED 2026-01-31 12:00:00 UTC (3 failed probes)".
@@ -197,8 +213,9 @@ Cells breaker_row(Inspector& inspector, const BackendRow& backend, const Breaker
 }
 
 void show_backends(const ShowInput& input, CommandOutcome& outcome) {
+    std::map<std::string, uint64_t> routed = routed_by_address(input.inspector.pools());
     for (const BackendRow& row : input.health->backends)
-        outcome.rows.push_back(backend_row(input.inspector, row));
+        outcome.rows.push_back(backend_row(input.inspector, row, routed[row.address]));
 }
 
 void show_health(const ShowInput& input, CommandOutcome& outcome) {

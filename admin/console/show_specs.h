@@ -22,6 +22,7 @@ extern const ShowSpec kShowLeaks, kShowLeakTotals;            // show_leaks.cpp
 extern const ShowSpec kShowHelp;                              // help.cpp
 extern const ShowSpec kShowBackends, kShowHealth;             // show_backends.cpp
 extern const ShowSpec kShowHealthEvents, kShowBreakers;       // show_backends.cpp
+extern const ShowSpec kShowRoutes;                            // show_routes.cpp
 
 // Entries of [databases] and those that `*` has made, by name; without the console.
 std::vector<DatabaseConfig> listed_databases(const ShowInput& input);

@@ -172,6 +172,7 @@ RouteStep standing_step(const Board& board, size_t index) {
                     candidate.is_local_zone ? "elsewhere costs less, in spite of the zone"
                                             : "another zone than ours"};
         case Standing::Dearer: return {"", "passed over", "costs more"};
+        case Standing::Behind: return {"", "passed over", "another comes before it"};
         case Standing::MayBeChosen: break;
     }
     if (board.trial) return {"", "passed over", "a trial goes before; would be chosen else"};
@@ -212,7 +213,7 @@ RouteStep chosen_step(const RouteQuestion& question, const Board& board) {
     }
     return {"chosen", names,
             fmt::format("{}load_balance = {}", count > 1 ? "one of them, by " : "",
-                        to_text(question.members.selection.method))};
+                        to_string(question.members.selection.method))};
 }
 
 }  // namespace

@@ -23,7 +23,7 @@ import unittest
 HERE = pathlib.Path(__file__).resolve().parent
 # Those of the second lane wait for servers more than they work.
 LANES = (("pooling", "parameters", "prepared", "copy", "cancel", "faults", "malformed", "auth", "console", "config", "leaks", "rate_limits", "pool_sizes", "drivers", "storm"),
-         ("rig", "backends", "backends_console", "split", "read_only_proof"))
+         ("rig", "backends", "backends_console", "split", "explain_route", "read_only_proof"))
 
 
 def arguments():

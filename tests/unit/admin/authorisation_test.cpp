@@ -25,6 +25,7 @@ std::string example(const CommandSpec& spec) {
         case Argument::BackendWeight: return word + " pg1 5";
         case Argument::BackendTo: return word + " pg4 'host=10.0.0.4' TO app";
         case Argument::BackendFrom: return word + " pg4 FROM app";
+        case Argument::Statement: return word + " FOR app select 1";
         case Argument::Topic: return word + " POOLS";
         case Argument::Option: return word + " default_pool_size = 5";
         case Argument::Setting: return word + " client_encoding = 'UTF8'";
@@ -40,7 +41,7 @@ Answer run_extended(Fixture& f, const std::string& sql, uint32_t slot, bool is_a
 
 const std::set<std::string> kOpenToAll = {"SHOW",       "SET",     "BEGIN",    "START",
                                           "COMMIT",     "END",     "ROLLBACK", "ABORT",
-                                          "DEALLOCATE", "DISCARD", "RESET"};
+                                          "DEALLOCATE", "DISCARD", "RESET",    "EXPLAIN"};
 
 TEST_CASE("somebody of stats_users may only look") {
     Fixture f;

@@ -138,5 +138,45 @@ TEST_CASE("any text is parsed or refused") {
     }
 }
 
+// "app|u|select 1": what stands before the statement, and the statement.
+std::string explained(std::string_view query) {
+    const auto commands = parse_commands(query);
+    if (!commands) return commands.error().sqlstate + " " + commands.error().message;
+    const Command& command = commands->back();
+    std::string out;
+    for (size_t i = 2; i < command.words.size(); ++i)
+        out += command.words[i].text + "|";
+    return out + command.sql;
+}
+
+TEST_CASE("EXPLAIN ROUTE leaves its statement whole") {
+    CHECK(explained("EXPLAIN ROUTE select 1") == "select 1");
+    CHECK(explained("explain route\n (select ';' || $$a'b\"$$); -- x\n select 2 ;") ==
+          "(select ';' || $$a'b\"$$); -- x\n select 2 ;");
+    CHECK(explained("EXPLAIN /* a */ ROUTE /* weir: primary */ select 1") ==
+          "/* weir: primary */ select 1");
+    CHECK(explained("EXPLAIN ROUTE FOR app select 'open") == "app|select 'open");
+    CHECK(explained("EXPLAIN ROUTE for \"my db\" user \"a b\" /* weir: replica */ select 1") ==
+          "my db|a b|/* weir: replica */ select 1");
+    CHECK(explained("EXPLAIN ROUTE FOR app USER u select user") == "app|u|select user");
+    CHECK(explained("EXPLAIN ROUTE FOR app user_id") == "app|user_id");
+    CHECK(explained("EXPLAIN ROUTE format") == "format");
+    CHECK(explained("EXPLAIN ROUTE") == "");
+    CHECK(explained("SHOW pools; EXPLAIN ROUTE select 1; SHOW pools") == "select 1; SHOW pools");
+    CHECK(parse_commands("SHOW a; EXPLAIN ROUTE select 1; SHOW b")->size() == 2);
+    CHECK(parse_commands("EXPLAIN ROUTE select 1; x")->front().text == "EXPLAIN ROUTE select 1; x");
+}
+
+TEST_CASE("EXPLAIN ROUTE names its database and its user by words") {
+    CHECK(explained("EXPLAIN ROUTE FOR 'app' select 1") ==
+          "08P01 syntax error at character 19, near \"'app'\"");
+    CHECK(explained("EXPLAIN ROUTE FOR") ==
+          "08P01 syntax error at character 18: the command ends there");
+    CHECK(explained("EXPLAIN ROUTE FOR app USER (select 1)").starts_with("08P01 syntax error"));
+    // Other commands of that name are as they were.
+    CHECK(parsed("EXPLAIN select; SHOW a") == "[EXPLAIN|select][SHOW|a]");
+    CHECK(parsed("\"EXPLAIN\" route a; SHOW a") == "[EXPLAIN|route|a][SHOW|a]");
+}
+
 }  // namespace
 }  // namespace weir

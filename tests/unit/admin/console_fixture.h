@@ -307,7 +307,7 @@ inline Answer take_apart(std::string_view bytes) {
 
 // ---- a console and its clients ----
 
-class Fixture final : public ConsoleOutlet {
+class Fixture : public ConsoleOutlet {
   public:
     void reply(ClientId client, std::string bytes, bool close_after) override {
         sent[client.slot] += bytes;

@@ -15,7 +15,8 @@ namespace {
 using doctest::Approx;
 using enum LoadBalance;
 
-constexpr LoadBalance kMethods[] = {WeightedLeastOutstanding, WeightedRoundRobin, Random, PeakEwma};
+constexpr LoadBalance kMethods[] = {WeightedLeastOutstanding, WeightedRoundRobin, Random, PeakEwma,
+                                    First};
 
 Candidate busy(uint32_t in_use, double weight = 1) {
     Candidate candidate;
@@ -236,7 +237,7 @@ TEST_CASE("whatever the candidates, the choice is eligible and there is one if t
     for (uint64_t seed = 1; seed <= 3000; ++seed) {
         Prng random(seed);
         SelectionOptions options;
-        options.method = kMethods[random.below(4)];
+        options.method = kMethods[random.below(5)];
         options.full_scan_max = static_cast<uint32_t>(random.below(20));
         options.zone_spill_factor = random.chance(50) ? 1.5 : 0;
         std::vector<Candidate> candidates(random.below(24));
@@ -271,7 +272,7 @@ TEST_CASE("judge() says of each candidate whether select() may choose it") {
     Prng random(23);
     for (int round = 0; round < 400; ++round) {
         SelectionOptions options;
-        options.method = kMethods[random.below(4)];
+        options.method = kMethods[random.below(5)];
         options.full_scan_max = random.below(2) == 0 ? 0 : 16;
         options.zone_spill_factor = random.below(2) == 0 ? 0 : 2;
         std::vector<Candidate> candidates(1 + random.below(5));
