@@ -113,8 +113,9 @@ TEST_CASE("among candidates of no health at all the load still decides") {
     CHECK(choose({ill, iller}) == 1);
 }
 
-TEST_CASE("equal candidates share equally") {
+TEST_CASE("equal candidates share equally, unless their order counts") {
     for (const LoadBalance method : kMethods) {
+        if (method == First) continue;
         for (const uint32_t full_scan_max : {0U, 16U}) {
             for (const double share : shares({busy(2), busy(2), busy(2), busy(2), busy(2)},
                                              {.method = method, .full_scan_max = full_scan_max})) {
