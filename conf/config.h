@@ -195,6 +195,9 @@ struct GlobalConfig {
     int fifo_slack_us = 100;
     SizingMode pool_sizing = SizingMode::Demand;
     bool fair_shares = true;
+    int auth_failures_max = 0;  // wrong passwords of one address for one user; 0 = no limit
+    Duration auth_failures_window = std::chrono::seconds(60);
+    Duration auth_failure_delay = Duration(0);
 
     // [weir], leaks: what is reported, and from when on something is done about it (0 = off)
     Duration leak_idle_transaction = std::chrono::seconds(30);

@@ -41,6 +41,12 @@ Status above_zero(std::string_view value) {
     return fail("22023", "must be above 0; give seconds such as 1 or 0.5");
 }
 
+Status at_most_a_minute(std::string_view value) {
+    const Result<Duration> time = parse_seconds(value);
+    if (!time || *time <= std::chrono::seconds(60)) return {};
+    return fail("22023", "must be at most 60; give seconds such as 0.5");
+}
+
 Status are_port_targets(std::string_view value) {
     for (const std::string& text : split_list(value)) {
         const Result<PortTarget> one = parse_port_target(text);
@@ -304,6 +310,17 @@ constexpr Option kOptions[] = {
      "leaves it to the kernel.",
      kCount},
 
+    {Weir, "auth_failure_delay", T::Time, "0", kReload, kInEffect, &G::auth_failure_delay,
+     "How long the answer to a wrong password is held back, at most 60; 0 answers at once.", kNone,
+     kNoWords, at_most_a_minute},
+    {Weir, "auth_failures_max", T::Int, "0", kReload, kInEffect, &G::auth_failures_max,
+     "Wrong passwords for one user from one address (the /64 of IPv6; the Unix socket is one "
+     "address) within `auth_failures_window`, after which every login of that user from there is "
+     "refused (28000) until the window ends, whatever its password; 0 does not count.",
+     kCount},
+    {Weir, "auth_failures_window", T::Time, "60", kReload, kInEffect, &G::auth_failures_window,
+     "See `auth_failures_max`; begins with the first wrong password, and a good login ends it.",
+     kNone, kNoWords, above_zero},
     {Weir, "fair_shares", T::Bool, "1", kReload, kInEffect, &G::fair_shares,
      "While `max_db_connections` is used up and somebody waits: a pool that has more than its fair "
      "share gives connections back to one that has less, and opens none."},

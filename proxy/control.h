@@ -40,6 +40,7 @@ class Control final : public Inspector, public ConsoleOutlet {
     [[nodiscard]] ConfigPtr config() const override { return config_; }
     [[nodiscard]] PoolSet& pools() override { return pools_; }
     [[nodiscard]] RateRulesPtr rate_rules() override { return shared_.rates.rules(); }
+    [[nodiscard]] AuthFailures& auth_failures() override { return shared_.auth_failures; }
     [[nodiscard]] unsigned workers() const override { return workers_count_; }
     [[nodiscard]] Instant now() override { return clock_.now(); }
     [[nodiscard]] int64_t wall_us(Instant at) override { return clock_.wall_us(at); }

@@ -11,6 +11,7 @@
 #include "conf/config.h"
 #include "health/health_report.h"
 #include "health/registry.h"
+#include "proxy/limits/auth_failures.h"
 #include "proxy/limits/rate_limiter.h"
 #include "proxy/pool/pool_set.h"
 #include "proxy/session/message.h"
@@ -28,6 +29,7 @@ class Inspector {
     [[nodiscard]] virtual ConfigPtr config() const = 0;
     [[nodiscard]] virtual PoolSet& pools() = 0;
     [[nodiscard]] virtual RateRulesPtr rate_rules() = 0;
+    [[nodiscard]] virtual AuthFailures& auth_failures() = 0;
     [[nodiscard]] virtual unsigned workers() const = 0;
     [[nodiscard]] virtual Instant now() = 0;
     [[nodiscard]] virtual int64_t wall_us(Instant at) = 0;

@@ -150,9 +150,9 @@ void Worker::kill(const WorkerMessage& message) {
 void Worker::close_waiting(const std::string& reason) {
     for (uint32_t slot = 0; slot < ctx_.clients_slab.capacity(); ++slot) {
         ClientSession& session = *ctx_.clients_slab.at(slot);
-        const bool waits = session.phase == ClientPhase::Waiting ||
-                           session.phase == ClientPhase::LoginWait ||
-                           session.phase == ClientPhase::Throttled;
+        const bool waits =
+            session.phase == ClientPhase::Waiting || session.phase == ClientPhase::LoginWait ||
+            session.phase == ClientPhase::Throttled || session.phase == ClientPhase::Refused;
         if (waits) clients_.fail(session, Error("08P01", reason));
     }
 }

@@ -47,8 +47,9 @@ ClientRow row_of(const ClientSession& session, const ParameterNames& names) {
     row.link = session.server == nullptr ? 0 : session.server->id;
     row.prepared_statements = session.statements == nullptr ? 0 : session.statements->size();
     row.is_console = session.phase == ClientPhase::Console;
-    row.is_login =
-        session.phase == ClientPhase::Startup || session.phase == ClientPhase::Authenticating;
+    row.is_login = session.phase == ClientPhase::Startup ||
+                   session.phase == ClientPhase::Authenticating ||
+                   session.phase == ClientPhase::Refused;
     if (session.pool != nullptr) row.pool_user = session.pool->key().user;
     return row;
 }

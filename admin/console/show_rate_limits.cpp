@@ -1,4 +1,7 @@
 // SHOW RATE_LIMITS: the rate limits in force, and what came of them.
+#include <optional>
+#include <utility>
+
 #include "admin/console/show_specs.h"
 
 namespace weir {
@@ -66,12 +69,39 @@ Cells row_of(const RateRule& rule) {
             hottest(rule)};
 }
 
+// The options about wrong passwords as one more limit, when one of them is set.
+std::optional<Cells> row_of(const GlobalConfig& global, AuthFailures& failures) {
+    const bool is_limited = global.auth_failures_max > 0;
+    const bool is_delayed = global.auth_failure_delay.count() > 0;
+    if (!is_limited && !is_delayed) return std::nullopt;
+    const AuthFailureLimit limit{global.auth_failures_max, global.auth_failures_window};
+    const AuthFailures::Totals totals = failures.totals();
+    return Cells{"auth_failures",
+                 "password",
+                 "address, user",
+                 is_limited ? Cell(limit.text()) : Cell(),
+                 Cell(),
+                 Cell(),
+                 Cell(),
+                 is_limited ? "reject" : "delay",
+                 if_set(global.auth_failure_delay.count() / 1000, is_delayed),
+                 totals.failed,
+                 totals.delayed,
+                 totals.refused,
+                 0,
+                 totals.keys,
+                 totals.overflows,
+                 Cell()};
+}
+
 void show_rate_limits(const ShowInput& input, CommandOutcome& outcome) {
     const RateRulesPtr rules = input.inspector.rate_rules();
     for (const RatePoint point : {RatePoint::Accept, RatePoint::Login, RatePoint::Transaction}) {
         for (const RateRulePtr& rule : rules->at(point))
             outcome.rows.push_back(row_of(*rule));
     }
+    auto passwords = row_of(input.config->global, input.inspector.auth_failures());
+    if (passwords) outcome.rows.push_back(std::move(*passwords));
 }
 
 }  // namespace

@@ -58,6 +58,9 @@ class LoginRamp {
         ++failures_;
     }
 
+    // What has failed does not count any more; how many may be under way has to be earned again.
+    void forgive() { failures_ = 0; }
+
     // May one more begin, with so many under way?
     [[nodiscard]] bool may_begin(Instant now, size_t logging_in) const {
         if (is_failing() && logging_in > 0) return false;

@@ -209,6 +209,15 @@ bool Pool::leave(Waiter& waiter, Instant now) {
     return true;
 }
 
+void Pool::forget_refusals() {
+    const Guard lock(*this);
+    const bool is_refused = last_failure_ && last_failure_->sqlstate.starts_with("28");
+    if (!is_refused) return;
+    ramp_.forgive();
+    retry_at_us_.store(0, std::memory_order_relaxed);
+    last_failure_.reset();
+}
+
 // ---- release ----
 
 Grant Pool::grant_to(Waiter& waiter, ServerConnection& server, Instant now) {

@@ -142,6 +142,9 @@ class Pool {
         return acquire(waiter, me, now, now);
     }
 
+    // The servers refused a credential that is no longer used: log-ins may be tried at once.
+    void forget_refusals();
+
     // Takes `waiter` out of the queue. False when it is not in it (a grant is on its way).
     bool leave(Waiter& waiter, Instant now);
 

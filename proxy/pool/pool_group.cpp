@@ -28,15 +28,26 @@ std::optional<RouteTotals> PoolGroup::route_totals() const {
 }
 
 void PoolGroup::set_credentials(ServerCredentials credentials) {
+    if (!replace_credentials(std::move(credentials))) return;
+    const PoolMembers* members = members_.load(std::memory_order_acquire);
+    if (members == nullptr) return;
+    // Not under mutex_: pools ask for credentials while they hold theirs.
+    for (const PoolMember& member : members->list)
+        member.pool->forget_refusals();
+}
+
+bool PoolGroup::replace_credentials(ServerCredentials credentials) {
     const std::lock_guard lock(mutex_);
     // The same secret again must not forget the keys that earlier logins left.
     if (credentials.secret == credentials_.secret && credentials.user == credentials_.user) {
         if (credentials.scram_keys != nullptr) credentials_.scram_keys = credentials.scram_keys;
         if (credentials.derived_keys != nullptr)
             credentials_.derived_keys = credentials.derived_keys;
-        return;
+        return false;
     }
+    const bool is_first = credentials_.user.empty();
     credentials_ = std::move(credentials);
+    return !is_first;
 }
 
 ServerCredentials PoolGroup::credentials() const {

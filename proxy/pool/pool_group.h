@@ -81,7 +81,8 @@ class PoolGroup {
     // Summed over the workers; nothing when it never was routed. Under PoolSet's mutex.
     [[nodiscard]] std::optional<RouteTotals> route_totals() const;
 
-    // How to log in to its servers. The same secret again keeps the keys that logins have derived.
+    // How to log in to its servers. The same secret again keeps the keys that logins have derived;
+    // another one need not wait for the back-off of the one that was refused.
     void set_credentials(ServerCredentials credentials);
     [[nodiscard]] ServerCredentials credentials() const;
     [[nodiscard]] bool has_credentials() const;
@@ -109,6 +110,9 @@ class PoolGroup {
 
   private:
     static constexpr size_t kWelcomesMax = 8;
+
+    // Whether others were there before.
+    bool replace_credentials(ServerCredentials credentials);
 
     const PoolKey key_;
     DatabaseState& database_state_;

@@ -181,7 +181,6 @@ Status ClientLogin::reserve_client() {
 
 void ClientLogin::start_auth() {
     method_ = ctx_.config->global.auth_type;
-    const SecretKind kind = classify_secret(secret_.view());
     switch (method_) {
         case AuthType::Any:
             if (is_console_ || !is_database_known_ || database_.user) return on_authenticated();
@@ -191,18 +190,41 @@ void ClientLogin::start_auth() {
                 return fail(Error("28000", "no such user"));
             }
             return on_authenticated();
-        case AuthType::Plain: return ask_password();
+        case AuthType::Plain:
         case AuthType::Md5:
-            if (kind == SecretKind::Scram) {
-                method_ = AuthType::ScramSha256;
-                return start_scram();
-            }
-            return ask_password();
-        case AuthType::ScramSha256: return start_scram();
+        case AuthType::ScramSha256: return start_password();
         default:
             return fail(Error(
                 "28000", "this auth_type is accepted in the configuration but not yet in effect"));
     }
+}
+
+void ClientLogin::start_password() {
+    if (is_turned_away()) return;
+    if (method_ == AuthType::Md5 && classify_secret(secret_.view()) == SecretKind::Scram) {
+        method_ = AuthType::ScramSha256;
+    }
+    method_ == AuthType::ScramSha256 ? start_scram() : ask_password();
+}
+
+bool ClientLogin::is_turned_away() {
+    const std::optional<Error> refusal = guard_.refusal(session_);
+    if (refusal) fail(*refusal);
+    return refusal.has_value();
+}
+
+void ClientLogin::on_wrong_password(Error error) {
+    answer_at_ = guard_.on_wrong(session_);
+    if (answer_at_.is_never()) return fail(error);
+    refusal_ = std::move(error);
+    session_.phase = ClientPhase::Refused;
+    ctx_.deadlines.arm(session_, answer_at_);
+}
+
+void ClientLogin::on_deadline() {
+    // It may have been an earlier one, of client_login_timeout.
+    if (answer_at_ > ctx_.now) return ctx_.deadlines.arm(session_, answer_at_);
+    fail(*refusal_);
 }
 
 void ClientLogin::ask_password() {
@@ -263,6 +285,7 @@ size_t ClientLogin::on_auth_message(ByteView input) {
 }
 
 void ClientLogin::on_password(std::string_view password) {
+    if (is_turned_away()) return;
     const std::string_view secret = secret_.view();
     const SecretKind kind = classify_secret(secret);
     bool is_right = false;
@@ -281,7 +304,10 @@ void ClientLogin::on_password(std::string_view password) {
         const ScramVerifier given = make_scram_verifier(password, stored.salt, stored.iterations);
         is_right = constant_time_equal(given.stored_key, stored.stored_key);
     }
-    if (!is_right || !is_user_known_) return fail(Error("28P01", "password authentication failed"));
+    if (!is_right || !is_user_known_) {
+        return on_wrong_password(Error("28P01", "password authentication failed"));
+    }
+    guard_.on_right(session_);
     on_authenticated();
 }
 
@@ -298,17 +324,19 @@ void ClientLogin::on_sasl(ByteView body) {
         scram_ = std::make_unique<ScramServer>(scram_verifier(), make_scram_nonce(random));
         answer = scram_->on_client_first(initial->data);
     } else {
+        if (is_turned_away()) return;
         answer = scram_->on_client_final(as_text(body));
         request = AuthRequest::SaslFinal;
     }
     if (!answer) {
-        const bool is_wrong = answer.error().sqlstate == "28P01";
-        return fail(is_wrong ? Error("28P01", "SASL authentication failed") : answer.error());
+        if (answer.error().sqlstate != "28P01") return fail(answer.error());
+        return on_wrong_password(Error("28P01", "SASL authentication failed"));
     }
     std::string text;
     write_auth_request(text, request, as_bytes(*answer));
     if (request == AuthRequest::SaslContinue) return ctx_.clients->send(session_, text);
-    if (!is_user_known_) return fail(Error("28P01", "SASL authentication failed"));
+    if (!is_user_known_) return on_wrong_password(Error("28P01", "SASL authentication failed"));
+    guard_.on_right(session_);
     session_.outbox.append(as_bytes(text));  // leaves with the welcome
     scram_keys_ = std::make_shared<ScramKeys>(scram_->keys());
     on_authenticated();

@@ -4,22 +4,27 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "protocol/auth/scram_server.h"
 #include "protocol/message/startup.h"
 #include "proxy/session/context.h"
+#include "proxy/session/password_guard.h"
 
 namespace weir {
 
 class ClientLogin {
   public:
     ClientLogin(WorkerContext& context, ClientSession& session)
-        : ctx_(context), session_(session) {}
+        : ctx_(context), session_(session), guard_(context) {}
 
     // Uses whole packets of `input`; gives how many bytes were used. The session may have been
     // closed, or have left the login phases, afterwards.
     size_t on_bytes(ByteView input);
+
+    // The answer to a wrong password may go out, if it is time.
+    void on_deadline();
 
     // What a server of the pool says of itself is known: sends the welcome and ends the login.
     void welcome(std::shared_ptr<const Welcome> welcome);
@@ -35,6 +40,9 @@ class ClientLogin {
     void enter_database();
     Status reserve_client();
     void start_auth();
+    void start_password();
+    [[nodiscard]] bool is_turned_away();
+    void on_wrong_password(Error error);
     void ask_password();
     void start_scram();
     [[nodiscard]] ScramVerifier scram_verifier() const;
@@ -50,6 +58,9 @@ class ClientLogin {
 
     WorkerContext& ctx_;
     ClientSession& session_;
+    const PasswordGuard guard_;
+    std::optional<Error> refusal_;  // told at answer_at_
+    Instant answer_at_;
     AuthType method_ = AuthType::Trust;
     std::optional<TargetSessionAttrs> wanted_attrs_;  // as the client says
     bool is_user_known_ = false;

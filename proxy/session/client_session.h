@@ -9,6 +9,7 @@
 //   -> Free
 //      \-> CancelRequest            (Console instead of Idle for the console's databases)
 //   Idle <-> Throttled, before it asks for a server
+//   Authenticating -> Refused -> Closing
 //
 // A session never changes its worker after it has been dealt. Idle it owns no buffer.
 // Owner: the worker's slab. Thread: the worker's.
@@ -38,6 +39,7 @@ enum class ClientPhase : uint8_t {
     Free,
     Startup,         // no start-up packet yet
     Authenticating,  // password exchange
+    Refused,         // its password was wrong; the answer is held back
     LoginWait,       // authenticated; the pool's first server must tell its parameters
     Idle,            // no server linked
     Throttled,       // a rate limit holds its transaction back

@@ -27,6 +27,7 @@ bool is_login(ClientPhase phase) {
 // Its input has to wait for something other than more input.
 bool is_blocked(const ClientSession& session) {
     switch (session.phase) {
+        case ClientPhase::Refused:
         case ClientPhase::Throttled:
         case ClientPhase::Waiting:
         case ClientPhase::LoginWait:
@@ -393,6 +394,7 @@ void Clients::on_deadline(ClientSession& session) {
     if (session.phase == ClientPhase::Closing || session.phase == ClientPhase::CancelRequest) {
         return free(session);
     }
+    if (session.phase == ClientPhase::Refused) return session.login->on_deadline();
     if (session.phase == ClientPhase::Throttled) return ctx_.throttle->on_deadline(session);
     Instant next;
     if (const std::optional<Error> error = overdue(session, &next)) {

@@ -10,6 +10,7 @@
 #include "conf/config.h"
 #include "protocol/base/random.h"
 #include "protocol/base/slab.h"
+#include "proxy/limits/auth_failures.h"
 #include "proxy/limits/rate_limiter.h"
 #include "proxy/net/output.h"
 #include "proxy/pool/pool_set.h"
@@ -46,6 +47,7 @@ struct Shared {
     std::array<uint8_t, 32> mock_secret{};      // for the salts of users that do not exist
     VerifierCache verifiers = {};
     RateLimiter rates = {};
+    AuthFailures auth_failures = {};
     // When each worker last looked for leaks; written by it, read by the Auditor.
     std::array<std::atomic<int64_t>, kMaxWorkers> looked_at_us{};
 };

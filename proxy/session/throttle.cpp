@@ -6,26 +6,22 @@
 
 namespace weir {
 
-namespace {
-
-AddressBytes bytes_of(const PeerAddress& peer) {
+AddressBytes address_of(const PeerAddress& peer) {
     const std::span<const uint8_t, 16> bytes(peer.bytes);
     if (peer.family == AF_INET) return AddressBytes::from(bytes.first<4>());
     return peer.family == AF_INET6 ? AddressBytes::from(bytes) : AddressBytes();
 }
 
-}  // namespace
-
 Throttle::Throttle(WorkerContext& context) : ctx_(context), rules_(context.shared.rates.rules()) {}
 
 RateSubject Throttle::subject_of(const ClientSession& session, std::string_view application_name) {
-    return {bytes_of(session.peer), session.user, session.database, application_name};
+    return {address_of(session.peer), session.user, session.database, application_name};
 }
 
 bool Throttle::may_connect(const Address& peer) const {
     if (rules_->accept.empty() || peer.is_unix()) return true;
     RateSubject subject;
-    subject.address = bytes_of(PeerAddress::from(peer));
+    subject.address = address_of(PeerAddress::from(peer));
     return !admit_arrival(rules_->accept, subject, ctx_.now);
 }
 

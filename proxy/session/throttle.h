@@ -11,6 +11,9 @@
 
 namespace weir {
 
+// As limits know it; none for the Unix socket.
+[[nodiscard]] AddressBytes address_of(const PeerAddress& peer);
+
 class Throttle {
   public:
     explicit Throttle(WorkerContext& context);

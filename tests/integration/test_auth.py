@@ -1,11 +1,17 @@
 """Who may log in, with what, and how the pooler then logs in to PostgreSQL."""
 import os
+import subprocess
+import threading
+import time
+
+import psycopg
 
 from harness import wire
 from harness.case import Case, beyond_pgbouncer, subset, wait_until
 from harness.fake_backend import FakeBackend
 from harness.postgres import SECRET
-from harness.weir import IS_PGBOUNCER, quoted
+from harness.util import SLOW
+from harness.weir import IS_PGBOUNCER, WORKERS, quoted
 from harness.wire import md5_secret, scram_verifier
 
 SERVER_USERS = {"trust": "app", "md5": "u_md5", "scram": "u_scram", "password": "u_plain"}
@@ -271,3 +277,252 @@ class Secrets(Case):
         self.assertEqual((seen[0]["user"], seen[0]["database"]), ("app", "app"))
         self.assertLessEqual(set(seen[0]), {"user", "database", "application_name", "client_encoding", "DateStyle", "TimeZone", "standard_conforming_strings",
                                             "IntervalStyle", "datestyle", "timezone"})
+
+
+@beyond_pgbouncer
+class WrongPasswords(Case):
+    """auth_failures_max, auth_failures_window and auth_failure_delay."""
+    WINDOW = 600
+
+    def start(self, auth_type="scram-sha-256", **weir):
+        super().start(auth_type=auth_type, userlist={u: SECRET for u in ("app", "app2", "admin")}, weir={"auth_failures_window": self.WINDOW, **weir},
+                      client_login_timeout=60 * SLOW)
+
+    def console(self):
+        return self.weir.console(secret=SECRET)
+
+    def row(self):
+        with self.console() as c:
+            reply = c.run("show rate_limits").check()
+            return dict(zip([n for n, _ in reply.columns], reply.rows[0])) if reply.rows else None
+
+    def login_clients(self):
+        with self.console() as c:
+            return dict(c.run("show lists").check().rows)["login_clients"]
+
+    def attempt(self, user="app", secret="wrong", source=None, host=None):
+        """"ok" or the error, of a login from a certain address."""
+        c = self.raw(host, source=source)
+        try:
+            c.login(user, "app", secret)
+            return "ok"
+        except wire.PgError as e:
+            return e
+        finally:
+            c.drop()
+
+    def codes(self, count, **kw):
+        outcomes = [self.attempt(**kw) for _ in range(count)]
+        return [o if o == "ok" else o.code for o in outcomes]
+
+    def test_off_unless_asked_for(self):
+        self.start()
+        self.assertEqual(self.codes(20), ["28P01"] * 20)
+        self.assertEqual(self.attempt(secret=SECRET), "ok")
+        self.assertIsNone(self.row())
+
+    def test_refused_after_so_many(self):
+        for auth_type in ("plain", "md5", "scram-sha-256"):
+            with self.subTest(auth_type):
+                self.start(auth_type, auth_failures_max=3)
+                self.assertEqual(self.codes(3), ["28P01"] * 3)
+                e = self.attempt(secret=SECRET)
+                self.assertEqual((e.severity, e.code, e.message), ("FATAL", "28000", "too many wrong passwords"))
+                self.assertRegex(e.fields["D"], rf'^Key "address=127.0.0.1 user=app", limit "3 failures in {self.WINDOW} s", retry after \d+ ms\.$')
+                self.assertLessEqual(int(e.fields["D"].split()[-2]), self.WINDOW * 1000)
+                # Nobody else suffers: another user, another address, the Unix socket.
+                self.assertEqual(self.attempt("app2", SECRET), "ok")
+                self.assertEqual(self.attempt(secret=SECRET, source="127.0.0.2"), "ok")
+                self.assertEqual(self.attempt(secret=SECRET, host="::1"), "ok")
+                self.assertEqual(self.attempt(secret=SECRET, host=self.weir.socket_dir), "ok")
+                self.assertEqual(self.codes(1, secret=SECRET), ["28000"])
+                row = self.row()
+                self.assertEqual((row["name"], row["at"], row["allowed"], row["rejected"], row["keys"]), ("auth_failures", "password", "3", "2", "1"))
+                self.assertIn('key "address=127.0.0.1 user=app"', self.weir.log())
+                self.doCleanups()
+
+    def test_who_does_not_exist_is_treated_alike(self):
+        for auth_type in ("plain", "md5", "scram-sha-256"):
+            with self.subTest(auth_type):
+                self.start(auth_type, auth_failures_max=2, auth_failure_delay=0.1)
+                seen = {}
+                for user in ("app", "nobody"):
+                    outcomes = [self.attempt(user) for _ in range(4)]
+                    seen[user] = [(o.code, o.message, o.fields.get("D", "").replace(user, "USER").split("retry")[0]) for o in outcomes]
+                self.assertEqual(seen["app"], seen["nobody"])
+                self.assertEqual([code for code, _, _ in seen["app"]], ["28P01", "28P01", "28000", "28000"])
+                self.doCleanups()
+
+    def test_on_the_unix_socket_by_user(self):
+        self.start(auth_failures_max=2)
+        there = self.weir.socket_dir
+        self.assertEqual(self.codes(3, host=there), ["28P01", "28P01", "28000"])
+        self.assertIn('"address=unix user=app"', self.attempt(host=there).fields["D"])
+        self.assertEqual(self.attempt("app2", SECRET, host=there), "ok")
+        self.assertEqual(self.attempt(secret=SECRET), "ok")
+
+    def test_the_window_ends(self):
+        window = 1 * SLOW
+        self.start(auth_failures_max=2, auth_failures_window=window)
+        self.assertEqual(self.codes(2), ["28P01"] * 2)
+        e = self.attempt(secret=SECRET)
+        if e != "ok":  # on a slow machine it may be over already
+            self.assertLessEqual(int(e.fields["D"].split()[-2]), window * 1000)
+        wait_until(lambda: self.attempt(secret=SECRET) == "ok", 30, "the window to end")
+
+    def test_a_good_login_forgets(self):
+        self.start(auth_failures_max=3)
+        for _ in range(3):
+            self.assertEqual(self.codes(2), ["28P01"] * 2)
+            self.assertEqual(self.attempt(secret=SECRET), "ok")
+
+    def test_many_at_once_have_no_more_tries(self):
+        for auth_type in ("md5", "scram-sha-256"):
+            with self.subTest(auth_type):
+                self.start(auth_type, auth_failures_max=3)
+                waiting = [self.raw() for _ in range(30)]
+                for c in waiting:  # all have been asked for their password
+                    c.send(wire.startup_packet({"user": "app", "database": "app"}))
+                    self.assertEqual(c.recv()[0], "R")
+                for c in waiting:
+                    if auth_type == "md5":
+                        c.send(wire.password("md5" + 32 * "0"))
+                    else:
+                        c.scram = wire.ScramClient("wrong")
+                        c.send(c.scram.first())
+                if auth_type != "md5":
+                    for c in waiting:
+                        c.send(c.scram.final(c.recv()[1][4:]))
+                codes = [self.fatal(c).code for c in waiting]
+                # Those that are looked at by different workers in the same moment may all be.
+                self.assertTrue(3 <= codes.count("28P01") <= 3 + WORKERS - 1, codes)
+                self.assertEqual(codes.count("28P01") + codes.count("28000"), 30)
+                self.doCleanups()
+
+    def test_the_console_too(self):
+        self.start(auth_failures_max=2)
+        for expected in ("28P01", "28P01", "28000"):
+            self.assertEqual(self.refused(user="admin", database="pgbouncer", secret="wrong").code, expected)
+
+    def test_a_reload_turns_it_off(self):
+        self.start(auth_failures_max=1)
+        with self.console() as c:
+            self.assertEqual(self.codes(2), ["28P01", "28000"])
+            self.weir.weir_section["auth_failures_max"] = 0
+            self.weir.write()
+            c.run("reload").check()
+        self.assertEqual(self.attempt(secret=SECRET), "ok")
+
+    def test_the_answer_is_held_back(self):
+        for auth_type in ("plain", "md5", "scram-sha-256"):
+            with self.subTest(auth_type):
+                self.start(auth_type, auth_failure_delay=0.5)
+                began = time.monotonic()
+                self.assertEqual(self.codes(1), ["28P01"])
+                self.assertGreaterEqual(time.monotonic() - began, 0.5)
+                self.assertEqual((self.row()["delayed"], self.row()["action"]), ("1", "delay"))
+                self.doCleanups()
+
+    def test_who_waits_costs_nobody_else(self):
+        """Many wait for their refusal; they send what they like, go when they like, and others are served."""
+        self.start("md5", auth_failure_delay=50)
+        waiting = [self.raw() for _ in range(50)]
+        for c in waiting:
+            c.send(wire.startup_packet({"user": "app", "database": "app"}))
+            self.assertEqual(c.recv()[0], "R")
+            c.send(wire.password("md5" + 32 * "0"))
+        wait_until(lambda: self.row()["delayed"] == "50", 30, "all to be held back")
+        self.assertEqual(self.login_clients(), "50")
+        before = self.weir.rss_kb()
+        waiting[0].sock.setblocking(False)
+        sent = 0
+        try:
+            while sent < 64 << 20:
+                sent += waiting[0].sock.send(b"x" * 65536)
+        except BlockingIOError:
+            pass
+        self.assertLess(sent, 64 << 20, "it is no longer read")
+        self.assertLess(self.weir.rss_kb() - before, 16 << 10)
+        self.assertEqual(self.attempt(secret=SECRET), "ok")
+        for c in waiting:
+            c.drop()
+        # Long before their time; but that the first one has gone stands behind what is no longer read of it.
+        wait_until(lambda: self.login_clients() in ("0", "1"), 20, "those who went to be let go")
+
+    def test_psql_and_psycopg(self):
+        self.start(auth_failures_max=1, auth_failure_delay=0.1)
+
+        def psql():
+            return subprocess.run(["psql", "-X", "-c", "select 1", self.weir.url(secret="wrong")], capture_output=True, text=True).stderr
+        self.assertIn("SASL authentication failed", psql())
+        told = psql()
+        self.assertIn("FATAL:  too many wrong passwords", told)
+        self.assertIn("retry after", told)
+        with self.assertRaisesRegex(psycopg.OperationalError, "too many wrong passwords"):
+            psycopg.connect(self.weir.dsn(secret=SECRET))
+        with psycopg.connect(self.weir.dsn("app2", secret=SECRET)) as c:
+            self.assertEqual(c.execute("select 1").fetchone(), (1,))
+
+
+@beyond_pgbouncer
+class WrongCredential(Case):
+    """PostgreSQL refuses what the pooler logs in with: clients are many, attempts are few."""
+    POOL = 5
+    WRONG = "not the password"
+
+    def attempts(self):
+        with open(self.pg.log_path) as f:
+            return f.read().count('password authentication failed for user "u_scram"')
+
+    def storm(self, threads=20, seconds=3):
+        """Clients that come again as soon as they are refused. Returns how often they were, and how often PostgreSQL was asked."""
+        before, end, codes, lock = self.attempts(), time.monotonic() + seconds, [], threading.Lock()
+
+        def come():
+            while time.monotonic() < end:
+                try:
+                    with self.weir.connect("u_scram"):
+                        code = "ok"
+                except wire.PgError as e:
+                    code = e.code
+                with lock:
+                    codes.append(code)
+        crowd = [threading.Thread(target=come) for _ in range(threads)]
+        for t in crowd:
+            t.start()
+        for t in crowd:
+            t.join()
+        return codes, self.attempts() - before
+
+    def users(self, secret):
+        return {"u_scram": secret, "app": "", "admin": ""}
+
+    def mend(self):
+        """Another credential is tried at once, however long the wrong one would have had to wait."""
+        self.weir.userlist = self.users(SECRET)
+        self.weir.reload()
+        os.utime(self.weir.userlist_path, (1, 1))
+        began = time.monotonic()
+        with self.weir.connect("u_scram") as c:
+            self.assertEqual(c.one("select current_user"), "u_scram")
+        self.assertLess(time.monotonic() - began, 10 * SLOW)
+
+    def test_storm(self):
+        self.start(userlist=self.users(self.WRONG), default_pool_size=self.POOL, server_login_retry=300)
+        codes, attempts = self.storm()
+        self.assertEqual(set(codes), {"28P01"})
+        self.assertGreater(len(codes), 100)
+        # The first ones together, before any answer; then one at a time, each after twice the pause of the one before, from 100 ms.
+        self.assertTrue(1 <= attempts <= self.POOL + 5, attempts)
+        self.assert_serves()  # another credential, not affected
+        self.mend()
+
+    def test_storm_on_a_routed_database(self):
+        here = {"one": f"host=127.0.0.1 port={self.pg.port}", "two": f"host=::1 port={self.pg.port}"}
+        self.start(userlist=self.users(self.WRONG), databases={"app": "backends=one,two dbname={dbname}"}, backends=here, default_pool_size=self.POOL,
+                   server_login_retry=300, weir={"breaker_hold": 0.5})
+        codes, attempts = self.storm()
+        self.assertNotIn("ok", codes)
+        self.assertTrue(1 <= attempts <= 2 * (self.POOL + 5), attempts)
+        self.assert_serves()
+        self.mend()

@@ -54,6 +54,7 @@ class FakeInspector final : public Inspector {
     ConfigPtr config() const override { return config_; }
     PoolSet& pools() override { return pools_; }
     RateRulesPtr rate_rules() override { return rates.rules(); }
+    AuthFailures& auth_failures() override { return wrong_passwords; }
     unsigned workers() const override { return 2; }
     Instant now() override { return time; }
     // 2026-01-31 12:00:00 UTC at the time the test begins with.
@@ -114,6 +115,7 @@ class FakeInspector final : public Inspector {
     bool is_shutting_down() const override { return false; }
 
     RateLimiter rates;
+    AuthFailures wrong_passwords;
     Instant time;
     std::vector<WorkerSnapshot> picture = std::vector<WorkerSnapshot>(2);
     bool snapshots_wait = false;

@@ -63,5 +63,34 @@ TEST_CASE("SHOW RATE_LIMITS tells each limit, its counts and its hottest keys") 
     rules->transaction[0]->table().let_go(1);
 }
 
+TEST_CASE("SHOW RATE_LIMITS tells what came of wrong passwords, when they are limited") {
+    Fixture f;
+    AuthFailures& failures = f.inspector.wrong_passwords;
+    failures.failed("a", kStart, {2, std::chrono::seconds(60)});
+    failures.failed("b", kStart, {2, std::chrono::seconds(60)});
+    failures.note_delayed();
+    failures.note_refused("a", kStart, {2, std::chrono::seconds(60)});
+    CHECK(f.run("SHOW RATE_LIMITS").rows.empty());
+    GlobalConfig& global = f.inspector.mutable_config().global;
+    global.auth_failures_max = 5;
+    auto row = f.run("SHOW RATE_LIMITS").row("auth_failures");
+    CHECK(row["at"] == "password");
+    CHECK(row["key"] == "address, user");
+    CHECK(row["rate"] == "5 failures in 60 s");
+    CHECK(row["action"] == "reject");
+    CHECK(row["max_delay_ms"] == "NULL");
+    CHECK(row["allowed"] == "2");
+    CHECK(row["delayed"] == "1");
+    CHECK(row["rejected"] == "1");
+    CHECK(row["keys"] == "2");
+    CHECK(row["overflowed"] == "0");
+    global.auth_failures_max = 0;
+    global.auth_failure_delay = std::chrono::milliseconds(500);
+    row = f.run("SHOW RATE_LIMITS").row("auth_failures");
+    CHECK(row["rate"] == "NULL");
+    CHECK(row["action"] == "delay");
+    CHECK(row["max_delay_ms"] == "500");
+}
+
 }  // namespace
 }  // namespace weir::console_test

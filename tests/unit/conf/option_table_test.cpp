@@ -30,7 +30,7 @@ TEST_CASE("the table holds the 101 options of PgBouncer and our own") {
         CHECK(names.emplace(o.name).second);
     }
     CHECK(pgbouncer == 101);
-    CHECK(weir == 5 + 14 + 33);
+    CHECK(weir == 8 + 14 + 33);
     CHECK(find_option("no_such_option") == nullptr);
 }
 
@@ -216,6 +216,11 @@ TEST_CASE("intervals of probes are above zero") {
                                               ": must be above 0; give seconds such as 1 or 0.5");
         CHECK(set_and_print(name, "0.25") == "0.25");
     }
+    CHECK(set_and_print("auth_failures_window", "0").find("must be above 0") != std::string::npos);
+    CHECK(set_and_print("auth_failure_delay", "60") == "60");
+    CHECK(set_and_print("auth_failure_delay", "60.1") ==
+          "error: invalid value \"60.1\" for auth_failure_delay: must be at most 60; give seconds "
+          "such as 0.5");
     CHECK(set_and_print("breaker_hold", "0") == "0");
     CHECK(set_and_print("lag_hard_bytes", "6000000000") == "6000000000");
     CHECK(set_and_print("load_balance", "Random") == "random");

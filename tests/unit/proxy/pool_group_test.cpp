@@ -53,6 +53,33 @@ TEST_CASE_FIXTURE(Fixture, "a routed database has a pool for each backend") {
     CHECK(&group() == &group());
 }
 
+TEST_CASE_FIXTURE(Fixture, "a new credential does not wait for what the old one was refused for") {
+    const auto log_in_as = [this](const char* secret) {
+        ServerCredentials credentials;
+        credentials.user = "u";
+        credentials.secret = SecretString(secret);
+        group().set_credentials(std::move(credentials));
+    };
+    const auto fail_with = [this](const char* sqlstate) {
+        Pool& pool = group().first();
+        const Pool::Acquired acquired = pool.acquire(waiter, 0, now);
+        REQUIRE(acquired.open != nullptr);
+        (void)pool.leave(waiter, now);
+        (void)pool.retire(*acquired.open, 0, now, Error(sqlstate, "no"));
+        CHECK(pool.is_backing_off(now));
+    };
+    log_in_as("wrong");
+    fail_with("28P01");
+    log_in_as("wrong");
+    CHECK(group().first().is_backing_off(now));
+    log_in_as("right");
+    CHECK_FALSE(group().first().is_backing_off(now));
+    // What has nothing to do with it stays.
+    fail_with("08006");
+    log_in_as("another");
+    CHECK(group().first().is_backing_off(now));
+}
+
 TEST_CASE_FIXTURE(Fixture, "a plain list of hosts is one pool that nobody judges") {
     config.databases["d"].has_named_backends = false;
     const PoolMembers& members = group().members();
