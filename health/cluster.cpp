@@ -23,6 +23,9 @@ constexpr const char* kSplit = "several servers claim to be the primary: writes 
 constexpr const char* kFenced =
     "a server claims to be the primary on an old timeline: it gets no traffic";
 constexpr const char* kForeign = "a server has another system identifier: it gets no traffic";
+constexpr const char* kDisputed =
+    "servers have different system identifiers and none is the one that most have: none gets "
+    "traffic; remove those of another cluster and RELOAD";
 constexpr const char* kPanic =
     "so few backends of a role are well that failures are ignored (panic)";
 
@@ -41,17 +44,8 @@ HealthCluster::HealthCluster(const ClusterPlan& plan, std::vector<HealthMember> 
       judge_(role_options(options, plan.system_identifier), members_.size()) {}
 
 void HealthCluster::inherit(const HealthCluster* before) {
-    if (before != nullptr && before->judge_.highest_timeline() > 0) {
-        // The fence has to outlast the RELOAD, also when whoever raised it is no longer listed. A
-        // claim as old as the clock carries it over; revoked, so that nobody is judged by it.
-        ProbeResult fence;
-        fence.outcome = Outcome::Success;
-        fence.sent_at = Instant{1};
-        fence.system_identifier = before->judge_.system_identifier();
-        fence.timeline = before->judge_.highest_timeline();
-        fence.lsn = before->judge_.primary_lsn();
-        judge_.on_probe(0, fence);
-        judge_.revoke(0, Instant{1});
+    if (before != nullptr) {
+        judge_.inherit(before->judge_);
         alerts_ = before->alerts_;
         has_primary_ = before->has_primary_;
         primary_missing_since_ = before->primary_missing_since_;
@@ -125,11 +119,7 @@ void HealthCluster::on_probe(size_t index, const ProbeReport& report, Instant no
     }
     member.probe_error = report.detail;
     if (member.is_sighted) {
-        // A server that does not tell is not thereby another cluster's.
-        if (result.system_identifier == 0) result.system_identifier = judge_.system_identifier();
-        if (result.timeline == 0 && !result.is_in_recovery) {
-            result.timeline = judge_.highest_timeline();
-        }
+        fill_in(member, result);
         // Without it, each replica of a quiet primary would be LAGGING at the start.
         if (result.primary_lsn == 0 && report.has_caught_up) result.replay_delay = Duration(0);
         member.last_good = result;
@@ -139,6 +129,28 @@ void HealthCluster::on_probe(size_t index, const ProbeReport& report, Instant no
     }
     const auto transition = member.health->on_probe(result, now, view_of(index, now));
     if (transition) note(HealthEvent::Kind::State, member, *transition, changes);
+}
+
+// A query that fails once is reduced to the role alone from then on, and a cautious administrator
+// may have left no more than that. A server that does not tell is what it was when it did, or else
+// one of ours: it is no stranger for its silence, and a stranger does not become one of ours by it.
+// The timeline of a primary stays as long as it is one; a replica that has become a primary is on a
+// new one, so on the highest.
+void HealthCluster::fill_in(HealthMember& member, ProbeResult& result) const {
+    if (result.system_identifier != 0) {
+        member.told_identifier = result.system_identifier;
+    } else {
+        result.system_identifier =
+            member.told_identifier != 0 ? member.told_identifier : judge_.system_identifier();
+    }
+    if (result.is_in_recovery) {
+        member.claimed_timeline = 0;
+    } else if (result.timeline != 0) {
+        member.claimed_timeline = result.timeline;
+    } else {
+        result.timeline =
+            member.claimed_timeline != 0 ? member.claimed_timeline : judge_.highest_timeline();
+    }
 }
 
 void HealthCluster::revoke(size_t index, Instant now) {
@@ -152,6 +164,8 @@ void HealthCluster::reset_roles() {
     judge_.reset();
     for (HealthMember& member : members_) {
         member.last_good = ProbeResult();
+        member.told_identifier = 0;
+        member.claimed_timeline = 0;
         member.noted_standby.reset();
         member.is_hurried = true;
     }
@@ -171,11 +185,16 @@ void HealthCluster::judge_roles(Instant now, HealthChanges& changes) {
     Alerts holds;
     const std::vector<Role> roles =
         is_probed() ? probed_roles(now, holds) : hinted_roles(now, holds);
-    has_primary_ = false;
+    const bool had_primary = std::exchange(has_primary_, false);
     for (size_t i = 0; i < members_.size(); ++i) {
         set_role(members_[i], roles[i], now, changes);
         raise_contradiction(members_[i], now, changes);
         has_primary_ = has_primary_ || roles[i] == Role::Primary;
+    }
+    if (had_primary && !has_primary_) {
+        // Somebody may have been promoted already: not to wait for probes that are due much later.
+        for (HealthMember& member : members_)
+            member.is_hurried = true;
     }
     if (has_primary_) {
         primary_missing_since_ = Instant();
@@ -187,6 +206,7 @@ void HealthCluster::judge_roles(Instant now, HealthChanges& changes) {
     raise(alerts_.is_split, holds.is_split, kSplit, now, changes);
     raise(alerts_.is_fenced, holds.is_fenced, kFenced, now, changes);
     raise(alerts_.is_foreign, holds.is_foreign, kForeign, now, changes);
+    raise(alerts_.is_disputed, holds.is_disputed, kDisputed, now, changes);
     raise(alerts_.is_panic, holds.is_panic, kPanic, now, changes);
 }
 
@@ -204,7 +224,7 @@ bool HealthCluster::is_probed() const {
 
 std::vector<Role> HealthCluster::probed_roles(Instant now, Alerts& holds) const {
     const RoleJudge::Verdict verdict = judge_.judge(now);
-    holds = {verdict.is_split, verdict.is_fenced, verdict.is_foreign, false};
+    holds = {verdict.is_split, verdict.is_fenced, verdict.is_foreign, verdict.is_disputed, false};
     std::vector<Role> roles(members_.size());
     for (size_t i = 0; i < members_.size(); ++i)
         roles[i] = judge_.role_of(i, verdict);
@@ -425,6 +445,7 @@ std::string HealthCluster::alerts_of(const HealthMember& member) const {
     add(alerts_.is_split, kSplit);
     add(alerts_.is_fenced, kFenced);
     add(alerts_.is_foreign, kForeign);
+    add(alerts_.is_disputed, kDisputed);
     add(alerts_.is_panic, kPanic);
     add(member.is_contradiction, "its configured role is not the one it has");
     return text;

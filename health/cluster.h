@@ -47,8 +47,10 @@ struct HealthMember {
     Role last_known_role = Role::Unknown;
     ProbeResult last_good;  // outcome Success = there was one with a role
     std::string probe_error;
-    bool is_sighted = false;  // the last probe told a role
-    bool is_blind = false;    // the last probe found it alive, and was told nothing
+    bool is_sighted = false;        // the last probe told a role
+    bool is_blind = false;          // the last probe found it alive, and was told nothing
+    uint64_t told_identifier = 0;   // the last system identifier it told; 0 = none
+    uint32_t claimed_timeline = 0;  // told as a primary, since it is one; 0 = none
     std::optional<bool> noted_standby;
     Instant noted_at;
     Instant doubted_at;             // 25006 from a believed primary
@@ -106,6 +108,7 @@ class HealthCluster {
         bool is_split = false;
         bool is_fenced = false;
         bool is_foreign = false;
+        bool is_disputed = false;
         bool is_panic = false;
     };
 
@@ -138,6 +141,7 @@ class HealthCluster {
     [[nodiscard]] static std::string patroni_text(const HealthMember& member);
 
     void on_event(size_t index, const IntakeEvent& event, Instant now, HealthChanges& changes);
+    void fill_in(HealthMember& member, ProbeResult& result) const;
     void on_hot_standby(HealthMember& member, bool is_standby, Instant at);
     void raise(bool& raised, bool holds, const char* text, Instant now,
                HealthChanges& changes) const;

@@ -13,6 +13,11 @@
 //   | claims, anything else                 | Unknown: no traffic                           |
 //   | none, or another system identifier    | Unknown                                       |
 //
+// The system identifier is configured, or learned: from the first evidence, but that may be a
+// stranger's. So for two probe intervals, in which everybody has been asked, or until two servers
+// agree, the one that most servers have counts; if there is no such one, all are Unknown and an
+// alert is due. After that it stays, whoever comes.
+//
 // The same server listed under two addresses looks like two claimants: list each server once.
 // Pure; allocates in the constructor only. Owner: the health registry, one per database cluster.
 // Thread: the owner's.
@@ -59,14 +64,18 @@ class RoleJudge {
     void revoke(size_t index, Instant now);
 
     // Forgets timelines and the learned system identifier, by an operator's order: after a cluster
-    // was rebuilt, or when a stray promotion has fenced off everybody.
+    // was rebuilt, or when a stray promotion has fenced off everybody. What was revoked stays so.
     void reset();
+    // Takes timeline, LSN and learned system identifier over from the judge before a RELOAD: the
+    // fence has to outlast it, also when whoever raised it is no longer listed.
+    void inherit(const RoleJudge& before);
 
     struct Verdict {
         std::optional<size_t> primary;
-        bool is_split = false;    // several claimants on one timeline: alert
-        bool is_fenced = false;   // somebody claims on a timeline that is not the highest: alert
-        bool is_foreign = false;  // somebody has another system identifier: alert
+        bool is_split = false;     // several claimants on one timeline: alert
+        bool is_fenced = false;    // somebody claims on a timeline that is not the highest: alert
+        bool is_foreign = false;   // somebody has another system identifier: alert
+        bool is_disputed = false;  // it cannot be told which of several is meant: alert
     };
     [[nodiscard]] Verdict judge(Instant now) const;
     // The role of one endpoint under a verdict of the same moment.
@@ -79,15 +88,23 @@ class RoleJudge {
 
   private:
     struct Evidence {
-        enum class Kind : uint8_t { None, Claim, Recovery, Foreign } kind = Kind::None;
+        enum class Kind : uint8_t { None, Claim, Recovery } kind = Kind::None;
+        uint64_t system_identifier = 0;  // 0 = it was not told
         uint32_t timeline = 0;
         Instant sent_at;
         Instant revoked_at;
     };
     [[nodiscard]] bool is_fresh(const Evidence& evidence, Instant now) const;
+    [[nodiscard]] bool is_ours(const Evidence& evidence) const;
+    void learn_identifier(Instant now);
+    void adopt(uint64_t system_identifier);
+    void raise_fence(const Evidence& evidence);
 
     RoleOptions options_;
     uint64_t system_identifier_ = 0;
+    bool is_settled_ = false;   // it is not learned any more
+    bool is_disputed_ = false;  // see the Verdict
+    Instant first_at_;          // the first evidence
     uint32_t highest_timeline_ = 0;
     uint64_t primary_lsn_ = 0;
     std::vector<Evidence> evidence_;

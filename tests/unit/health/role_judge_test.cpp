@@ -140,6 +140,90 @@ TEST_CASE("a server of another cluster is nobody and fences nobody") {
     CHECK(judge.highest_timeline() == 1);
 }
 
+TEST_CASE("of two strangers nobody is the primary until somebody agrees with one of them") {
+    RoleJudge judge({}, 4);
+    ProbeResult foreign = primary_probe(kStart, 9);
+    foreign.system_identifier = 42;
+    judge.on_probe(3, foreign);
+    CHECK(judge.judge(kStart).primary == 3);  // nothing speaks against it yet
+    judge.on_probe(0, primary_probe(kStart + Duration(1), 2));
+    auto verdict = judge.judge(kStart + Duration(1));
+    CHECK_FALSE(verdict.primary);
+    CHECK(verdict.is_disputed);
+    CHECK_FALSE(verdict.is_foreign);
+    judge.on_probe(1, replica_probe(kStart + Duration(2), 2));
+    verdict = judge.judge(kStart + Duration(2));
+    CHECK(verdict.primary == 0);
+    CHECK(verdict.is_foreign);
+    CHECK_FALSE(verdict.is_disputed);
+    CHECK(judge.role_of(1, verdict) == Role::Replica);
+    CHECK(judge.role_of(3, verdict) == Role::Unknown);
+    CHECK(judge.highest_timeline() == 2);  // the stranger fences nobody
+    // Two have agreed: now others do not matter, however many.
+    foreign.sent_at = kStart + Duration(3);
+    for (const size_t index : {1, 2, 3})
+        judge.on_probe(index, foreign);
+    CHECK(judge.judge(kStart + Duration(3)).primary == 0);
+    CHECK(judge.system_identifier() == kCluster);
+}
+
+TEST_CASE("a dispute does not end by waiting, but by an order or when one of them changes") {
+    RoleJudge judge({}, 2);
+    ProbeResult foreign = replica_probe(kStart, 9);
+    foreign.system_identifier = 42;
+    judge.on_probe(1, foreign);
+    judge.on_probe(0, primary_probe(kStart));
+    judge.on_probe(0, primary_probe(kStart + seconds(60)));
+    CHECK(judge.judge(kStart + seconds(60)).is_disputed);
+    CHECK(role_at(judge, 1, kStart + seconds(60)) == Role::Unknown);
+    SUBCASE("an order") {
+        judge.reset();
+        judge.on_probe(0, primary_probe(kStart + seconds(61)));
+        CHECK(judge.judge(kStart + seconds(61)).primary == 0);
+    }
+    SUBCASE("the stranger is made one of ours") {
+        judge.on_probe(1, replica_probe(kStart + seconds(61)));
+        judge.on_probe(0, primary_probe(kStart + seconds(61)));
+        CHECK(judge.judge(kStart + seconds(61)).primary == 0);
+        CHECK(role_at(judge, 1, kStart + seconds(61)) == Role::Replica);
+    }
+    SUBCASE("a RELOAD without the stranger") {
+        RoleJudge after({}, 1);
+        after.inherit(judge);
+        after.on_probe(0, primary_probe(kStart + seconds(61)));
+        CHECK(after.judge(kStart + seconds(61)).primary == 0);
+    }
+}
+
+TEST_CASE("who has been alone for two intervals is not disputed by a stranger that comes") {
+    RoleJudge judge({}, 2);
+    judge.on_probe(0, primary_probe(kStart));
+    judge.on_probe(0, primary_probe(kStart + seconds(2)));
+    ProbeResult foreign = primary_probe(kStart + seconds(2), 9);
+    foreign.system_identifier = 42;
+    judge.on_probe(1, foreign);
+    const auto verdict = judge.judge(kStart + seconds(2));
+    CHECK(verdict.primary == 0);
+    CHECK(verdict.is_foreign);
+    // Nor after a RELOAD, unless the operator now says what is meant.
+    RoleJudge after({}, 2);
+    after.inherit(judge);
+    after.on_probe(1, foreign);
+    CHECK_FALSE(after.judge(kStart + seconds(2)).primary);
+    RoleJudge other({.system_identifier = 42}, 2);
+    other.inherit(judge);
+    other.on_probe(1, foreign);
+    CHECK(other.judge(kStart + seconds(2)).primary == 1);
+}
+
+TEST_CASE("an order does not undo a revocation") {
+    RoleJudge judge({}, 1);
+    judge.revoke(0, kStart + seconds(1));
+    judge.reset();
+    judge.on_probe(0, primary_probe(kStart));  // was under way
+    CHECK_FALSE(judge.judge(kStart + seconds(1)).primary);
+}
+
 TEST_CASE("a probe that failed or came late says nothing") {
     RoleJudge judge({}, 1);
     judge.on_probe(0, primary_probe(kStart));
