@@ -1,8 +1,6 @@
 #include "health/health_thread.h"
 
 #include <algorithm>
-#include <array>
-#include <cstring>
 #include <memory>
 #include <utility>
 
@@ -14,14 +12,6 @@
 namespace weir {
 
 namespace {
-
-uint64_t random_seed() {
-    std::array<uint8_t, sizeof(uint64_t)> bytes{};
-    secure_random(bytes);
-    uint64_t seed = 0;
-    std::memcpy(&seed, bytes.data(), sizeof seed);
-    return seed;
-}
 
 tl::unexpected<Error> nobody_is_watched() {
     return fail("42704",

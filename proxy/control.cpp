@@ -5,7 +5,6 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <array>
 #include <atomic>
 #include <cerrno>
 #include <cstdio>
@@ -24,13 +23,6 @@ namespace weir {
 namespace {
 
 constexpr unsigned kTickMs = 100;
-uint64_t random_seed() {
-    std::array<uint8_t, sizeof(uint64_t)> bytes{};
-    secure_random(bytes);
-    uint64_t seed = 0;
-    std::memcpy(&seed, bytes.data(), sizeof seed);
-    return seed;
-}
 
 constexpr int kSignals[] = {SIGHUP, SIGTERM, SIGINT, SIGQUIT, SIGUSR1, SIGUSR2};
 

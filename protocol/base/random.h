@@ -29,5 +29,7 @@ class Prng {  // splitmix64 (Steele, Lea, Flood 2014)
 
 // Fills `out` with unpredictable bytes; aborts when the operating system cannot supply them.
 void secure_random(std::span<uint8_t> out);
+// An unpredictable seed of a Prng, from the same source.
+[[nodiscard]] uint64_t random_seed();
 
 }  // namespace weir
