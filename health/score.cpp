@@ -30,10 +30,15 @@ void Score::on_result(bool is_failure, uint64_t count, Instant now, const Health
 }
 
 void Score::on_latency(double mean_log, uint64_t count, Instant now, const HealthOptions& options) {
+    if (count == 0) return;
+    if (baseline_.is_empty()) baseline_.reset(mean_log, now);
+    // Innocent until more than one probe says otherwise: the first one, of a moment in which
+    // everybody has much to do, would be its latency for seconds.
+    if (latency_.is_empty()) latency_.reset(log_latency(Duration(0), options), now);
     latency_.add_many(mean_log, count, now, options.ewma_tau, options.ewma_weight_min);
     // The baseline follows the smoothed latency and by time alone: no sample has a least weight, or
     // a thousand of them would make any outage the new normal within seconds.
-    if (count > 0) baseline_.add(latency_.value(), now, options.latency_baseline_tau, 0);
+    baseline_.add(latency_.value(), now, options.latency_baseline_tau, 0);
 }
 
 void Score::on_statements(double mean_log, uint64_t count, Instant now,

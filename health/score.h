@@ -57,7 +57,8 @@ class Score {
   public:
     // `count` results of one kind, spread evenly since the last ones.
     void on_result(bool is_failure, uint64_t count, Instant now, const HealthOptions& options);
-    // `count` round trips of probes of which the mean logarithm (log_latency) is given.
+    // `count` round trips of probes of which the mean logarithm (log_latency) is given. The mean
+    // begins at the floor, where nobody is slow.
     void on_latency(double mean_log, uint64_t count, Instant now, const HealthOptions& options);
     // The same of statements.
     void on_statements(double mean_log, uint64_t count, Instant now, const HealthOptions& options);

@@ -19,6 +19,7 @@ using std::chrono::milliseconds;
 using std::chrono::minutes;
 using std::chrono::seconds;
 
+constexpr uint64_t kMany = 2000;  // samples, after which a mean is theirs
 const HealthOptions kOptions;
 constexpr Instant kStart{1'000'000'000};
 
@@ -98,11 +99,29 @@ TEST_CASE("latency up to a quarter above the best costs nothing, beyond it propo
     } cases[] = {{10, 1.0}, {12, 1.0}, {20, 0.625}, {100, 0.125}, {1000, 1.0 / 16}, {5, 1.0}};
     for (const auto& [ms, expected] : cases) {
         Score score;
-        score.on_latency(log_ms(ms), 1, kStart, kOptions);
+        score.on_latency(log_ms(ms), kMany, kStart, kOptions);
         score.update(kStart, {.probe = log_ms(10)}, kOptions);
         CAPTURE(ms);
         CHECK(score.factors().latency == Approx(expected));
     }
+}
+
+TEST_CASE("the first probe alone convicts nobody; ten that are slow do") {
+    const BestLatency peers{.probe = log_ms(1)};
+    Score score;
+    score.on_latency(log_ms(50), 1, kStart, kOptions);
+    score.update(kStart, peers, kOptions);
+    CHECK(score.h() == 1);
+    Instant now = kStart;
+    for (int i = 0; i < 10; ++i) {
+        now = now + std::chrono::milliseconds(500);
+        score.on_latency(log_ms(50), 1, now, kOptions);
+    }
+    score.update(now, peers, kOptions);
+    CHECK(score.h() < 0.15);
+    // One that is far away and has no peers is as slow as it always was.
+    score.update(now, {}, kOptions);
+    CHECK(score.factors().latency == 1);
 }
 
 TEST_CASE("statements are compared with statements, once there are some on both sides") {
@@ -263,7 +282,7 @@ TEST_CASE("after a recovery an endpoint warms up from a tenth over thirty second
 
 TEST_CASE("a recovery does not forget slowness") {
     Score score;
-    score.on_latency(log_ms(100), 1, kStart, kOptions);
+    score.on_latency(log_ms(100), kMany, kStart, kOptions);
     score.update(kStart, {.probe = log_ms(10)}, kOptions);
     score.on_recovery(kStart, kOptions);
     CHECK(score.h() == Approx(0.125));
