@@ -24,6 +24,8 @@ enum class PoolMode : uint8_t { Session, Transaction, Statement };
 enum class AuthType : uint8_t { Any, Trust, Plain, Md5, ScramSha256, Cert, Hba, Ldap, Pam };
 enum class LoadBalanceHosts : uint8_t { RoundRobin, Disable };
 enum class SizingMode : uint8_t { Fixed, Demand, Adaptive };
+// What becomes of a session whose transaction has waited for a server for too long.
+enum class QueueError : uint8_t { Close, Keep };
 enum class SslMode : uint8_t { Disable, Allow, Prefer, Require, VerifyCa, VerifyFull };
 
 const char* to_string(PoolMode mode);
@@ -195,6 +197,7 @@ struct GlobalConfig {
     int fifo_slack_us = 100;
     SizingMode pool_sizing = SizingMode::Demand;
     bool fair_shares = true;
+    QueueError queue_error = QueueError::Close;
     int auth_failures_max = 0;  // wrong passwords of one address for one user; 0 = no limit
     Duration auth_failures_window = std::chrono::seconds(60);
     Duration auth_failure_delay = Duration(0);

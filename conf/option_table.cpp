@@ -338,6 +338,11 @@ constexpr Option kOptions[] = {
      "fixed closes all of it at once; adaptive is demand below a ceiling that follows the server: "
      "it sinks when queries get slower the more run at once. An unlimited pool has no ceiling.",
      kNone, kSizingModeWords},
+    {Weir, "queue_error", T::Word, "close", kReload, kInEffect, &G::queue_error,
+     "What a client gets whose transaction has waited for a server for `query_wait_timeout`: close "
+     "ends its connection (FATAL 08P01, as PgBouncer does), keep is an ERROR 53300 after which the "
+     "session goes on, so that client pools need not connect anew just when all is busy.",
+     kNone, kQueueErrorWords},
     {Weir, "workers", T::Int, "0", kRestart, kInEffect, &G::workers,
      "Threads that carry traffic; 0 is one for each processor core.", within(0, 256)},
 

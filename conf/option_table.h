@@ -55,7 +55,7 @@ using OptionField =
                  std::vector<std::string> GlobalConfig::*, PoolMode GlobalConfig::*,
                  AuthType GlobalConfig::*, SslMode GlobalConfig::*, LoadBalance GlobalConfig::*,
                  TargetSessionAttrs GlobalConfig::*, ReadYourWrites GlobalConfig::*,
-                 SizingMode GlobalConfig::*>;
+                 SizingMode GlobalConfig::*, QueueError GlobalConfig::*>;
 
 struct Bounds {
     int64_t min = 0;

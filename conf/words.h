@@ -74,6 +74,11 @@ inline constexpr Word kSizingModeWords[] = {
     {"adaptive", static_cast<int>(SizingMode::Adaptive)},
 };
 
+inline constexpr Word kQueueErrorWords[] = {
+    {"close", static_cast<int>(QueueError::Close)},
+    {"keep", static_cast<int>(QueueError::Keep)},
+};
+
 inline constexpr Word kRatePointWords[] = {
     {"accept", static_cast<int>(RatePoint::Accept)},
     {"login", static_cast<int>(RatePoint::Login)},

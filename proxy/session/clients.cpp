@@ -390,12 +390,25 @@ void Clients::arm(ClientSession& session) {
     if (!next.is_never()) ctx_.deadlines.arm(session, next);
 }
 
+// queue_error = keep: the request has failed and not the session. True when it was so.
+bool Clients::reject_overdue_wait(ClientSession& session) {
+    const Duration most = std::chrono::milliseconds(session.timeouts.query_wait_ms);
+    if (ctx_.config->global.queue_error != QueueError::Keep) return false;
+    if (session.phase != ClientPhase::Waiting || most.count() == 0) return false;
+    if (ctx_.now - session.requested_at < most) return false;
+    ctx_.leasing->leave_queue(session);
+    ctx_.relay->reject_request(
+        session, Error("53300", "no server connection was free in time (query_wait_timeout)"));
+    return true;
+}
+
 void Clients::on_deadline(ClientSession& session) {
     if (session.phase == ClientPhase::Closing || session.phase == ClientPhase::CancelRequest) {
         return free(session);
     }
     if (session.phase == ClientPhase::Refused) return session.login->on_deadline();
     if (session.phase == ClientPhase::Throttled) return ctx_.throttle->on_deadline(session);
+    if (reject_overdue_wait(session)) return;
     Instant next;
     if (const std::optional<Error> error = overdue(session, &next)) {
         if (is_login(session.phase)) ctx_.leaks->on_half_login(session);

@@ -55,6 +55,7 @@ class Clients {
     void release_units(ClientSession& session);
     void log_closing(const ClientSession& session, std::string_view reason);
     [[nodiscard]] std::optional<Error> overdue(const ClientSession& session, Instant* next) const;
+    bool reject_overdue_wait(ClientSession& session);
 
     // A client whose server is busy may send this much ahead before we stop reading it.
     static constexpr size_t kHeldBytesMax = 64 * 1024;

@@ -318,6 +318,24 @@ class Timeouts(Case):
         a.sql("commit")
         self.weir.wait_waiting(0)
 
+    @beyond_pgbouncer
+    def test_a_session_may_outlive_its_wait(self):
+        """queue_error = keep: the request fails, simple or extended, and the session goes on with its prepared statements."""
+        self.start(default_pool_size=1, query_wait_timeout=1, weir={"queue_error": "keep"})
+        a, b = self.clients(2)
+        b.send(wire.parse("kept", "select 42"), wire.sync()).collect()
+        a.sql("begin")
+        reply = b.run("select 1")
+        self.assert_error(reply, "53300", "query_wait_timeout")
+        self.assertEqual((reply.error.severity, reply.status), ("ERROR", "I"))
+        reply = b.send(wire.bind("", "kept"), wire.execute(), wire.bind("", "kept"), wire.execute(), wire.sync()).collect()
+        self.assertEqual([e.code for e in reply.errors], ["53300"], "one for the batch")
+        self.assertEqual((reply.rows, reply.status), ([], "I"))
+        a.sql("commit")
+        self.assertEqual(b.send(wire.bind("", "kept"), wire.execute(), wire.sync()).collect().value, "42")
+        self.weir.wait_waiting(0)
+        self.assert_idle()
+
     def test_query_timeout_ends_a_long_query(self):
         self.start(default_pool_size=1, query_timeout=1)
         a, b = self.clients(2)
