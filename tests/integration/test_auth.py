@@ -338,7 +338,7 @@ class WrongPasswords(Case):
                 self.assertEqual(self.codes(1, secret=SECRET), ["28000"])
                 row = self.row()
                 self.assertEqual((row["name"], row["at"], row["allowed"], row["rejected"], row["keys"]), ("auth_failures", "password", "3", "2", "1"))
-                self.assertIn('key "address=127.0.0.1 user=app"', self.weir.log())
+                wait_until(lambda: 'key "address=127.0.0.1 user=app"' in self.weir.log(), 10, "the refusal to be logged")
                 self.doCleanups()
 
     def test_who_does_not_exist_is_treated_alike(self):

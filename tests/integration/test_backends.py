@@ -528,6 +528,35 @@ class Failover(Backends):
         self.check_writes(r, lost=self.CLIENTS)
         self.check_recovered()
 
+    def test_writes_after_reads_of_the_promoted(self):
+        """Connections that were opened for reads before their server was promoted, and are idle since, say of it that it is a standby."""
+        Backends.start(self, weir={"read_write_split": 1, "read_your_writes": "off", "breaker_hold": self.HOLD * SLOW})
+        old, new = self.pg.leader, self.pg.replicas[0]
+        clients = self.clients(6)
+
+        def spread():
+            """Reads at the same time, until each replica has some connections."""
+            for c in clients:
+                c.send(query("select count(*) from pg_class a, pg_class b"))  # some time, and proven to read only
+            for c in clients:
+                self.assertFalse(c.collect().errors)
+            return all(self.pg.servers[i].count(self.weir.dbname) >= 2 for i in self.pg.replicas)
+        wait_until(spread, 30, "connections to both replicas")
+        self.pg.kill9(old)
+        self.pg.promote(new)
+        began = time.monotonic()
+        for n, c in enumerate(clients):
+            c.send(query(f"insert into load_rows values ({n}, 1)"))
+        for c in clients:
+            reply = c.collect()
+            self.assertEqual((reply.tags, reply.errors), (["INSERT 0 1"], []))
+        self.assertLess(time.monotonic() - began, self.HOLD * SLOW / 2)
+        self.assertEqual(len(self.stored()), len(clients))
+
+        self.pg.heal()
+        for database in ("app", "rw", "ro"):
+            self.assert_serves(database=database)
+
     def test_two_primaries(self):
         """pg_promote while the old one still runs: the higher timeline has the writes, and nobody sees an error."""
         self.start()

@@ -1,5 +1,6 @@
 """The console's view of many backends, and what an operator orders about them: what SHOW tells, and that orders are kept."""
 import contextlib
+import re
 import time
 
 from harness.case import Case, beyond_pgbouncer, replicated, wait_until
@@ -275,7 +276,6 @@ class AddedAndRemoved(Watched):
         self.start_two()
         port = self.pg.servers[2].port
         with self.under_load() as ports:
-            begun = time.monotonic()
             self.add()
             self.wait_row("pg3", state="UP", zone="b", role="primary" if self.pg.leader == 2 else "replica")
             self.wait_busy(2)
@@ -288,8 +288,7 @@ class AddedAndRemoved(Watched):
             self.wait_unused(2)
             removed = time.monotonic()
             self.assert_serves()
-        self.assertNotIn(port, ports(0, begun - 1 * SLOW))
-        self.assertIn(port, ports(begun, used))
+        self.assertIn(port, ports(0, used))
         self.assertNotIn(port, ports(drained, removed + 1000))
         self.assertEqual(self.weir.show("health_events", backend="pg3")[-1]["why"], "no longer watched")
 
@@ -309,7 +308,6 @@ class AddedAndRemoved(Watched):
         self.start(NAMES[:1])
         self.pg.wait_in_sync()
         with self.under_load() as ports:
-            begun = time.monotonic()
             self.add("pg2")
             self.wait_names(*self.TWO)
             self.wait_busy(1)
@@ -318,12 +316,11 @@ class AddedAndRemoved(Watched):
             self.wait_names()
             self.wait_unused(1)
             self.assert_serves()
-        self.assertIn(self.pg.servers[1].port, ports(begun, used))
+        self.assertIn(self.pg.servers[1].port, ports(0, used))
 
     def test_by_the_file_under_load(self):
         self.start_two()
         with self.under_load() as ports:
-            begun = time.monotonic()
             self.change_file(NAMES)
             self.wait_row("pg3", state="UP")
             self.wait_busy(2)
@@ -332,7 +329,7 @@ class AddedAndRemoved(Watched):
             self.wait_names(*self.TWO)
             self.wait_unused(2)
             self.assert_serves()
-        self.assertIn(self.pg.servers[2].port, ports(begun, used))
+        self.assertIn(self.pg.servers[2].port, ports(0, used))
 
     def test_a_transaction_ends_where_it_is(self):
         self.start_two()
@@ -358,12 +355,13 @@ class AddedAndRemoved(Watched):
         self.wait_names("pg1", "pg3")
         self.weir.admin("reload")
         self.wait_names(*self.TWO)
+        self.weir.admin("reload")
+        self.add()  # it can come again; and all that was logged before is there once this is
+        wait_until(lambda: self.weir.log().count('added to database "app", until a RELOAD') == 2, 30, "the log to be written", interval=0.05)
         log = self.weir.log()
-        self.assertRegex(log, rf'WARNING backend "pg3" \(127.0.0.1 port {self.gates[2].port}\), which ADD BACKEND had added to database "app", is dropped')
-        self.assertRegex(log, 'WARNING backend "pg2", which REMOVE BACKEND had taken from database "app", is back')
-        self.weir.admin("reload")  # told once
-        self.assertEqual(self.weir.log().count("which ADD BACKEND had added"), 1)
-        self.add()  # and it can come again
+        dropped = rf'WARNING backend "pg3" \(127.0.0.1 port {self.gates[2].port}\), which ADD BACKEND had added to database "app", is dropped'
+        back = 'WARNING backend "pg2", which REMOVE BACKEND had taken from database "app", is back'
+        self.assertEqual([len(re.findall(text, log)) for text in (dropped, back)], [1, 1], "told once, by the first of the two reloads")
         self.wait_names(*NAMES)
 
     def test_orders_are_kept(self):
