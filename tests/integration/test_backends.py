@@ -50,6 +50,7 @@ class Backends(Case):
         prepare(self.pg, w.dbname)
         self.pg.wait_in_sync()
         self.wait_states(pg1="UP", pg2="UP", pg3="UP")
+        wait_until(lambda: "unknown" not in {r["role"] for r in w.show("backends")}, 30, "each backend's role to be known", interval=0.05)
         return w
 
     def more_of(self, i):
