@@ -277,7 +277,7 @@ class AddedAndRemoved(Watched):
         port = self.pg.servers[2].port
         with self.under_load() as ports:
             self.add()
-            self.wait_row("pg3", state="UP", zone="b", role="primary" if self.pg.leader == 2 else "replica")
+            self.wait_row("pg3", zone="b", role="primary" if self.pg.leader == 2 else "replica")
             self.wait_busy(2)
             used = time.monotonic()
             self.weir.admin("drain pg3")
@@ -286,10 +286,9 @@ class AddedAndRemoved(Watched):
             self.assertEqual(self.weir.admin("remove backend pg3 from app").tags, ["REMOVE BACKEND"])
             self.wait_names(*self.TWO)
             self.wait_unused(2)
-            removed = time.monotonic()
             self.assert_serves()
         self.assertIn(port, ports(0, used))
-        self.assertNotIn(port, ports(drained, removed + 1000))
+        self.assertNotIn(port, ports(drained, float("inf")))
         self.assertEqual(self.weir.show("health_events", backend="pg3")[-1]["why"], "no longer watched")
 
     def test_again_and_again_under_load(self):
@@ -322,7 +321,7 @@ class AddedAndRemoved(Watched):
         self.start_two()
         with self.under_load() as ports:
             self.change_file(NAMES)
-            self.wait_row("pg3", state="UP")
+            self.wait_names(*NAMES)
             self.wait_busy(2)
             used = time.monotonic()
             self.change_file(self.TWO)
@@ -334,14 +333,17 @@ class AddedAndRemoved(Watched):
     def test_a_transaction_ends_where_it_is(self):
         self.start_two()
         self.add()
-        self.wait_row("pg3", state="UP")
+        self.wait_names(*NAMES)
         port = str(self.pg.servers[2].port)
-
-        def lands_there():
-            c = self.client()
-            c.run("begin")
-            return c if c.one("select current_setting('port')") == port else None
-        c = wait_until(lands_there, 30, "a transaction on pg3", interval=0)
+        for name in self.TWO:
+            self.weir.admin(f"drain {name}")
+            self.wait_row(name, state="DRAINING")
+        c = self.client()
+        c.run("begin")
+        self.assertEqual(c.one("select current_setting('port')"), port)
+        for name in self.TWO:
+            self.weir.admin(f"enable backend {name}")
+            self.wait_row(name, state="UP")
         self.weir.admin("remove backend pg3")
         self.wait_names(*self.TWO)
         self.assertEqual(c.one("select current_setting('port')"), port)
