@@ -186,6 +186,9 @@ class Pool {
     // none.
     ServerConnection* want_open(WorkerId opener, Instant now);
 
+    // The connection is the caller's, or the mutex is held: it says that its server is a hot
+    // standby while that is judged the primary, so one of the two is out of date.
+    [[nodiscard]] bool is_of_a_standby(const ServerConnection& server) const;
     // The caller's connection, or slot to be opened, is for worker `to` to go on with.
     void hand_over(ServerConnection& server, WorkerId to);
     // The caller's connection is about to be closed: its units of shared limits will come free.
@@ -359,7 +362,6 @@ class Pool {
     Grant grant_to(Waiter& waiter, ServerConnection& server, Instant now);
     Waiter& next_waiter(WorkerId me);
     [[nodiscard]] bool is_expired(const ServerConnection& server, Instant now) const;
-    [[nodiscard]] bool is_of_a_standby(const ServerConnection& server) const;
 
     PoolGroup& group_;
     DatabaseState& database_state_;

@@ -85,7 +85,7 @@ void Leasing::finish_login(ClientSession& session, ServerConnection& server) {
 // What a server says of itself may be older than the verdict: it tells of a promotion with its next
 // answer only. A new connection will say how it is.
 void Leasing::decline(ClientSession& session, ServerConnection& server) {
-    if (Routing::is_contradictory(session, server)) {
+    if (server.pool->is_of_a_standby(server)) {
         ctx_.servers->close(server, "says that it is a hot standby, and is judged the primary");
     } else {
         give_back(server, false);

@@ -168,12 +168,6 @@ bool Routing::still_serves(const ClientSession& session, const ServerConnection&
     return may_serve(endpoint->verdict(), session.wanted);
 }
 
-bool Routing::is_contradictory(const ClientSession& session, const ServerConnection& server) {
-    const Endpoint* endpoint = server.pool->endpoint();
-    return endpoint != nullptr && server.is_hot_standby && wants_primary(session) &&
-           endpoint->verdict().role == Role::Primary;
-}
-
 void Routing::reroute(ClientSession& session) {
     settle(session);
     note(session, RouteEvent::Rerouted);

@@ -51,10 +51,6 @@ class Routing {
     // it.
     [[nodiscard]] bool still_serves(const ClientSession& session,
                                     const ServerConnection& server) const;
-    // It does not because the server says that it is a standby, while it is judged the primary: one
-    // of the two is out of date.
-    [[nodiscard]] static bool is_contradictory(const ClientSession& session,
-                                               const ServerConnection& server);
     // It does not: look for another.
     void reroute(ClientSession& session);
 
