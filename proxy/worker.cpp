@@ -83,6 +83,7 @@ void Worker::on_message(WorkerMessage& message) {
             break;
         case WorkerMessage::Kind::CancelDone: cancels_.on_done(message.requester); break;
         case WorkerMessage::Kind::ConfigChanged: on_config(std::move(message.config)); break;
+        case WorkerMessage::Kind::LoginAnswer: clients_.on_login_answer(*message.answer); break;
         case WorkerMessage::Kind::Resolved: servers_.on_resolved(); break;
         case WorkerMessage::Kind::RoutesChanged: routing_.on_routes_changed(); break;
         case WorkerMessage::Kind::Snapshot:
@@ -152,7 +153,8 @@ void Worker::close_waiting(const std::string& reason) {
         ClientSession& session = *ctx_.clients_slab.at(slot);
         const bool waits =
             session.phase == ClientPhase::Waiting || session.phase == ClientPhase::LoginWait ||
-            session.phase == ClientPhase::Throttled || session.phase == ClientPhase::Refused;
+            session.phase == ClientPhase::Throttled || session.phase == ClientPhase::AuthWait ||
+            session.phase == ClientPhase::Refused;
         if (waits) clients_.fail(session, Error("08P01", reason));
     }
 }

@@ -49,7 +49,7 @@ ClientRow row_of(const ClientSession& session, const ParameterNames& names) {
     row.is_console = session.phase == ClientPhase::Console;
     row.is_login = session.phase == ClientPhase::Startup ||
                    session.phase == ClientPhase::Authenticating ||
-                   session.phase == ClientPhase::Refused;
+                   session.phase == ClientPhase::AuthWait || session.phase == ClientPhase::Refused;
     if (session.pool != nullptr) row.pool_user = session.pool->key().user;
     return row;
 }

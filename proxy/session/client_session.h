@@ -1,5 +1,6 @@
 // ClientSession: one client connection and its state. Data only; the files beside it move it along:
-//   client_login  start-up packet, authentication, the welcome
+//   client_login  start-up packet, the database it wants
+//   authentication  who it is; welcome  the end of the login
 //   leasing       asks a pool for a server, gives it back
 //   relay         moves bytes both ways
 //   cancels       cancel requests
@@ -9,7 +10,7 @@
 //   -> Free
 //      \-> CancelRequest            (Console instead of Idle for the console's databases)
 //   Idle <-> Throttled, before it asks for a server
-//   Authenticating -> Refused -> Closing
+//   Authenticating <-> AuthWait, Authenticating -> Refused -> Closing
 //
 // A session never changes its worker after it has been dealt. Idle it owns no buffer.
 // Owner: the worker's slab. Thread: the worker's.
@@ -39,6 +40,7 @@ enum class ClientPhase : uint8_t {
     Free,
     Startup,         // no start-up packet yet
     Authenticating,  // password exchange
+    AuthWait,        // its secret, or the verdict on its password, is awaited
     Refused,         // its password was wrong; the answer is held back
     LoginWait,       // authenticated; the pool's first server must tell its parameters
     Idle,            // no server linked

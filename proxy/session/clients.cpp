@@ -27,6 +27,7 @@ bool is_login(ClientPhase phase) {
 // Its input has to wait for something other than more input.
 bool is_blocked(const ClientSession& session) {
     switch (session.phase) {
+        case ClientPhase::AuthWait:
         case ClientPhase::Refused:
         case ClientPhase::Throttled:
         case ClientPhase::Waiting:
@@ -71,6 +72,13 @@ void Clients::on_event(ClientSession& session, const IoEvent& event) {
         return;
     if (event.readable && session.reads) return read(session);
     if (event.broken) close(session, "client connection lost");
+}
+
+void Clients::on_login_answer(LoginAnswer& answer) {
+    const ClientId id = answer.question.client;
+    ClientSession* session = ctx_.clients_slab.find(id.slot, id.generation);
+    if (session == nullptr || session->phase != ClientPhase::AuthWait) return;
+    session->login->authentication().on_answer(answer);
 }
 
 // ---- input ----
@@ -344,6 +352,7 @@ std::optional<Error> Clients::overdue(const ClientSession& session, Instant* nex
     switch (session.phase) {
         case ClientPhase::Startup:
         case ClientPhase::Authenticating:
+        case ClientPhase::AuthWait:
             limit(login_ms, session.connected_at, "client_login_timeout");
             break;
         case ClientPhase::LoginWait:
@@ -406,7 +415,7 @@ void Clients::on_deadline(ClientSession& session) {
     if (session.phase == ClientPhase::Closing || session.phase == ClientPhase::CancelRequest) {
         return free(session);
     }
-    if (session.phase == ClientPhase::Refused) return session.login->on_deadline();
+    if (session.phase == ClientPhase::Refused) return session.login->authentication().on_deadline();
     if (session.phase == ClientPhase::Throttled) return ctx_.throttle->on_deadline(session);
     if (reject_overdue_wait(session)) return;
     Instant next;

@@ -17,6 +17,8 @@ class Clients {
     void accept(int fd, const Address& peer);
     void on_event(ClientSession& session, const IoEvent& event);
     void on_deadline(ClientSession& session);
+    // To what a login has asked; if it has ended meanwhile, nothing happens.
+    void on_login_answer(LoginAnswer& answer);
 
     // Input that was held back may go on: handled after the current event.
     void schedule(ClientSession& session);

@@ -10,6 +10,9 @@
 #include "conf/config.h"
 #include "protocol/base/random.h"
 #include "protocol/base/slab.h"
+#include "proxy/auth/password_checker.h"
+#include "proxy/auth/secret_source.h"
+#include "proxy/auth/verifier_cache.h"
 #include "proxy/limits/auth_failures.h"
 #include "proxy/limits/rate_limiter.h"
 #include "proxy/net/output.h"
@@ -19,7 +22,6 @@
 #include "proxy/runtime/io.h"
 #include "proxy/session/client_session.h"
 #include "proxy/session/message.h"
-#include "proxy/session/verifier_cache.h"
 #include "proxy/session/virtual_database.h"
 
 namespace weir {
@@ -48,6 +50,7 @@ struct Shared {
     VerifierCache verifiers = {};
     RateLimiter rates = {};
     AuthFailures auth_failures = {};
+    PasswordChecker* password_checker = nullptr;  // null = nobody checks ldap and pam
     // When each worker last looked for leaks; written by it, read by the Auditor.
     std::array<std::atomic<int64_t>, kMaxWorkers> looked_at_us{};
 };
@@ -86,6 +89,7 @@ struct WorkerContext {
     Cancels* cancels = nullptr;
     Throttle* throttle = nullptr;
     LeakWatch* leaks = nullptr;
+    SecretSource* secrets = nullptr;  // null = users of auth_file only
 
     PoolCounters& counters(Pool& pool) const { return pool.counters()[id]; }
 };

@@ -10,6 +10,7 @@
 #include "conf/config.h"
 #include "protocol/base/ids.h"
 #include "protocol/base/result.h"
+#include "proxy/auth/login_question.h"
 #include "proxy/leaks/leak_report.h"
 #include "proxy/pool/pool.h"
 #include "proxy/runtime/address.h"
@@ -77,6 +78,7 @@ struct WorkerMessage {
         Cancel,         // client, secret, requester: a cancel request for one of its sessions
         CancelDone,     // requester: the connection that brought it may be closed
         ConfigChanged,  // config
+        LoginAnswer,    // answer: to what a login has asked
         Resolved,       // text: host name whose addresses are known now (or not)
         RoutesChanged,  // states or roles of backends are others now
         Snapshot,       // sink; flag = only the holdings
@@ -102,6 +104,7 @@ struct WorkerMessage {
     std::string text2;
     ConfigPtr config;
     std::shared_ptr<SnapshotSink> sink;
+    std::shared_ptr<LoginAnswer> answer;
 };
 
 struct ControlMessage {

@@ -1,7 +1,7 @@
 // PasswordGuard: what one login owes to the wrong passwords that came before it, from the same
 // address for the same user: it is refused while there are too many (limits/auth_failures decides),
 // and the answer to a wrong one is held back. Off unless auth_failures_max or auth_failure_delay
-// is set. Logins that ask for no password never come here. Owner: ClientLogin. Thread: the
+// is set. Logins that ask for no password never come here. Owner: Authentication. Thread: the
 // worker's.
 #pragma once
 

@@ -19,7 +19,7 @@ import source
 
 ORDER = {
     "protocol": ("base", "message", "auth", "tls", ""),
-    "proxy": ("runtime", "net", "stats", "limits", "prepared", "routing", "leaks", "server", "pool", "session", ""),
+    "proxy": ("runtime", "net", "stats", "limits", "auth", "prepared", "routing", "leaks", "server", "pool", "session", ""),
 }
 COMPOSITION_ROOT = "proxy/main.cpp"
 

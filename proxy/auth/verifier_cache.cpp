@@ -1,4 +1,4 @@
-#include "proxy/session/verifier_cache.h"
+#include "proxy/auth/verifier_cache.h"
 
 #include "protocol/base/random.h"
 

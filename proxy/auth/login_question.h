@@ -1,0 +1,42 @@
+// What a login may have to ask somebody else, who answers later and perhaps from another thread:
+// the secret of a user (SecretSource), whether a password is right (PasswordChecker). A login has
+// one question open at the most and reads nothing from its client meanwhile
+// (ClientPhase::AuthWait); client_login_timeout goes on. The answer travels as
+// WorkerMessage::Kind::LoginAnswer to the worker of question.client, or is given to
+// Clients::on_login_answer by who lives on that worker. One for a login that has ended, or for a
+// question that is not open any more, is dropped there: whoever answers need not know. Thread: any
+// (values).
+#pragma once
+
+#include <cstdint>
+#include <variant>
+
+#include "protocol/auth/secret.h"
+#include "protocol/base/ids.h"
+#include "protocol/base/result.h"
+
+namespace weir {
+
+struct LoginQuestion {
+    ClientId client;
+    uint32_t number = 0;  // of the questions of this login; 0 = none
+};
+
+// What is known of a user's password.
+struct UserSecret {
+    bool is_known = false;  // there is such a user
+    SecretString secret;    // plain, md5... or a SCRAM verifier; empty = no password is right
+};
+
+struct PasswordVerdict {
+    bool is_right = false;
+};
+
+struct LoginAnswer {
+    LoginQuestion question;
+    // An Error when it could not be found out; the client is told it, and it does not count as a
+    // wrong password.
+    std::variant<Error, UserSecret, PasswordVerdict> value = Error("no answer");
+};
+
+}  // namespace weir

@@ -1,0 +1,126 @@
+#include "proxy/auth/password_exchange.h"
+
+#include <utility>
+
+#include "protocol/auth/md5.h"
+#include "protocol/auth/scram_message.h"
+#include "protocol/base/random.h"
+#include "protocol/message/frontend.h"
+#include "protocol/message/writer.h"
+
+namespace weir {
+
+PasswordExchange::PasswordExchange(AuthMethod method, std::string user, UserSecret secret,
+                                   ScramSource scram)
+    : method_(method), user_(std::move(user)), secret_(std::move(secret)), source_(scram) {
+    if (method_ == AuthMethod::Md5 && classify_secret(secret_.secret.view()) == SecretKind::Scram) {
+        method_ = AuthMethod::ScramSha256;
+    }
+}
+
+std::string PasswordExchange::request() {
+    std::string text;
+    if (method_ == AuthMethod::ScramSha256) {
+        write_auth_request(text, AuthRequest::Sasl,
+                           as_bytes(std::string_view("SCRAM-SHA-256\0\0", 15)));
+    } else if (method_ == AuthMethod::Md5) {
+        secure_random(md5_salt_);
+        write_auth_request(text, AuthRequest::Md5Password, md5_salt_);
+    } else {
+        write_auth_request(text, AuthRequest::CleartextPassword);
+    }
+    return text;
+}
+
+PasswordExchange::Step PasswordExchange::on_message(ByteView body) {
+    if (method_ != AuthMethod::ScramSha256) return on_password(body);
+    return scram_ == nullptr ? on_sasl_initial(body) : on_sasl_final(body);
+}
+
+// ---- plain and md5 ----
+
+PasswordExchange::Step PasswordExchange::on_password(ByteView body) {
+    const auto password = view_password(body);
+    if (!password) {
+        return {.kind = Step::Kind::Violation, .error = Error("08P01", "invalid password message")};
+    }
+    if (!is_right(*password) || !secret_.is_known) {
+        return {.kind = Step::Kind::Wrong,
+                .error = Error("28P01", "password authentication failed")};
+    }
+    return {.kind = Step::Kind::Right};
+}
+
+bool PasswordExchange::is_right(std::string_view password) const {
+    const std::string_view secret = secret_.secret.view();
+    const SecretKind kind = classify_secret(secret);
+    if (method_ == AuthMethod::Md5) {
+        const std::string hash =
+            kind == SecretKind::Md5 ? std::string(secret) : md5_secret(secret, user_);
+        return md5_verify(hash, md5_salt_, password) &&
+               (kind == SecretKind::Md5 || kind == SecretKind::Plain);
+    }
+    switch (kind) {
+        case SecretKind::Empty: return false;
+        case SecretKind::Plain: return constant_time_equal(as_bytes(password), as_bytes(secret));
+        case SecretKind::Md5:
+            return constant_time_equal(as_bytes(md5_secret(password, user_)), as_bytes(secret));
+        case SecretKind::Scram: {
+            const ScramVerifier stored = *parse_scram_verifier(secret);
+            const ScramVerifier given =
+                make_scram_verifier(password, stored.salt, stored.iterations);
+            return constant_time_equal(given.stored_key, stored.stored_key);
+        }
+    }
+    return false;
+}
+
+// ---- SCRAM ----
+
+// The verifier to check the client against; one that nothing matches when there is no usable
+// secret, with a salt that stays the same, so that users cannot be told from non-users.
+ScramVerifier PasswordExchange::verifier() const {
+    const std::string_view secret = secret_.secret.view();
+    switch (classify_secret(secret)) {
+        case SecretKind::Scram: return *parse_scram_verifier(secret);
+        case SecretKind::Plain:
+            return source_.verifiers.get(user_, secret_.secret, source_.iterations);
+        default: return make_mock_verifier(source_.mock_secret, user_, source_.iterations);
+    }
+}
+
+PasswordExchange::Step PasswordExchange::on_sasl_initial(ByteView body) {
+    const auto initial = view_sasl_initial(body);
+    if (!initial || initial->mechanism != "SCRAM-SHA-256") {
+        return {.kind = Step::Kind::Violation,
+                .error = Error("08P01", "invalid SASL initial response")};
+    }
+    std::array<uint8_t, 18> random{};
+    secure_random(random);
+    scram_ = std::make_unique<ScramServer>(verifier(), make_scram_nonce(random));
+    const Result<std::string> answer = scram_->on_client_first(initial->data);
+    if (!answer) return {.kind = Step::Kind::Violation, .error = answer.error()};
+    Step step{.kind = Step::Kind::Ask};
+    write_auth_request(step.text, AuthRequest::SaslContinue, as_bytes(*answer));
+    return step;
+}
+
+PasswordExchange::Step PasswordExchange::on_sasl_final(ByteView body) {
+    const Result<std::string> answer = scram_->on_client_final(as_text(body));
+    if (!answer && answer.error().sqlstate != "28P01") {
+        return {.kind = Step::Kind::Violation, .error = answer.error()};
+    }
+    if (!answer || !secret_.is_known) {
+        return {.kind = Step::Kind::Wrong, .error = Error("28P01", "SASL authentication failed")};
+    }
+    Step step{.kind = Step::Kind::Right};
+    write_auth_request(step.text, AuthRequest::SaslFinal, as_bytes(*answer));
+    return step;
+}
+
+std::shared_ptr<const ScramKeys> PasswordExchange::scram_keys() const {
+    if (scram_ == nullptr || !scram_->is_done()) return nullptr;
+    return std::make_shared<ScramKeys>(scram_->keys());
+}
+
+}  // namespace weir

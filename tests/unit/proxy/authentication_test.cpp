@@ -1,0 +1,233 @@
+// Goal: a login may wait for what others know, and whatever happens meanwhile is safe. Method: one
+// worker with clients in memory; sources that keep their questions until the test answers them.
+#include "proxy/session/authentication.h"
+
+#include <doctest/doctest.h>
+
+#include "protocol/message/startup.h"
+#include "tests/support/login_rig.h"
+
+namespace weir::sim {
+namespace {
+
+class SlowSource final : public SecretSource {
+  public:
+    std::optional<Result<UserSecret>> look_up(const SecretRequest& request) override {
+        asked.push_back(request.question);
+        users.push_back(request.user);
+        return std::nullopt;
+    }
+    std::vector<LoginQuestion> asked;
+    std::vector<std::string> users;
+};
+
+class QuickSource final : public SecretSource {
+  public:
+    std::optional<Result<UserSecret>> look_up(const SecretRequest& request) override {
+        if (request.user == "known") return UserSecret{true, SecretString("pw")};
+        if (request.user == "broken") return tl::unexpected<Error>(Error("08006", "no way"));
+        return UserSecret{};
+    }
+};
+
+class SlowChecker final : public PasswordChecker {
+  public:
+    Status submit(PasswordCheck check) override {
+        if (is_full) return fail("53300", "too many logins wait");
+        checks.push_back(std::move(check));
+        return {};
+    }
+    bool is_full = false;
+    std::vector<PasswordCheck> checks;
+};
+
+std::shared_ptr<Config> plain_config(AuthType type = AuthType::Plain) {
+    auto config = make_login_config();
+    config->global.auth_type = type;
+    return config;
+}
+
+std::string password(std::string_view text) {
+    std::string out = "p";
+    const auto bytes = static_cast<uint32_t>(4 + text.size() + 1);
+    for (int shift = 24; shift >= 0; shift -= 8)
+        out.push_back(static_cast<char>(bytes >> shift & 0xff));
+    out.append(text).push_back('\0');
+    return out;
+}
+
+bool asks_plain_password(const std::string& bytes) {
+    return bytes == std::string("R\0\0\0\x08\0\0\0\x03", 9);
+}
+
+bool is_welcome(const std::string& bytes) {
+    return bytes.starts_with(std::string("R\0\0\0\x08\0\0\0\0", 9)) && bytes.ends_with("\x05I");
+}
+
+bool has(const std::string& bytes, std::string_view text) {
+    return bytes.find(text) != std::string::npos;
+}
+
+LoginAnswer answer(LoginQuestion question, UserSecret secret) {
+    return {question, std::move(secret)};
+}
+
+}  // namespace
+
+TEST_CASE("a user of auth_file is asked and welcomed") {
+    LoginRig rig(plain_config());
+    const LinkPtr client = rig.connect();
+    rig.start(*client, "u", "db");
+    CHECK(asks_plain_password(rig.received(*client)));
+    rig.send(*client, password("secret"));
+    CHECK(is_welcome(rig.received(*client)));
+}
+
+TEST_CASE("a secret that comes later resumes the login, and what was sent meanwhile counts") {
+    LoginRig rig(plain_config());
+    SlowSource source;
+    rig.context().secrets = &source;
+    rig.know_server("db", "late");
+    const LinkPtr client = rig.connect();
+    rig.start(*client, "late", "db");
+    REQUIRE(source.users == std::vector<std::string>{"late"});
+    CHECK(rig.received(*client).empty());
+    rig.send(*client, password("pw"));  // before it is asked for
+    CHECK(rig.received(*client).empty());
+    rig.deliver(answer(source.asked[0], {true, SecretString("pw")}));
+    const std::string got = rig.received(*client);
+    CHECK(asks_plain_password(got.substr(0, 9)));
+    CHECK(is_welcome(got.substr(9)));
+}
+
+TEST_CASE("users of auth_file are not looked up elsewhere") {
+    LoginRig rig(plain_config());
+    SlowSource source;
+    rig.context().secrets = &source;
+    const LinkPtr client = rig.connect();
+    rig.start(*client, "u", "db");
+    CHECK(source.asked.empty());
+    CHECK(asks_plain_password(rig.received(*client)));
+}
+
+TEST_CASE("a secret that is known at once needs no waiting") {
+    LoginRig rig(plain_config());
+    QuickSource source;
+    rig.context().secrets = &source;
+    rig.know_server("db", "known");
+    const LinkPtr known = rig.connect();
+    rig.start(*known, "known", "db");
+    rig.send(*known, password("pw"));
+    CHECK(is_welcome(rig.received(*known).substr(9)));
+    const LinkPtr stranger = rig.connect();
+    rig.start(*stranger, "stranger", "db");
+    CHECK(asks_plain_password(rig.received(*stranger)));
+    rig.send(*stranger, password("pw"));
+    CHECK(has(rig.received(*stranger), "password authentication failed"));
+    const LinkPtr broken = rig.connect();
+    rig.start(*broken, "broken", "db");
+    CHECK(has(rig.received(*broken), "no way"));
+}
+
+TEST_CASE("answers to logins that have ended, or to old questions, change nothing") {
+    LoginRig rig(plain_config());
+    SlowSource source;
+    rig.context().secrets = &source;
+    const LinkPtr gone = rig.connect();
+    rig.start(*gone, "a", "db");
+    rig.hang_up(*gone);
+    CHECK(rig.clients() == 0);
+    const LinkPtr next = rig.connect();  // in the same slot
+    rig.start(*next, "b", "db");
+    REQUIRE(source.asked.size() == 2);
+    CHECK(source.asked[0].client.slot == source.asked[1].client.slot);
+    rig.deliver(answer(source.asked[0], {true, SecretString("pw")}));
+    LoginQuestion other = source.asked[1];
+    ++other.number;
+    rig.deliver(answer(other, {true, SecretString("pw")}));
+    CHECK(rig.received(*next).empty());
+    rig.deliver(answer(source.asked[1], {true, SecretString("pw")}));
+    CHECK(asks_plain_password(rig.received(*next)));
+    rig.deliver(answer(source.asked[1], {true, SecretString("again")}));  // twice
+    CHECK(rig.received(*next).empty());
+}
+
+TEST_CASE("client_login_timeout ends a login whose secret does not come") {
+    LoginRig rig(plain_config());
+    SlowSource source;
+    rig.context().secrets = &source;
+    const LinkPtr client = rig.connect();
+    rig.start(*client, "late", "db");
+    rig.pass(std::chrono::seconds(59));
+    CHECK(rig.received(*client).empty());
+    rig.pass(std::chrono::seconds(2));
+    CHECK(has(rig.received(*client), "client_login_timeout"));
+    rig.deliver(answer(source.asked[0], {true, SecretString("pw")}));
+    CHECK(rig.received(*client).empty());
+}
+
+TEST_CASE("an error instead of a secret is told to the client") {
+    LoginRig rig(plain_config());
+    SlowSource source;
+    rig.context().secrets = &source;
+    const LinkPtr client = rig.connect();
+    rig.start(*client, "late", "db");
+    rig.deliver({source.asked[0], Error("08006", "auth_query failed")});
+    const std::string got = rig.received(*client);
+    CHECK(has(got, "auth_query failed"));
+    CHECK(has(got, "08006"));
+}
+
+TEST_CASE("a password is checked elsewhere, with all that is needed for it") {
+    LoginRig rig(plain_config(AuthType::Pam));
+    SlowChecker checker;
+    rig.shared().password_checker = &checker;
+    rig.know_server("db", "somebody");
+    const LinkPtr right = rig.connect("192.0.2.7");
+    rig.start(*right, "somebody", "db");
+    CHECK(asks_plain_password(rig.received(*right)));
+    rig.send(*right, password("pw"));
+    REQUIRE(checker.checks.size() == 1);
+    CHECK(checker.checks[0].user == "somebody");
+    CHECK(checker.checks[0].database == "db");
+    CHECK(checker.checks[0].client_host == "192.0.2.7");
+    CHECK(checker.checks[0].password == SecretString("pw"));
+    CHECK(rig.received(*right).empty());
+    rig.deliver({checker.checks[0].question, PasswordVerdict{true}});
+    CHECK(is_welcome(rig.received(*right)));
+    const LinkPtr wrong = rig.connect();
+    rig.start(*wrong, "somebody", "db");
+    rig.send(*wrong, password("no"));
+    rig.deliver({checker.checks[1].question, PasswordVerdict{false}});
+    CHECK(has(rig.received(*wrong), "password authentication failed"));
+    checker.is_full = true;
+    const LinkPtr late = rig.connect();
+    rig.start(*late, "somebody", "db");
+    rig.send(*late, password("pw"));
+    CHECK(has(rig.received(*late), "too many logins wait"));
+}
+
+TEST_CASE("wrong passwords that are found out elsewhere are counted and answered late") {
+    auto config = plain_config(AuthType::Pam);
+    config->global.auth_failures_max = 2;
+    config->global.auth_failure_delay = std::chrono::seconds(1);
+    LoginRig rig(config);
+    SlowChecker checker;
+    rig.shared().password_checker = &checker;
+    for (size_t i = 0; i < 2; ++i) {
+        const LinkPtr client = rig.connect();
+        rig.start(*client, "somebody", "db");
+        rig.received(*client);
+        rig.send(*client, password("no"));
+        rig.deliver({checker.checks.at(i).question, PasswordVerdict{false}});
+        CHECK(rig.received(*client).empty());
+        rig.pass(std::chrono::milliseconds(1100));  // deadlines are coarse
+        CHECK(has(rig.received(*client), "password authentication failed"));
+    }
+    const LinkPtr client = rig.connect();
+    rig.start(*client, "somebody", "db");
+    CHECK(has(rig.received(*client), "too many wrong passwords"));
+    CHECK(checker.checks.size() == 2);
+}
+
+}  // namespace weir::sim
