@@ -59,8 +59,7 @@ Result<std::vector<ListenAddress>> listen_addresses(const GlobalConfig& global) 
         }
     }
     if (!global.unix_socket_dir.empty()) {
-        const std::string path =
-            global.unix_socket_dir + "/.s.PGSQL." + std::to_string(global.listen_port);
+        const std::string path = unix_socket_path(global);
         const Result<Address> address = Address::from_unix(path);
         if (!address) return tl::unexpected<Error>(address.error());
         out.push_back({*address, "unix:" + path, path[0] == '@' ? "" : path});
@@ -68,11 +67,21 @@ Result<std::vector<ListenAddress>> listen_addresses(const GlobalConfig& global) 
     return out;
 }
 
-Status remove_stale_socket(const Address& address, const std::string& file) {
-    const int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+std::string unix_socket_path(const GlobalConfig& global) {
+    if (global.unix_socket_dir.empty()) return {};
+    return global.unix_socket_dir + "/.s.PGSQL." + std::to_string(global.listen_port);
+}
+
+bool is_answered(const Address& address) {
+    const int fd = socket(address.family(), SOCK_STREAM | SOCK_CLOEXEC, 0);
     const bool is_alive = fd >= 0 && connect(fd, address.data(), address.size()) == 0;
     if (fd >= 0) close(fd);
-    if (is_alive) return fail("58000", "unix socket is in use, cannot continue: " + file);
+    return is_alive;
+}
+
+Status remove_stale_socket(const Address& address, const std::string& file) {
+    if (is_answered(address))
+        return fail("58000", "unix socket is in use, cannot continue: " + file);
     ::unlink(file.c_str());
     return {};
 }

@@ -14,7 +14,7 @@
 #include "admin/console/console.h"
 #include "conf/logging.h"
 #include "protocol/message/writer.h"
-#include "proxy/control.h"
+#include "proxy/control/control.h"
 
 namespace weir::cost {
 

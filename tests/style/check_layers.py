@@ -19,7 +19,8 @@ import source
 
 ORDER = {
     "protocol": ("base", "message", "auth", "tls", ""),
-    "proxy": ("runtime", "net", "stats", "limits", "auth", "prepared", "routing", "leaks", "server", "pool", "session", ""),
+    "proxy": ("runtime", "net", "stats", "limits", "auth", "prepared", "routing", "leaks", "server", "pool", "session",
+              "", "control", "start"),
 }
 COMPOSITION_ROOT = "proxy/main.cpp"
 

@@ -1,0 +1,45 @@
+#include "proxy/control/context.h"
+
+#include <algorithm>
+#include <thread>
+#include <utility>
+
+#include "protocol/base/random.h"
+
+namespace weir {
+
+namespace {
+
+unsigned worker_count(const GlobalConfig& global) {
+    const unsigned wanted = global.workers > 0 ? static_cast<unsigned>(global.workers)
+                                               : std::thread::hardware_concurrency();
+    return std::clamp(wanted, 1U, kMaxWorkers);
+}
+
+// Thread: health.
+void tell(WorkerGroup& workers, const HealthChanges& changes) {
+    if (!changes.routes_changed) return;
+    WorkerMessage message;
+    message.kind = WorkerMessage::Kind::RoutesChanged;
+    workers.broadcast(message);
+}
+
+}  // namespace
+
+ControlContext::ControlContext(std::string file, ConfigPtr first_config, bool quiet)
+    : config_file(std::move(file)),
+      is_quiet(quiet),
+      config(std::move(first_config)),
+      workers_count(worker_count(config->global)),
+      endpoints(workers_count),
+      pools(workers_count, endpoints, random_seed()),
+      names(config->global.track_extra_parameters),
+      shared{.pools = pools, .exchange = workers, .hosts = hosts, .names = names, .clock = clock},
+      janitor(pools, workers),
+      health(endpoints, [this](const HealthChanges& changes) { tell(workers, changes); }) {
+    secure_random(shared.mock_secret);
+    pools.configure(*config);
+    shared.rates.configure(*config);
+}
+
+}  // namespace weir

@@ -1,0 +1,37 @@
+// ControlContext: what the parts of the control thread share. Each part (Reloading, DatabaseOrders,
+// Snapshots, LifeCycle) has a reference to it. Owner: Control. Thread: control, but for `workers`,
+// `pools` and `shared`, which are any thread's.
+#pragma once
+
+#include <string>
+
+#include "conf/config.h"
+#include "health/endpoint_table.h"
+#include "health/health_thread.h"
+#include "proxy/janitor.h"
+#include "proxy/runtime/loop.h"
+#include "proxy/worker_thread.h"
+
+namespace weir {
+
+struct ControlContext {
+    // `is_quiet`: nothing is logged to standard error.
+    ControlContext(std::string config_file, ConfigPtr first_config, bool is_quiet);
+
+    const std::string config_file;
+    const bool is_quiet;
+    ConfigPtr config;
+    SystemClock clock;
+    Loop loop;
+    const unsigned workers_count;
+    EndpointTable endpoints;
+    PoolSet pools;
+    HostTable hosts;
+    ParameterNames names;
+    WorkerGroup workers;
+    Shared shared;
+    Janitor janitor;
+    HealthThread health;  // last: it calls back into the members above
+};
+
+}  // namespace weir

@@ -1,0 +1,120 @@
+#include "proxy/control/control.h"
+
+#include <utility>
+
+#include "conf/logging.h"
+#include "proxy/health_plan.h"
+
+namespace weir {
+
+namespace {
+
+constexpr unsigned kTickMs = 100;
+
+}  // namespace
+
+Control::Control(std::string config_file, ConfigPtr config, bool is_quiet)
+    : ctx_(std::move(config_file), std::move(config), is_quiet),
+      inbox_(ctx_.loop, [this](ControlMessage& message) { on_message(message); }),
+      auditor_(ctx_.pools, ctx_.workers, ctx_.shared.looked_at_us,
+               [this](Auditor::Done done) { snapshots_.gather(true, std::move(done)); }) {
+    ctx_.workers.set_control([this](ControlMessage message) { post(std::move(message)); });
+}
+
+Control::~Control() = default;
+
+void Control::set_console(VirtualDatabase& console) {
+    ctx_.shared.console = &console;
+}
+
+Status Control::listen() {
+    if (Status opened = listeners_.open(ctx_.config->global); !opened) return opened;
+    return pidfile_.write(ctx_.config->global.pidfile);
+}
+
+void Control::run() {
+    ctx_.workers.create(ctx_.workers_count, ctx_.shared, ctx_.config);
+    ctx_.health.configure(make_health_plan(*ctx_.config));  // when there are workers to tell
+    ctx_.workers.start(listeners_.fds());
+    ticker_ = std::make_unique<Ticker>(ctx_.loop, kTickMs, [this] { on_tick(); });
+    log::info("process up: Weir {}, {} workers", WEIR_VERSION, ctx_.workers_count);
+    ctx_.loop.run();
+    ctx_.health.stop();  // while those whom it tells are there
+    ctx_.workers.stop();
+    ticker_.reset();
+    life_cycle_.ignore_signals();
+    listeners_.close();
+    pidfile_.remove();
+}
+
+void Control::on_tick() {
+    const Instant now = ctx_.clock.now();
+    ctx_.janitor.tick(now);
+    auditor_.tick(now, ctx_.config->global);
+    if (on_tick_) on_tick_(now);
+    life_cycle_.on_tick();
+}
+
+void Control::on_message(ControlMessage& message) {
+    VirtualDatabase* console = ctx_.shared.console;
+    switch (message.kind) {
+        case ControlMessage::Kind::ConsoleInput:
+            console->on_messages({message.client, message.user, message.database, message.is_admin},
+                                 message.text);
+            break;
+        case ControlMessage::Kind::ConsoleDisconnect: console->on_disconnect(message.client); break;
+        case ControlMessage::Kind::ConsoleCancel: console->on_cancel(message.client); break;
+        case ControlMessage::Kind::Resolve: resolve_host(message.text); break;
+        case ControlMessage::Kind::Evict: ctx_.janitor.relieve(ctx_.clock.now()); break;
+    }
+}
+
+void Control::resolve_host(const std::string& host) {
+    resolve(ctx_.loop, host, [this, host](std::vector<std::string> ips, const std::string& error) {
+        const Instant now = ctx_.clock.now();
+        if (error.empty()) {
+            ctx_.hosts.put(host, std::move(ips), now + ctx_.config->global.dns_max_ttl);
+        } else {
+            log::warning("DNS lookup failed: {}: {}", host, error);
+            ctx_.hosts.put_failure(host, error, now + ctx_.config->global.dns_nxdomain_ttl);
+        }
+        WorkerMessage message;
+        message.kind = WorkerMessage::Kind::Resolved;
+        message.text = host;
+        ctx_.workers.broadcast(message);
+    });
+}
+
+void Control::reply(ClientId client, std::string bytes, bool close_after) {
+    WorkerMessage message;
+    message.kind = WorkerMessage::Kind::ConsoleReply;
+    message.client = client;
+    message.text = std::move(bytes);
+    message.flag = close_after;
+    ctx_.workers.post(client.worker, std::move(message));
+}
+
+void Control::snapshot(std::function<void(std::vector<WorkerSnapshot>)> done) {
+    snapshots_.gather(false, [this, done = std::move(done)](std::vector<WorkerSnapshot> snapshots) {
+        auditor_.add_reports(snapshots.front());
+        done(std::move(snapshots));
+    });
+}
+
+void Control::health(std::function<void(HealthSnapshot)> done) {
+    ctx_.health.snapshot([this, done = std::move(done)](HealthSnapshot snapshot) {
+        inbox_.call_later([done, all = std::move(snapshot)]() mutable { done(std::move(all)); });
+    });
+}
+
+void Control::order(HealthRegistry::Order order, std::string backend,
+                    std::function<void(Status)> done) {
+    ctx_.health.give(order, std::move(backend), inbox_.later(std::move(done)));
+}
+
+void Control::reweight(std::string backend, std::optional<double> weight,
+                       std::function<void(Status)> done) {
+    ctx_.health.reweight(std::move(backend), weight, inbox_.later(std::move(done)));
+}
+
+}  // namespace weir

@@ -1,0 +1,103 @@
+// Control: the main thread. It puts its parts together (see proxy/README.md), takes the messages of
+// workers and the ticks of time to them, and is the console's Inspector. It never touches a client,
+// and a server connection only to pass it to the worker that is to close it. Owner: main. Thread:
+// control (main), but for post().
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "proxy/auditor.h"
+#include "proxy/control/context.h"
+#include "proxy/control/database_orders.h"
+#include "proxy/control/inbox.h"
+#include "proxy/control/life_cycle.h"
+#include "proxy/control/listeners.h"
+#include "proxy/control/pidfile.h"
+#include "proxy/control/reloading.h"
+#include "proxy/control/snapshots.h"
+#include "proxy/inspector.h"
+
+namespace weir {
+
+class Control final : public Inspector, public ConsoleOutlet {
+  public:
+    // `is_quiet`: nothing is logged to standard error.
+    Control(std::string config_file, ConfigPtr config, bool is_quiet);
+    ~Control() override;
+
+    // The console; before run().
+    void set_console(VirtualDatabase& console);
+    // Called at every tick, about ten times a second.
+    void set_on_tick(std::function<void(Instant)> on_tick) { on_tick_ = std::move(on_tick); }
+
+    // Opens the listening sockets and writes the pidfile. The error says what failed and why.
+    Status listen();
+    // Serves until shut down.
+    void run();
+
+    // ---- Inspector ----
+    [[nodiscard]] ConfigPtr config() const override { return ctx_.config; }
+    [[nodiscard]] PoolSet& pools() override { return ctx_.pools; }
+    [[nodiscard]] RateRulesPtr rate_rules() override { return ctx_.shared.rates.rules(); }
+    [[nodiscard]] AuthFailures& auth_failures() override { return ctx_.shared.auth_failures; }
+    [[nodiscard]] unsigned workers() const override { return ctx_.workers_count; }
+    [[nodiscard]] Instant now() override { return ctx_.clock.now(); }
+    [[nodiscard]] int64_t wall_us(Instant at) override { return ctx_.clock.wall_us(at); }
+    [[nodiscard]] size_t dns_names() const override { return ctx_.hosts.size(); }
+    void snapshot(std::function<void(std::vector<WorkerSnapshot>)> done) override;
+    void health(std::function<void(HealthSnapshot)> done) override;
+    Status reload() override { return reloading_.reload(); }
+    Status add_backend(const BackendAddition& wanted) override {
+        return reloading_.add_backend(wanted);
+    }
+    Status remove_backend(const std::string& name,
+                          const std::optional<std::string>& database) override {
+        return reloading_.remove_backend(name, database);
+    }
+    Status pause(const std::optional<std::string>& database) override {
+        return orders_.pause(database);
+    }
+    [[nodiscard]] bool is_quiet(const std::optional<std::string>& database) override {
+        return orders_.is_quiet(database);
+    }
+    Status resume(const std::optional<std::string>& database) override {
+        return orders_.resume(database);
+    }
+    Status kill(const std::optional<std::string>& database) override {
+        return orders_.kill(database);
+    }
+    Status shutdown(ShutdownMode mode) override { return life_cycle_.shutdown(mode); }
+    void order(HealthRegistry::Order order, std::string backend,
+               std::function<void(Status)> done) override;
+    void reweight(std::string backend, std::optional<double> weight,
+                  std::function<void(Status)> done) override;
+    [[nodiscard]] bool is_paused() const override { return orders_.is_paused(); }
+    [[nodiscard]] bool is_shutting_down() const override { return life_cycle_.is_shutting_down(); }
+
+    // ---- ConsoleOutlet ----
+    void reply(ClientId client, std::string bytes, bool close_after) override;
+
+    // Thread: any.
+    void post(ControlMessage message) { inbox_.post(std::move(message)); }
+
+  private:
+    void on_message(ControlMessage& message);
+    void on_tick();
+    void resolve_host(const std::string& host);
+
+    ControlContext ctx_;
+    Reloading reloading_{ctx_};
+    DatabaseOrders orders_{ctx_};
+    LifeCycle life_cycle_{ctx_, reloading_, orders_};
+    Listeners listeners_;
+    Pidfile pidfile_;
+    Inbox inbox_;
+    Snapshots snapshots_{ctx_.workers, inbox_};
+    Auditor auditor_;
+    std::function<void(Instant)> on_tick_;
+    std::unique_ptr<Ticker> ticker_;
+};
+
+}  // namespace weir

@@ -1,0 +1,25 @@
+// Pidfile: the file that names our process, removed with it. Owner: Control. Thread: control.
+#pragma once
+
+#include <string>
+
+#include "protocol/base/result.h"
+
+namespace weir {
+
+class Pidfile {
+  public:
+    Pidfile() = default;
+    ~Pidfile() { remove(); }
+    Pidfile(const Pidfile&) = delete;
+    Pidfile& operator=(const Pidfile&) = delete;
+
+    // Writes our process id into `path`; nothing when that is empty. The error says why not.
+    Status write(const std::string& path);
+    void remove();
+
+  private:
+    std::string path_;  // of the file that is ours
+};
+
+}  // namespace weir

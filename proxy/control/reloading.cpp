@@ -1,0 +1,91 @@
+#include "proxy/control/reloading.h"
+
+#include <utility>
+#include <vector>
+
+#include "conf/diff.h"
+#include "conf/loader.h"
+#include "conf/logging.h"
+#include "proxy/control/database_orders.h"
+#include "proxy/health_plan.h"
+
+namespace weir {
+
+Status Reloading::reload() {
+    const LoadResult loaded = load_config(ctx_.config_file, ctx_.config.get());
+    if (!loaded.config) {
+        std::string all;
+        for (const ConfigError& error : loaded.errors) {
+            const std::string line =
+                error.file + ":" + std::to_string(error.line) + ": " + error.message;
+            log::error("{}", line);
+            all += (all.empty() ? "" : "\n") + line;
+        }
+        return fail("F0000", all);
+    }
+    const std::vector<std::string> undone = undone_edits(*ctx_.config, *loaded.config);
+    apply(loaded.config);
+    if (Status reopened = init_logging(ctx_.config->global, ctx_.is_quiet); !reopened) {
+        log::error("{}", reopened.error().message);
+    }
+    log::info("configuration reloaded from {}", ctx_.config_file);
+    for (const std::string& text : undone)
+        log::warning("{}", text);
+    return {};
+}
+
+Status Reloading::add_backend(const BackendAddition& wanted) {
+    Result<ConfigPtr> next = with_backend(*ctx_.config, wanted);
+    if (!next) return tl::unexpected<Error>(next.error());
+    apply(std::move(*next));
+    const BackendConfig& backend = ctx_.config->backends.at(wanted.name);
+    log::info("backend \"{}\" ({} port {}) added to database \"{}\", until a RELOAD", wanted.name,
+              backend.host, backend.port, wanted.database);
+    return {};
+}
+
+Status Reloading::remove_backend(const std::string& name,
+                                 const std::optional<std::string>& database) {
+    Result<ConfigPtr> next = without_backend(*ctx_.config, name, database);
+    if (!next) return tl::unexpected<Error>(next.error());
+    apply(std::move(*next));
+    log::info("backend \"{}\" removed from {}, until a RELOAD", name,
+              database ? "database \"" + *database + "\"" : "all databases");
+    return {};
+}
+
+void Reloading::apply(ConfigPtr next) {
+    const ConfigPtr before = std::exchange(ctx_.config, std::move(next));
+    std::vector<std::string> removed;
+    std::vector<std::string> recycled;
+    ctx_.pools.for_each_database([&](DatabaseState& state) {
+        const DatabaseFate fate = fate_of_database(*before, *ctx_.config, state.name);
+        if (fate == DatabaseFate::Removed) removed.push_back(state.name);
+        if (fate == DatabaseFate::Removed || fate == DatabaseFate::Recycled)
+            recycled.push_back(state.name);
+    });
+    ctx_.pools.configure(*ctx_.config);
+    ctx_.shared.rates.configure(*ctx_.config);
+    for (const std::string& name : recycled)
+        recycle(name);
+    WorkerMessage message;
+    message.kind = WorkerMessage::Kind::ConfigChanged;
+    message.config = ctx_.config;
+    ctx_.workers.broadcast(message);
+    ctx_.janitor.empty_removed_pools(ctx_.clock.now());
+    ctx_.health.configure(make_health_plan(*ctx_.config));
+    for (const std::string& name : removed)
+        kill_clients(ctx_.workers, name);
+}
+
+// Connections of the database lead elsewhere now: idle ones are closed, others when they come back.
+void Reloading::recycle(const std::string& database) {
+    ctx_.pools.for_each_pool([&](Pool& pool) {
+        if (pool.key().database != database) return;
+        pool.recycle();
+        pool.group().forget_welcomes();
+        ctx_.janitor.close_idle(pool, "database configuration changed");
+    });
+}
+
+}  // namespace weir

@@ -1,0 +1,46 @@
+#include "proxy/control/snapshots.h"
+
+#include <memory>
+#include <mutex>
+#include <utility>
+
+namespace weir {
+
+namespace {
+
+// Collects one snapshot per worker; the last one in completes it.
+class Gathering final : public SnapshotSink {
+  public:
+    Gathering(unsigned workers, Snapshots::Done complete)
+        : snapshots_(workers), missing_(workers), complete_(std::move(complete)) {}
+
+    void deliver(WorkerId worker, WorkerSnapshot snapshot) override {
+        {
+            const std::lock_guard lock(mutex_);
+            snapshots_[worker] = std::move(snapshot);
+            if (--missing_ > 0) return;
+        }
+        complete_(std::move(snapshots_));
+    }
+
+  private:
+    std::mutex mutex_;
+    std::vector<WorkerSnapshot> snapshots_;
+    unsigned missing_;
+    const Snapshots::Done complete_;
+};
+
+}  // namespace
+
+void Snapshots::gather(bool is_brief, Done done) {
+    auto complete = [this, done = std::move(done)](std::vector<WorkerSnapshot> snapshots) {
+        inbox_.call_later([done, all = std::move(snapshots)]() mutable { done(std::move(all)); });
+    };
+    WorkerMessage message;
+    message.kind = WorkerMessage::Kind::Snapshot;
+    message.flag = is_brief;
+    message.sink = std::make_shared<Gathering>(workers_.workers(), std::move(complete));
+    workers_.broadcast(message);
+}
+
+}  // namespace weir
