@@ -83,11 +83,11 @@ constexpr Option kOptions[] = {
     {Generic, "unix_socket_dir", T::String, "/tmp", kRestart, kInEffect, &G::unix_socket_dir,
      "Directory of the unix socket, `@name` for an abstract one, empty for none; also where "
      "servers without `host` are looked for."},
-    {Generic, "unix_socket_group", T::String, "", kRestart, kNotYet, &G::unix_socket_group,
+    {Generic, "unix_socket_group", T::String, "", kRestart, kInEffect, &G::unix_socket_group,
      "Group that the unix socket file is given to."},
     {Generic, "unix_socket_mode", T::Octal, "0777", kRestart, kInEffect, &G::unix_socket_mode,
      "Permissions of the unix socket file, written in octal with a leading 0.", within(0, 0777)},
-    {Generic, "user", T::String, kUnset, kRestart, kNotYet, &G::user,
+    {Generic, "user", T::String, kUnset, kRestart, kInEffect, &G::user,
      "System user to become after the configuration has been read."},
 
     {Pooling, "default_pool_size", T::Int, "20", kReload, kInEffect, &G::default_pool_size,
@@ -289,9 +289,9 @@ constexpr Option kOptions[] = {
      "Bytes of the buffer of a busy connection.", within(256, 64 << 20)},
     {Network, "sbuf_loopcnt", T::Int, "5", kReload, kInEffect, &G::sbuf_loopcnt,
      "Reads from one connection before the others get their turn; 0 is no limit.", kCount},
-    {Network, "so_reuseport", T::Bool, "0", kRestart, kNotYet, &G::so_reuseport,
+    {Network, "so_reuseport", T::Bool, "0", kRestart, kInEffect, &G::so_reuseport,
      "Let several processes listen on the same port."},
-    {Network, "tcp_defer_accept", T::Int, "1", kReload, kNotYet, &G::tcp_defer_accept_s,
+    {Network, "tcp_defer_accept", T::Int, "1", kReload, kInEffect, &G::tcp_defer_accept_s,
      "Seconds for which the kernel holds back a connection that has sent nothing yet; 0 does not.",
      kCount},
     {Network, "tcp_keepalive", T::Bool, "1", kReload, kInEffect, &G::tcp_keepalive,
@@ -343,6 +343,14 @@ constexpr Option kOptions[] = {
      "ends its connection (FATAL 08P01, as PgBouncer does), keep is an ERROR 53300 after which the "
      "session goes on, so that client pools need not connect anew just when all is busy.",
      kNone, kQueueErrorWords},
+    {Weir, "shutdown_drain", T::Word, "none", kReload, kInEffect, &G::shutdown_drain,
+     "What becomes of clients while SIGTERM waits for them to leave: none leaves it to them, as "
+     "PgBouncer does; transaction ends connections of transaction and statement pooling when they "
+     "are outside a transaction (FATAL 57P01), so that deploys finish.",
+     kNone, kShutdownDrainWords},
+    {Weir, "shutdown_drain_time", T::Time, "10", kReload, kInEffect, &G::shutdown_drain_time,
+     "The time over which `shutdown_drain` spreads the ends of connections, so that clients do not "
+     "connect elsewhere all at once."},
     {Weir, "workers", T::Int, "0", kRestart, kInEffect, &G::workers,
      "Threads that carry traffic; 0 is one for each processor core.", within(0, 256)},
 

@@ -79,6 +79,11 @@ inline constexpr Word kQueueErrorWords[] = {
     {"keep", static_cast<int>(QueueError::Keep)},
 };
 
+inline constexpr Word kShutdownDrainWords[] = {
+    {"none", static_cast<int>(ShutdownDrain::None)},
+    {"transaction", static_cast<int>(ShutdownDrain::Transaction)},
+};
+
 inline constexpr Word kRatePointWords[] = {
     {"accept", static_cast<int>(RatePoint::Accept)},
     {"login", static_cast<int>(RatePoint::Login)},

@@ -1,74 +1,107 @@
-// The composition root: the one file that sees every room. Reads the command line and the
-// configuration, makes the parts, wires them, and runs the control thread.
-#include <cstdio>
+// The composition root: the one file that sees every room. It has the order of a start:
+//
+//   command line, configuration, system user, background, log, is another one running?,
+//   listening sockets, pidfile, up
+//
+// and wires the parts.
+#include <unistd.h>
+
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "admin/console/console.h"
 #include "conf/loader.h"
 #include "conf/logging.h"
 #include "proxy/control/control.h"
 #include "proxy/start/command_line.h"
+#include "proxy/start/daemon.h"
+#include "proxy/start/identity.h"
+#include "proxy/start/inherited_sockets.h"
+#include "proxy/start/open_files.h"
 #include "proxy/start/predecessor.h"
 
+namespace weir {
 namespace {
 
 // What the command line says goes into the configuration, where it stays over reloads.
-weir::ConfigPtr with_command_line(const weir::Config& loaded, const weir::CommandLine& line) {
-    auto config = std::make_shared<weir::Config>(loaded);
-    weir::GlobalConfig& global = config->global;
+ConfigPtr with_command_line(const Config& loaded, const CommandLine& line) {
+    auto config = std::make_shared<Config>(loaded);
+    GlobalConfig& global = config->global;
     if (global.verbose == 0) global.verbose = line.verbose;
+    if (global.conffile.empty()) global.conffile = line.config_file;
+    if (!line.user.empty()) global.user = line.user;
     return config;
 }
 
-int run(const weir::CommandLine& line, const weir::ConfigPtr& config) {
-    weir::Control control(line.config_file, config, line.is_quiet);
-    weir::Console console(control, control);
-    control.set_console(console);
-    control.set_on_tick([&console](weir::Instant now) { console.on_tick(now); });
-    if (const weir::Status listening = control.listen(); !listening) {
-        weir::log::fatal("{}", listening.error().message);
-        return 1;
+ConfigPtr read_config(const CommandLine& line) {
+    const LoadResult loaded = load_config(line.config_file, nullptr);
+    for (const ConfigError& error : loaded.errors)
+        log::error("{}:{}: {}", error.file, error.line, error.message);
+    return loaded.config ? with_command_line(*loaded.config, line) : nullptr;
+}
+
+// Before anything listens: is another process running with our configuration?
+Status look_for_others(const CommandLine& line, const GlobalConfig& global) {
+    const std::optional<std::string> socket = find_predecessor(global);
+    if (line.is_reboot) {
+        // -R: the running process would be taken over from here.
+        if (socket)
+            return fail("58000", "cannot take over from the process on " + *socket + " yet");
+        log::info("old process not found, try to continue normally");
+    } else if (socket) {
+        return fail("58000", "unix socket is in use, cannot continue");
     }
-    control.run();
-    return 0;
+    return Pidfile::check(global.pidfile);
+}
+
+Status serve(const CommandLine& line, const ConfigPtr& config, const std::vector<int>& sockets,
+             Daemon& daemon) {
+    if (Status logging = init_logging(config->global, line.is_quiet); !logging) return logging;
+    for (const ConfigNote& note : config->not_yet_in_effect)
+        log::warning("{}:{}: {}", note.file, note.line, note.text);
+    if (sockets.empty()) {
+        if (Status alone = look_for_others(line, config->global); !alone) return alone;
+    } else if (line.is_reboot) {
+        return fail("58000", "-R is not possible with sockets passed from service manager");
+    }
+    raise_open_files(*config);
+    Control control(line.config_file, config, line.is_quiet);
+    Console console(control, control);
+    control.set_console(console);
+    control.set_on_tick([&console](Instant now) { console.on_tick(now); });
+    if (Status listening = control.listen(sockets); !listening) return listening;
+    control.run([&daemon] { daemon.ready(); });
+    return {};
+}
+
+Status start(const CommandLine& line) {
+    const ConfigPtr config = read_config(line);
+    if (!config) return fail("F0000", "cannot load config file");
+    if (!config->global.user.empty()) {
+        if (Status became = become_user(config->global.user); !became) return became;
+    }
+    if (getuid() == 0) return fail("58000", "Weir should not run as root");
+    const std::vector<int> sockets = take_inherited_sockets();
+    if (line.is_daemon && config->global.pidfile.empty())
+        return fail("58000", "daemon needs pidfile configured");
+    Daemon daemon;
+    if (line.is_daemon) {
+        if (Status gone = daemon.go(); !gone) return gone;
+    }
+    const Status served = serve(line, config, sockets, daemon);
+    if (!served) daemon.failed(served.error().message);
+    return served;
 }
 
 }  // namespace
+}  // namespace weir
 
 int main(int argc, char** argv) {
     const weir::CommandLine line = weir::parse_command_line(argc, argv);
     if (line.exit_code) return *line.exit_code;
-    if (line.is_daemon || !line.user.empty()) {
-        std::fputs("weir: -d and -u are not in effect yet\n", stderr);
-        return 1;
-    }
-    const weir::LoadResult loaded = weir::load_config(line.config_file, nullptr);
-    if (!loaded.config) {
-        for (const weir::ConfigError& error : loaded.errors) {
-            std::fprintf(stderr, "%s:%d: %s\n", error.file.c_str(), error.line,
-                         error.message.c_str());
-        }
-        std::fprintf(stderr, "FATAL cannot load config file %s\n", line.config_file.c_str());
-        return 1;
-    }
-    const weir::ConfigPtr config = with_command_line(*loaded.config, line);
-    if (const weir::Status logging = weir::init_logging(config->global, line.is_quiet); !logging) {
-        std::fprintf(stderr, "FATAL %s\n", logging.error().message.c_str());
-        return 1;
-    }
-    for (const weir::ConfigNote& note : config->not_yet_in_effect) {
-        weir::log::warning("{}:{}: {}", note.file, note.line, note.text);
-    }
-    // -R: the running process would be taken over from here, before anything listens. Without one
-    // it is an ordinary start.
-    if (line.is_reboot) {
-        if (const auto socket = weir::find_predecessor(config->global)) {
-            weir::log::fatal("a process listens on {}; taking over is not in effect yet", *socket);
-            return 1;
-        }
-    }
-    const int exit_code = run(line, config);
+    const weir::Status started = weir::start(line);
+    if (!started) weir::log::fatal("{}", started.error().message);
     weir::shutdown_logging();
-    return exit_code;
+    return started ? 0 : 1;
 }

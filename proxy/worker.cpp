@@ -11,6 +11,7 @@ Worker::Worker(WorkerId id, Shared& shared, Io& io, ConfigPtr config)
     ctx_.relay = &relay_;
     ctx_.splitting = &splitting_;
     ctx_.cancels = &cancels_;
+    ctx_.draining = &draining_;
     ctx_.throttle = &throttle_;
     ctx_.leaks = &leaks_;
 }
@@ -100,6 +101,7 @@ void Worker::on_message(WorkerMessage& message) {
         }
         case WorkerMessage::Kind::KillDatabase: kill(message); break;
         case WorkerMessage::Kind::CloseWaiting: close_waiting(message.text); break;
+        case WorkerMessage::Kind::SendAway: draining_.on_progress(message.portion); break;
         case WorkerMessage::Kind::StopAccepting: break;  // the thread's business
         case WorkerMessage::Kind::Stop:
             clients_.close_all("shutting down");

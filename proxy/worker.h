@@ -7,6 +7,7 @@
 #include "proxy/session/cancels.h"
 #include "proxy/session/clients.h"
 #include "proxy/session/context.h"
+#include "proxy/session/draining.h"
 #include "proxy/session/leak_watch.h"
 #include "proxy/session/leasing.h"
 #include "proxy/session/relay.h"
@@ -58,6 +59,7 @@ class Worker {
     Relay relay_{ctx_};
     Splitting splitting_{ctx_};
     Cancels cancels_{ctx_};
+    Draining draining_{ctx_};
     Throttle throttle_{ctx_};
     LeakWatch leaks_{ctx_};
     bool is_stopped_ = false;

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <limits>
 
 #include "conf/logging.h"
 
@@ -30,7 +31,7 @@ WorkerThread::~WorkerThread() {
     join();
 }
 
-void WorkerThread::start(std::vector<int> listeners) {
+void WorkerThread::start(std::vector<ListenerPtr> listeners) {
     listeners_ = std::move(listeners);
     thread_ = std::thread([this] { run(); });
     pthread_setname_np(thread_.native_handle(), ("weir-" + std::to_string(id_)).c_str());
@@ -62,7 +63,10 @@ void WorkerThread::on_events(int count) {
         switch (event.watch.kind()) {
             case Watch::Kind::Loop: loop_.run_ready(); break;
             case Watch::Kind::Listener:
-                accept_from(static_cast<int>(event.watch.word >> 16));
+                for (const ListenerPtr& listener : listeners_) {
+                    if (listener->fd() == static_cast<int>(event.watch.word >> 16))
+                        (void)accept_from(*listener, kAcceptsPerEvent);
+                }
                 break;
             default: worker_.on_event(event); break;
         }
@@ -106,8 +110,7 @@ void WorkerThread::drain_inbox() {
         } else if (message.kind == WorkerMessage::Kind::ConfigChanged) {
             io_.set_options(socket_options_of(message.config->global));
         } else if (message.kind == WorkerMessage::Kind::StopAccepting) {
-            unwatch_listeners();
-            listeners_.clear();
+            let_listeners_go(message.flag);
         }
         worker_.on_message(message);
     }
@@ -120,33 +123,48 @@ void WorkerThread::watch_listeners() {
     accept_again_at_ = {};
     if (are_listeners_watched_) return;
     are_listeners_watched_ = true;
-    for (const int fd : listeners_) {
-        const uint64_t word =
-            static_cast<uint64_t>(fd) << 16 | static_cast<uint64_t>(Watch::Kind::Listener);
-        io_.add_listener(fd, {word});
+    for (const ListenerPtr& listener : listeners_) {
+        const uint64_t word = static_cast<uint64_t>(listener->fd()) << 16 |
+                              static_cast<uint64_t>(Watch::Kind::Listener);
+        io_.add_listener(listener->fd(), {word});
     }
 }
 
 void WorkerThread::unwatch_listeners() {
     if (!are_listeners_watched_) return;
     are_listeners_watched_ = false;
-    for (const int fd : listeners_)
-        io_.remove(fd);
+    for (const ListenerPtr& listener : listeners_)
+        io_.remove(listener->fd());
 }
 
-void WorkerThread::accept_from(int listener) {
-    for (int i = 0; i < kAcceptsPerEvent; ++i) {
+// What the kernel has accepted for us is ours: closing the socket would reset it.
+void WorkerThread::let_listeners_go(bool only_tcp) {
+    for (const ListenerPtr& listener : listeners_) {
+        if (!only_tcp || !listener->is_unix())
+            (void)accept_from(*listener, std::numeric_limits<int>::max());
+    }
+    unwatch_listeners();
+    std::erase_if(listeners_, [only_tcp](const ListenerPtr& listener) {
+        return !only_tcp || !listener->is_unix();
+    });
+    watch_listeners();
+}
+
+bool WorkerThread::accept_from(const Listener& listener, int most) {
+    for (int i = 0; i < most; ++i) {
         WorkerMessage message;
         message.kind = WorkerMessage::Kind::NewClient;
-        message.fd = accept_on(listener, message.address);
+        message.fd = accept_on(listener.fd(), message.address);
         if (message.fd == -EINTR || message.fd == -ECONNABORTED) continue;
         if (message.fd == -EMFILE || message.fd == -ENFILE || message.fd == -ENOBUFS ||
             message.fd == -ENOMEM) {
             log::error("cannot accept: out of file descriptors or memory, pausing");
             accept_again_at_ = worker_.context().now + kAcceptPause;
-            return unwatch_listeners();
+            unwatch_listeners();
+            return false;
         }
-        if (message.fd < 0) return;
+        if (message.fd < 0) return true;
+        if (listener.drops_syns()) listener.clear_filter(message.fd);
         const WorkerId to = group_.least_loaded(id_);
         if (to != id_) {
             group_.post(to, std::move(message));
@@ -155,6 +173,7 @@ void WorkerThread::accept_from(int listener) {
         apply_options(message.fd, message.address, io_.options());
         worker_.on_message(message);
     }
+    return false;
 }
 
 // ---- the group ----
@@ -166,7 +185,7 @@ void WorkerGroup::create(unsigned count, Shared& shared, const ConfigPtr& config
     }
 }
 
-void WorkerGroup::start(const std::vector<int>& listeners) {
+void WorkerGroup::start(const std::vector<ListenerPtr>& listeners) {
     for (auto& thread : threads_)
         thread->start(listeners);
 }

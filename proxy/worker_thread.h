@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "proxy/net/epoll_io.h"
+#include "proxy/net/listener.h"
 #include "proxy/runtime/loop.h"
 #include "proxy/worker.h"
 
@@ -22,7 +23,7 @@ class WorkerThread {
     WorkerThread(WorkerId id, WorkerGroup& group, Shared& shared, ConfigPtr config);
     ~WorkerThread();
 
-    void start(std::vector<int> listeners);
+    void start(std::vector<ListenerPtr> listeners);
     // Waits for the thread to end; a Stop message must be on its way.
     void join();
     void post(WorkerMessage message);
@@ -34,9 +35,11 @@ class WorkerThread {
     void run();
     void on_events(int count);
     void drain_inbox();
-    void accept_from(int listener);
+    // Takes what waits there, at most `most`; false when there may be more.
+    bool accept_from(const Listener& listener, int most);
     void watch_listeners();
     void unwatch_listeners();
+    void let_listeners_go(bool only_tcp);
 
     const WorkerId id_;
     WorkerGroup& group_;
@@ -49,7 +52,7 @@ class WorkerThread {
     std::vector<Grant> grants_;
     std::vector<WorkerMessage> messages_running_;  // its twin, being carried out
     std::vector<Grant> grants_running_;
-    std::vector<int> listeners_;
+    std::vector<ListenerPtr> listeners_;
     bool are_listeners_watched_ = false;
     Instant accept_again_at_;  // out of descriptors until then
     Wakeup wakeup_;            // after the members that its callback uses
@@ -63,7 +66,7 @@ class WorkerGroup final : public Exchange {
     // Makes the workers; they run after start().
     void create(unsigned count, Shared& shared, const ConfigPtr& config);
     // `listeners` are shared by all of them.
-    void start(const std::vector<int>& listeners);
+    void start(const std::vector<ListenerPtr>& listeners);
     void stop();
     void broadcast(const WorkerMessage& message);
     void set_control(std::function<void(ControlMessage)> post) { post_control_ = std::move(post); }

@@ -8,6 +8,8 @@
 #include "conf/config.h"
 #include "health/endpoint_table.h"
 #include "health/health_thread.h"
+#include "proxy/control/listeners.h"
+#include "proxy/control/service_manager.h"
 #include "proxy/janitor.h"
 #include "proxy/runtime/loop.h"
 #include "proxy/worker_thread.h"
@@ -18,7 +20,7 @@ struct ControlContext {
     // `is_quiet`: nothing is logged to standard error.
     ControlContext(std::string config_file, ConfigPtr first_config, bool is_quiet);
 
-    const std::string config_file;
+    const std::string config_file;  // the one given at start; see GlobalConfig::conffile
     const bool is_quiet;
     ConfigPtr config;
     SystemClock clock;
@@ -31,6 +33,8 @@ struct ControlContext {
     WorkerGroup workers;
     Shared shared;
     Janitor janitor;
+    Listeners listeners;
+    ServiceManager service;
     HealthThread health;  // last: it calls back into the members above
 };
 

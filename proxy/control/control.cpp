@@ -27,23 +27,39 @@ void Control::set_console(VirtualDatabase& console) {
     ctx_.shared.console = &console;
 }
 
-Status Control::listen() {
-    if (Status opened = listeners_.open(ctx_.config->global); !opened) return opened;
-    return pidfile_.write(ctx_.config->global.pidfile);
+Status Control::listen(const std::vector<int>& inherited) {
+    const GlobalConfig& global = ctx_.config->global;
+    for (const int fd : inherited) {
+        log::info("socket passed from service manager (fd {})", fd);
+        if (Status adopted = ctx_.listeners.adopt(fd); !adopted) return adopted;
+    }
+    if (inherited.empty()) {
+        if (Status opened = ctx_.listeners.open(global); !opened) return opened;
+    } else {
+        ctx_.listeners.configure(global);
+        if (!global.listen_addr.empty())
+            log::warning("sockets passed from service manager, cf_listen_addr ignored");
+        if (!global.unix_socket_dir.empty())
+            log::warning("sockets passed from service manager, cf_unix_socket_dir ignored");
+    }
+    if (Status some = ctx_.listeners.check(); !some) return some;
+    return pidfile_.write(global.pidfile);
 }
 
-void Control::run() {
+void Control::run(const std::function<void()>& on_up) {
     ctx_.workers.create(ctx_.workers_count, ctx_.shared, ctx_.config);
     ctx_.health.configure(make_health_plan(*ctx_.config));  // when there are workers to tell
-    ctx_.workers.start(listeners_.fds());
+    ctx_.workers.start(ctx_.listeners.all());
     ticker_ = std::make_unique<Ticker>(ctx_.loop, kTickMs, [this] { on_tick(); });
     log::info("process up: Weir {}, {} workers", WEIR_VERSION, ctx_.workers_count);
+    ctx_.service.ready();
+    if (on_up) on_up();
     ctx_.loop.run();
     ctx_.health.stop();  // while those whom it tells are there
     ctx_.workers.stop();
     ticker_.reset();
     life_cycle_.ignore_signals();
-    listeners_.close();
+    ctx_.listeners.close();
     pidfile_.remove();
 }
 
@@ -52,7 +68,12 @@ void Control::on_tick() {
     ctx_.janitor.tick(now);
     auditor_.tick(now, ctx_.config->global);
     if (on_tick_) on_tick_(now);
-    life_cycle_.on_tick();
+    life_cycle_.on_tick(now);
+    if (ctx_.service.is_ping_due(now)) {
+        // The answer of every worker says that all of them live.
+        snapshots_.gather(true,
+                          [this](const std::vector<WorkerSnapshot>&) { ctx_.service.ping(); });
+    }
 }
 
 void Control::on_message(ControlMessage& message) {

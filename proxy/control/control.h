@@ -32,10 +32,11 @@ class Control final : public Inspector, public ConsoleOutlet {
     // Called at every tick, about ten times a second.
     void set_on_tick(std::function<void(Instant)> on_tick) { on_tick_ = std::move(on_tick); }
 
-    // Opens the listening sockets and writes the pidfile. The error says what failed and why.
-    Status listen();
-    // Serves until shut down.
-    void run();
+    // Opens the listening sockets, or uses those that the service manager has opened, and writes
+    // the pidfile. The error says what failed and why.
+    Status listen(const std::vector<int>& inherited = {});
+    // Serves until shut down; `on_up` is called when it does.
+    void run(const std::function<void()>& on_up = {});
 
     // ---- Inspector ----
     [[nodiscard]] ConfigPtr config() const override { return ctx_.config; }
@@ -91,7 +92,6 @@ class Control final : public Inspector, public ConsoleOutlet {
     Reloading reloading_{ctx_};
     DatabaseOrders orders_{ctx_};
     LifeCycle life_cycle_{ctx_, reloading_, orders_};
-    Listeners listeners_;
     Pidfile pidfile_;
     Inbox inbox_;
     Snapshots snapshots_{ctx_.workers, inbox_};

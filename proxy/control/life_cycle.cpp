@@ -2,7 +2,10 @@
 
 #include <signal.h>
 
+#include <algorithm>
+
 #include "conf/logging.h"
+#include "proxy/session/draining.h"
 
 namespace weir {
 
@@ -27,37 +30,67 @@ void LifeCycle::ignore_signals() {
         ::signal(number, SIG_IGN);
 }
 
+// ---- signals ----
+
 void LifeCycle::on_signal(int number) {
-    log::info("got signal {}", number);
     switch (number) {
-        case SIGHUP: (void)reloading_.reload(); break;
+        case SIGHUP:
+            log::info("got SIGHUP, re-reading config");
+            (void)reloading_.reload();
+            break;
         case SIGTERM:
+            log::info("got SIGTERM{}", shutdown_
+                                           ? " while shutting down, fast exit"
+                                           : ", shutting down, waiting for all clients disconnect");
             (void)shutdown(shutdown_ ? ShutdownMode::Now : ShutdownMode::WaitForClients);
             break;
         case SIGINT:
+            log::info("got SIGINT{}",
+                      shutdown_ ? " while shutting down, fast exit"
+                                : ", shutting down, waiting for all servers connections to be "
+                                  "released");
             (void)shutdown(shutdown_ ? ShutdownMode::Now : ShutdownMode::WaitForServers);
             break;
-        case SIGQUIT: (void)shutdown(ShutdownMode::Now); break;
-        case SIGUSR1:
-            if (!shutdown_) (void)orders_.pause(std::nullopt);
+        case SIGQUIT:
+            log::info("got SIGQUIT, fast exit");
+            (void)shutdown(ShutdownMode::Now);
             break;
-        case SIGUSR2:
-            if (!shutdown_) (void)orders_.resume(std::nullopt);
-            break;
+        case SIGUSR1: on_pause_signal(); break;
+        case SIGUSR2: on_resume_signal(); break;
         default: break;
     }
 }
 
+void LifeCycle::on_pause_signal() {
+    if (shutdown_) return log::info("got SIGUSR1 while shutting down, ignoring");
+    if (orders_.is_paused()) return log::info("got SIGUSR1, but already paused/suspended");
+    log::info("got SIGUSR1, pausing all activity");
+    (void)orders_.pause(std::nullopt);
+}
+
+void LifeCycle::on_resume_signal() {
+    if (shutdown_) return log::info("got SIGUSR2 while shutting down, ignoring");
+    if (!orders_.is_paused()) return log::info("got SIGUSR2, but not paused/suspended");
+    log::info("got SIGUSR2, continuing from PAUSE");
+    (void)orders_.resume(std::nullopt);
+}
+
+// ---- the end ----
+
 Status LifeCycle::shutdown(ShutdownMode mode) {
+    const Instant now = ctx_.clock.now();
+    if (!shutdown_) {
+        ctx_.service.stopping();
+        shutting_down_since_ = now;
+    }
     shutdown_ = mode;
+    ctx_.shared.serves_late_clients.store(mode == ShutdownMode::WaitForClients);
     ctx_.shared.is_shutting_down.store(true);
     if (mode == ShutdownMode::Now) {
         ctx_.loop.stop();
         return {};
     }
-    log::info("shutting down: {}", mode == ShutdownMode::WaitForClients
-                                       ? "waiting for clients to leave"
-                                       : "waiting for servers to be released");
+    stop_listening_to_tcp(now);
     if (mode == ShutdownMode::WaitForServers) {
         if (!orders_.is_paused()) (void)orders_.pause(std::nullopt);
         WorkerMessage message;
@@ -68,13 +101,48 @@ Status LifeCycle::shutdown(ShutdownMode mode) {
     return {};
 }
 
-bool LifeCycle::can_stop() {
-    if (*shutdown_ == ShutdownMode::WaitForClients) return ctx_.pools.clients.used() == 0;
-    return orders_.is_quiet(std::nullopt);
+void LifeCycle::stop_listening_to_tcp(Instant now) {
+    ctx_.listeners.begin_closing_tcp(now, ctx_.config->global.so_reuseport);
+    if (!ctx_.listeners.on_tick(now)) return;
+    WorkerMessage message;
+    message.kind = WorkerMessage::Kind::StopAccepting;
+    message.flag = true;
+    ctx_.workers.broadcast(message);
 }
 
-void LifeCycle::on_tick() {
-    if (shutdown_ && can_stop()) (void)shutdown(ShutdownMode::Now);
+void LifeCycle::send_clients_away(Instant now) {
+    const GlobalConfig& global = ctx_.config->global;
+    if (global.shutdown_drain == ShutdownDrain::None) return;
+    const auto elapsed = (now - shutting_down_since_).count();
+    const auto time = std::max<int64_t>(1, global.shutdown_drain_time.count());
+    WorkerMessage message;
+    message.kind = WorkerMessage::Kind::SendAway;
+    message.portion =
+        static_cast<uint32_t>(std::min<int64_t>(Draining::kAll, elapsed * Draining::kAll / time));
+    ctx_.workers.broadcast(message);
+}
+
+bool LifeCycle::can_stop(Instant now) {
+    if (ctx_.listeners.is_closing_tcp()) return false;
+    if (*shutdown_ == ShutdownMode::WaitForServers) return orders_.is_quiet(std::nullopt);
+    const bool may_still_log_in =
+        ctx_.shared.logins.load() > 0 && now - shutting_down_since_ < kLoginMax;
+    return ctx_.pools.clients.used() == 0 && !may_still_log_in;
+}
+
+void LifeCycle::on_tick(Instant now) {
+    if (!shutdown_ || *shutdown_ == ShutdownMode::Now) return;
+    stop_listening_to_tcp(now);
+    if (*shutdown_ == ShutdownMode::WaitForClients) send_clients_away(now);
+    if (can_stop(now)) {
+        log::info("{} connections dropped, exiting",
+                  *shutdown_ == ShutdownMode::WaitForClients ? "client" : "server");
+        (void)shutdown(ShutdownMode::Now);
+    } else if (now - told_at_ >= std::chrono::seconds(1)) {
+        told_at_ = now;
+        ctx_.service.status("shutting down: clients still connected: " +
+                            std::to_string(ctx_.pools.clients.used()));
+    }
 }
 
 }  // namespace weir

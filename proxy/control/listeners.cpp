@@ -1,7 +1,14 @@
 #include "proxy/control/listeners.h"
 
+#include <fcntl.h>
+#include <grp.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
 
 #include "conf/logging.h"
 #include "proxy/net/listen_addresses.h"
@@ -9,39 +16,128 @@
 
 namespace weir {
 
+namespace {
+
+Status give_to_group(const std::string& file, const std::string& name) {
+    errno = 0;
+    const group* found = getgrnam(name.c_str());
+    if (found == nullptr) {
+        return fail("58000", "could not find group '" + name +
+                                 "': " + (errno == 0 ? "no such group" : std::strerror(errno)));
+    }
+    if (chown(file.c_str(), static_cast<uid_t>(-1), found->gr_gid) == 0) return {};
+    return fail("58000", "cannot give " + file + " to group '" + name +
+                             "' (unix_socket_group): " + std::strerror(errno));
+}
+
+}  // namespace
+
 Status Listeners::open(const GlobalConfig& global) {
     Result<std::vector<ListenAddress>> addresses = listen_addresses(global);
     if (!addresses) return tl::unexpected<Error>(addresses.error());
+    bool has_tcp = false;
     std::string failures;
     for (const ListenAddress& entry : *addresses) {
         if (!entry.socket_file.empty()) {
             if (Status free = remove_stale_socket(entry.address, entry.socket_file); !free)
                 return free;
         }
-        const Result<int> fd = listen_on(entry.address, global.listen_backlog, global.so_reuseport);
+        const bool is_unix = entry.address.is_unix();
+        const Result<int> fd =
+            listen_on(entry.address, entry.name, global.listen_backlog, global.so_reuseport);
         if (!fd) {
+            if (is_unix) return tl::unexpected<Error>(fd.error());
             log::warning("{}", fd.error().message);
             failures += (failures.empty() ? "" : "; ") + fd.error().message;
-            if (!entry.socket_file.empty()) return tl::unexpected<Error>(fd.error());
             continue;
         }
-        fds_.push_back(*fd);
+        has_tcp = has_tcp || !is_unix;
+        all_.push_back(std::make_shared<Listener>(*fd, is_unix, entry.name));
         if (!entry.socket_file.empty()) {
-            chmod(entry.socket_file.c_str(), static_cast<mode_t>(global.unix_socket_mode));
             files_.push_back(entry.socket_file);
+            const auto mode = static_cast<mode_t>(global.unix_socket_mode);
+            chmod(entry.socket_file.c_str(), mode);
+            if (!global.unix_socket_group.empty()) {
+                if (Status given = give_to_group(entry.socket_file, global.unix_socket_group);
+                    !given)
+                    return given;
+            }
         }
         log::info("listening on {}", entry.name);
     }
-    if (!fds_.empty()) return {};
-    return fail("58000", failures.empty()
-                             ? "nowhere to listen on: set listen_addr or unix_socket_dir"
-                             : failures);
+    if (!failures.empty() && !has_tcp) return fail("58000", failures);
+    configure(global);
+    return {};
+}
+
+Status Listeners::adopt(int fd) {
+    int listens = 0;
+    socklen_t bytes = sizeof listens;
+    sockaddr_storage storage{};
+    socklen_t address_bytes = sizeof storage;
+    const bool is_listening =
+        getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &listens, &bytes) == 0 && listens != 0 &&
+        getsockname(fd, reinterpret_cast<sockaddr*>(&storage), &address_bytes) == 0;
+    if (!is_listening) {
+        return fail("58000", "file descriptor " + std::to_string(fd) + " is no listening socket");
+    }
+    (void)fcntl(fd, F_SETFD, FD_CLOEXEC);
+    (void)fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_NONBLOCK);
+    const Address address =
+        Address::from_sockaddr(reinterpret_cast<const sockaddr*>(&storage), address_bytes);
+    const std::string name = address.is_unix() ? "unix" : PeerAddress::from(address).text();
+    all_.push_back(std::make_shared<Listener>(fd, address.is_unix(), name));
+    return {};
+}
+
+Status Listeners::check() const {
+    if (!all_.empty()) return {};
+    return fail("58000", "nowhere to listen on");
+}
+
+void Listeners::configure(const GlobalConfig& global) {
+    for (const ListenerPtr& listener : all_) {
+        if (!listener->is_unix()) listener->set_defer_accept(global.tcp_defer_accept_s);
+    }
+}
+
+void Listeners::begin_closing_tcp(Instant now, bool shares_port) {
+    if (!closing_since_.is_never()) return;
+    shares_port_ = shares_port;
+    const auto is_tcp = [](const ListenerPtr& listener) { return !listener->is_unix(); };
+    if (std::none_of(all_.begin(), all_.end(), is_tcp)) return;
+    closing_since_ = now;
+    if (!shares_port) return;
+    for (const ListenerPtr& listener : all_) {
+        if (listener->is_unix()) continue;
+        if (Status done = listener->drop_syns(); !done) log::warning("{}", done.error().message);
+    }
+}
+
+bool Listeners::on_tick(Instant now) {
+    if (closing_since_.is_never()) return false;
+    if (shares_port_ && now - closing_since_ < kHandshakeMax) return false;
+    const auto has_more = [](const ListenerPtr& listener) {
+        return !listener->is_unix() && listener->queued() > 0;
+    };
+    if (shares_port_ && std::any_of(all_.begin(), all_.end(), has_more)) return false;
+    for (const ListenerPtr& listener : all_) {
+        if (!listener->is_unix()) leaving_.push_back(listener);
+    }
+    std::erase_if(all_, [](const ListenerPtr& listener) { return !listener->is_unix(); });
+    closing_since_ = {};
+    return true;
+}
+
+bool Listeners::is_closing_tcp() const {
+    const auto is_there = [](const std::weak_ptr<Listener>& listener) {
+        return !listener.expired();
+    };
+    return !closing_since_.is_never() || std::any_of(leaving_.begin(), leaving_.end(), is_there);
 }
 
 void Listeners::close() {
-    for (const int fd : fds_)
-        ::close(fd);
-    fds_.clear();
+    all_.clear();
     for (const std::string& file : files_)
         ::unlink(file.c_str());
     files_.clear();

@@ -1,12 +1,14 @@
 // Listeners: the listening sockets of the process and the files of the Unix ones. Workers accept
-// from them. Owner: Control. Thread: control.
+// from them. How TCP ones end: see Listener. Owner: ControlContext. Thread: control.
 #pragma once
 
 #include <string>
 #include <vector>
 
 #include "conf/config.h"
+#include "protocol/base/clock.h"
 #include "protocol/base/result.h"
+#include "proxy/net/listener.h"
 
 namespace weir {
 
@@ -17,16 +19,39 @@ class Listeners {
     Listeners(const Listeners&) = delete;
     Listeners& operator=(const Listeners&) = delete;
 
-    // Opens them all. A TCP address that cannot be had is a warning, unless there is nothing else;
-    // the error says which address and why.
+    // Opens what listen_addr and unix_socket_dir name. A TCP address that cannot be had is a
+    // warning as long as another can; a Unix socket must be had. The error says what failed.
     Status open(const GlobalConfig& global);
-    // Closes them and removes their files; no worker may be looking at them any more.
+    // A socket that somebody else has bound and listens on already, to be used beside or in place
+    // of those of open(). Its file, if it has one, stays. Error when it is no such socket.
+    Status adopt(int fd);
+    // Error when there is none.
+    [[nodiscard]] Status check() const;
+    [[nodiscard]] const std::vector<ListenerPtr>& all() const { return all_; }
+    // What of a new configuration concerns sockets that listen already.
+    void configure(const GlobalConfig& global);
+
+    // The TCP sockets are to close: at once, or, when other processes listen on the same port,
+    // after what came to us has been accepted. on_tick() says when.
+    void begin_closing_tcp(Instant now, bool shares_port);
+    // True once: the workers are to let the TCP sockets go, as have we.
+    [[nodiscard]] bool on_tick(Instant now);
+    // Until the last worker has let them go.
+    [[nodiscard]] bool is_closing_tcp() const;
+
+    // Lets all go and removes their files.
     void close();
-    [[nodiscard]] const std::vector<int>& fds() const { return fds_; }
 
   private:
-    std::vector<int> fds_;
+    // A handshake in flight has this long to complete. Below one second, after which those whose
+    // SYN was dropped ask again.
+    static constexpr Duration kHandshakeMax = std::chrono::milliseconds(500);
+
+    std::vector<ListenerPtr> all_;
     std::vector<std::string> files_;
+    std::vector<std::weak_ptr<Listener>> leaving_;  // the workers may look at them still
+    Instant closing_since_;                         // never: not closing, or let go already
+    bool shares_port_ = false;
 };
 
 }  // namespace weir

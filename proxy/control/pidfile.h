@@ -14,6 +14,9 @@ class Pidfile {
     Pidfile(const Pidfile&) = delete;
     Pidfile& operator=(const Pidfile&) = delete;
 
+    // Makes sure that no process runs that `path` names, and removes it when it is of one that has
+    // ended. Error when there is one, or when what is in the file is no process id.
+    static Status check(const std::string& path);
     // Writes our process id into `path`; nothing when that is empty. The error says why not.
     Status write(const std::string& path);
     void remove();

@@ -12,7 +12,17 @@
 namespace weir {
 
 Status Reloading::reload() {
-    const LoadResult loaded = load_config(ctx_.config_file, ctx_.config.get());
+    const bool is_up = !ctx_.shared.is_shutting_down.load();
+    if (is_up) ctx_.service.reloading();
+    const Status done = read_files();
+    if (is_up) ctx_.service.ready();
+    return done;
+}
+
+Status Reloading::read_files() {
+    const std::string& named = ctx_.config->global.conffile;
+    const std::string file = named.empty() ? ctx_.config_file : named;
+    const LoadResult loaded = load_config(file, ctx_.config.get());
     if (!loaded.config) {
         std::string all;
         for (const ConfigError& error : loaded.errors) {
@@ -28,7 +38,7 @@ Status Reloading::reload() {
     if (Status reopened = init_logging(ctx_.config->global, ctx_.is_quiet); !reopened) {
         log::error("{}", reopened.error().message);
     }
-    log::info("configuration reloaded from {}", ctx_.config_file);
+    log::info("configuration reloaded from {}", file);
     for (const std::string& text : undone)
         log::warning("{}", text);
     return {};
@@ -65,6 +75,7 @@ void Reloading::apply(ConfigPtr next) {
             recycled.push_back(state.name);
     });
     ctx_.pools.configure(*ctx_.config);
+    ctx_.listeners.configure(ctx_.config->global);
     ctx_.shared.rates.configure(*ctx_.config);
     for (const std::string& name : recycled)
         recycle(name);

@@ -22,6 +22,7 @@ class Reloading {
     void apply(ConfigPtr next);
 
   private:
+    Status read_files();
     void recycle(const std::string& database);
 
     ControlContext& ctx_;

@@ -38,7 +38,7 @@ Status add_name(const std::string& name, int port, std::vector<ListenAddress>& o
     for (const addrinfo* entry = found; entry != nullptr; entry = entry->ai_next) {
         ListenAddress address;
         address.address = Address::from_sockaddr(entry->ai_addr, entry->ai_addrlen);
-        address.name = address.address.host() + ":" + std::to_string(port);
+        address.name = PeerAddress::from(address.address).text();
         out.push_back(std::move(address));
     }
     freeaddrinfo(found);

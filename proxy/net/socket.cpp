@@ -48,22 +48,22 @@ void apply_options(int fd, const Address& address, const SocketOptions& options)
     }
 }
 
-Result<int> listen_on(const Address& address, int backlog, bool reuse_port) {
+Result<int> listen_on(const Address& address, const std::string& name, int backlog,
+                      bool reuse_port) {
     const int fd = socket(address.family(), SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     const auto failed = [&](const char* what) {
         const std::string why = std::strerror(errno);
         if (fd >= 0) close(fd);
-        return fail("58000", std::string("cannot ") + what + " " + address.host() + ":" +
-                                 std::to_string(address.port()) + ": " + why);
+        return fail("58000", "cannot listen on " + name + ": " + what + "(): " + why);
     };
-    if (fd < 0) return failed("make a socket for");
+    if (fd < 0) return failed("socket");
     if (!address.is_unix()) {
         set_option(fd, SOL_SOCKET, SO_REUSEADDR, 1);
         if (reuse_port) set_option(fd, SOL_SOCKET, SO_REUSEPORT, 1);
         if (address.family() == AF_INET6) set_option(fd, IPPROTO_IPV6, IPV6_V6ONLY, 1);
     }
     if (bind(fd, address.data(), address.size()) < 0) return failed("bind");
-    if (listen(fd, backlog) < 0) return failed("listen on");
+    if (listen(fd, backlog) < 0) return failed("listen");
     return fd;
 }
 

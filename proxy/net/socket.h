@@ -24,8 +24,9 @@ SocketOptions socket_options_of(const GlobalConfig& global);
 // default.
 void apply_options(int fd, const Address& address, const SocketOptions& options);
 
-// A listening socket. The error says which address and why.
-Result<int> listen_on(const Address& address, int backlog, bool reuse_port);
+// A listening socket. The error says which address (by `name`) and why.
+Result<int> listen_on(const Address& address, const std::string& name, int backlog,
+                      bool reuse_port);
 
 // Accepts one connection: its descriptor and the peer's address; -errno when there is none.
 int accept_on(int fd, Address& peer);

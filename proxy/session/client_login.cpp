@@ -152,7 +152,8 @@ void ClientLogin::enter_database() {
         if (!admission.is_allowed) return fail(Error("08P01", "not allowed"));
         session_.is_admin = admission.is_admin;
     } else {
-        if (ctx_.shared.is_shutting_down.load())
+        if (ctx_.shared.is_shutting_down.load() &&
+            (session_.is_unix || !ctx_.shared.serves_late_clients.load()))
             return fail(Error("57P03", "pooler is shutting down"));
         const Status limited = ctx_.throttle->may_log_in(session_, wanted_application_name());
         if (!limited) return fail(limited.error());

@@ -17,7 +17,7 @@ void ClientSession::reset() {
     phase = ClientPhase::Free;
     reads = writes = false;
     is_discarding_body = is_discarding_to_sync = is_admin = is_read_paused = false;
-    holds_client_units = is_unix = is_depth_blocked = has_leak = false;
+    holds_client_units = is_unix = is_depth_blocked = has_leak = is_leaving = false;
     pool_mode = PoolMode::Session;
     fd = -1;
     cancel_secret = whole_bytes = 0;

@@ -81,7 +81,8 @@ struct alignas(64) ClientSession : Waiter, ReadyHook, HeldHook, Deadline {
     bool is_read_paused = false;      // its server cannot take more
     bool holds_client_units = false;  // counted in the limits of clients
     bool is_unix = false;
-    bool has_leak = false;  // it is reported for its many statements
+    bool is_leaving = false;  // it is to go when it is idle: see Draining
+    bool has_leak = false;    // it is reported for its many statements
     PoolMode pool_mode = PoolMode::Session;
     TargetSessionAttrs wanted = TargetSessionAttrs::Any;  // of the backend
     bool may_split = false;   // it wants no certain backend: see Splitting

@@ -7,6 +7,7 @@
 #include "protocol/message/writer.h"
 #include "proxy/session/cancels.h"
 #include "proxy/session/client_login.h"
+#include "proxy/session/draining.h"
 #include "proxy/session/leak_watch.h"
 #include "proxy/session/leasing.h"
 #include "proxy/session/relay.h"
@@ -58,6 +59,7 @@ void Clients::accept(int fd, const Address& peer) {
     session.connected_at = session.requested_at = ctx_.now;
     session.parser.set_length_max(ctx_.config->global.max_packet_size);
     session.login = std::make_unique<ClientLogin>(ctx_, session);
+    ctx_.shared.logins.fetch_add(1, std::memory_order_relaxed);
     session.reads = true;
     ctx_.io.add(fd, Watch::of(Watch::Kind::Client, &session, session.generation), true, false);
     ctx_.client_count.fetch_add(1, std::memory_order_relaxed);
@@ -161,6 +163,7 @@ void Clients::run_scheduled() {
     ctx_.retired_logins.clear();
     while (ClientSession* session = ctx_.ready.pop_front()) {
         if (is_blocked(*session) || session->fd < 0) continue;
+        if (session->is_leaving && ctx_.draining->let_go(*session)) continue;
         const uint32_t life = session->generation;
         if (!session->held.empty()) {
             ByteQueue input = std::move(session->held);
@@ -290,7 +293,9 @@ void Clients::release_units(ClientSession& session) {
 }
 
 void Clients::retire_login(ClientSession& session) {
-    if (session.login != nullptr) ctx_.retired_logins.push_back(std::move(session.login));
+    if (session.login == nullptr) return;
+    ctx_.retired_logins.push_back(std::move(session.login));
+    ctx_.shared.logins.fetch_sub(1, std::memory_order_relaxed);
 }
 
 void Clients::free(ClientSession& session) {

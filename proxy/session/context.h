@@ -33,6 +33,7 @@ class Servers;
 class Relay;
 class Splitting;
 class Cancels;
+class Draining;
 class Throttle;
 class LeakWatch;
 
@@ -46,7 +47,10 @@ struct Shared {
     Clock& clock;
     std::atomic<uint64_t> last_id{0};           // of clients and servers, as SHOW prints them
     std::atomic<bool> is_shutting_down{false};  // only the console lets new clients in
-    std::array<uint8_t, 32> mock_secret{};      // for the salts of users that do not exist
+    // ... but TCP connections that were accepted before the sockets closed are served.
+    std::atomic<bool> serves_late_clients{false};
+    std::atomic<int> logins{0};             // connections that have not logged in yet
+    std::array<uint8_t, 32> mock_secret{};  // for the salts of users that do not exist
     VerifierCache verifiers = {};
     RateLimiter rates = {};
     AuthFailures auth_failures = {};
@@ -87,6 +91,7 @@ struct WorkerContext {
     Relay* relay = nullptr;
     Splitting* splitting = nullptr;
     Cancels* cancels = nullptr;
+    Draining* draining = nullptr;
     Throttle* throttle = nullptr;
     LeakWatch* leaks = nullptr;
     SecretSource* secrets = nullptr;  // null = users of auth_file only

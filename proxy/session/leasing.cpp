@@ -210,6 +210,7 @@ void Leasing::release_from(ClientSession& session) {
     ctx_.routing->settle(session);
     Throttle::end(session, ctx_.now);
     if (session.timeouts.client_idle_ms != 0) ctx_.clients->arm(session);
+    if (session.is_leaving) ctx_.clients->schedule(session);
     if (ctx_.config->global.server_reset_query_always &&
         !ctx_.config->global.server_reset_query.empty()) {
         server.is_reset_needed = true;

@@ -86,12 +86,14 @@ struct WorkerMessage {
         ConsoleReply,   // client, text, flag = close after it
         KillDatabase,   // text = database name, empty = all; sqlstate/text2 = why
         CloseWaiting,   // close clients that wait for a server (shutdown); text2 = why
-        StopAccepting,  // close listening sockets
+        SendAway,       // portion: of the clients, is to leave by now (see Draining)
+        StopAccepting,  // let listening sockets go; flag = only those of TCP
         Stop,           // close everything and leave the loop
     };
     Kind kind = Kind::Stop;
     bool flag = false;
     uint32_t secret = 0;
+    uint32_t portion = 0;
     int fd = -1;
     std::string sqlstate;
     ClientId client;

@@ -85,21 +85,22 @@ class Weir:
             give_to_postgres(path)
 
     # -- process
-    def spawn(self, *flags):
+    def spawn(self, *flags, before=(), env=None, pass_fds=()):
+        """`before`: words in front of the program; `env`: more variables; `pass_fds`: descriptors to be inherited."""
         if not BIN:
             raise SystemExit("no pooler to test: give run_all.py --weir PATH (or WEIR_BIN)")
-        env = dict(os.environ)
+        env = {**os.environ, **(env or {})}
         env.setdefault("TSAN_OPTIONS", "halt_on_error=0:exitcode=66:second_deadlock_stack=1")
         env.setdefault("ASAN_OPTIONS", "detect_leaks=1:abort_on_error=0")
         env.setdefault("UBSAN_OPTIONS", "print_stacktrace=1")
         log = open(self.log_path, "ab")
-        self.proc = subprocess.Popen(tied([BIN, *flags, self.ini_path]), stdout=log, stderr=log, stdin=subprocess.DEVNULL, cwd=self.dir, env=env,
-                                     start_new_session=True, **run_as())
+        self.proc = subprocess.Popen(tied([*before, BIN, *flags, self.ini_path]), stdout=log, stderr=log, stdin=subprocess.DEVNULL, cwd=self.dir, env=env,
+                                     start_new_session=True, pass_fds=pass_fds, **run_as())
         log.close()
         return self
 
-    def start(self, *flags):
-        self.spawn(*flags)
+    def start(self, *flags, **more):
+        self.spawn(*flags, **more)
         wait_until(self.accepting, 30, "the pooler to accept connections")
         return self
 
