@@ -26,6 +26,7 @@ enum class LoadBalanceHosts : uint8_t { RoundRobin, Disable };
 enum class SizingMode : uint8_t { Fixed, Demand, Adaptive };
 // What becomes of a session whose transaction has waited for a server for too long.
 enum class QueueError : uint8_t { Close, Keep };
+enum class ServerProtocol : uint8_t { V30, V32 };
 // What becomes of clients that are idle while the process waits for them to leave.
 enum class ShutdownDrain : uint8_t { None, Transaction };
 enum class SslMode : uint8_t { Disable, Allow, Prefer, Require, VerifyCa, VerifyFull };
@@ -200,6 +201,7 @@ struct GlobalConfig {
     SizingMode pool_sizing = SizingMode::Demand;
     bool fair_shares = true;
     QueueError queue_error = QueueError::Close;
+    ServerProtocol server_protocol = ServerProtocol::V30;
     ShutdownDrain shutdown_drain = ShutdownDrain::None;
     Duration shutdown_drain_time = std::chrono::seconds(10);
     int auth_failures_max = 0;  // wrong passwords of one address for one user; 0 = no limit

@@ -343,6 +343,10 @@ constexpr Option kOptions[] = {
      "ends its connection (FATAL 08P01, as PgBouncer does), keep is an ERROR 53300 after which the "
      "session goes on, so that client pools need not connect anew just when all is busy.",
      kNone, kQueueErrorWords},
+    {Weir, "server_protocol", T::Word, "3.0", kReload, kInEffect, &G::server_protocol,
+     "Protocol that servers are asked for. 3.2 has longer cancel keys: PostgreSQL 18 speaks it, an "
+     "older one (from 9.3.21, 10.2 on) answers that it does not and 3.0 is used.",
+     kNone, kServerProtocolWords},
     {Weir, "shutdown_drain", T::Word, "none", kReload, kInEffect, &G::shutdown_drain,
      "What becomes of clients while SIGTERM waits for them to leave: none leaves it to them, as "
      "PgBouncer does; transaction ends connections of transaction and statement pooling when they "

@@ -79,6 +79,11 @@ inline constexpr Word kQueueErrorWords[] = {
     {"keep", static_cast<int>(QueueError::Keep)},
 };
 
+inline constexpr Word kServerProtocolWords[] = {
+    {"3.0", static_cast<int>(ServerProtocol::V30)},
+    {"3.2", static_cast<int>(ServerProtocol::V32)},
+};
+
 inline constexpr Word kShutdownDrainWords[] = {
     {"none", static_cast<int>(ShutdownDrain::None)},
     {"transaction", static_cast<int>(ShutdownDrain::Transaction)},

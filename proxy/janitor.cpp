@@ -17,6 +17,7 @@ WorkerId Janitor::next_opener() {
 void Janitor::tick(Instant now) {
     std::vector<Pool::Expired> expired;
     bool is_somebody_starved = false;
+    bool is_something_obsolete = false;
     std::vector<Pool*> pools;
     pools_.for_each_pool([&](Pool& pool) { pools.push_back(&pool); });
     for (Pool* pool : pools) {
@@ -27,7 +28,15 @@ void Janitor::tick(Instant now) {
             close(*pool, *it.server, it.reason);
         expired.clear();
         open_wanted(*pool, now);
+        is_something_obsolete = pool->take_obsolete_note() || is_something_obsolete;
         is_somebody_starved = is_somebody_starved || pool->are_others_starved();
+    }
+    if (is_something_obsolete) {
+        for (unsigned worker = 0; worker < exchange_.workers(); ++worker) {
+            WorkerMessage message;
+            message.kind = WorkerMessage::Kind::CloseObsolete;
+            exchange_.post(static_cast<WorkerId>(worker), std::move(message));
+        }
     }
     if (is_somebody_starved) {
         relieve(now);

@@ -14,6 +14,7 @@ Worker::Worker(WorkerId id, Shared& shared, Io& io, ConfigPtr config)
     ctx_.draining = &draining_;
     ctx_.throttle = &throttle_;
     ctx_.leaks = &leaks_;
+    ctx_.dedicated = &dedicated_;
 }
 
 Worker::~Worker() = default;
@@ -80,7 +81,7 @@ void Worker::on_message(WorkerMessage& message) {
             servers_.on_close_request(*message.server, message.server_id, message.text);
             break;
         case WorkerMessage::Kind::Cancel:
-            cancels_.carry_out(message.client.slot, message.secret, message.requester);
+            cancels_.carry_out(message.cancel_key, message.requester);
             break;
         case WorkerMessage::Kind::CancelDone: cancels_.on_done(message.requester); break;
         case WorkerMessage::Kind::ConfigChanged: on_config(std::move(message.config)); break;
@@ -100,6 +101,7 @@ void Worker::on_message(WorkerMessage& message) {
             break;
         }
         case WorkerMessage::Kind::KillDatabase: kill(message); break;
+        case WorkerMessage::Kind::CloseObsolete: dedicated_.close_obsolete(); break;
         case WorkerMessage::Kind::CloseWaiting: close_waiting(message.text); break;
         case WorkerMessage::Kind::SendAway: draining_.on_progress(message.portion); break;
         case WorkerMessage::Kind::StopAccepting: break;  // the thread's business

@@ -7,6 +7,7 @@
 #include "proxy/session/cancels.h"
 #include "proxy/session/clients.h"
 #include "proxy/session/context.h"
+#include "proxy/session/dedicated.h"
 #include "proxy/session/draining.h"
 #include "proxy/session/leak_watch.h"
 #include "proxy/session/leasing.h"
@@ -62,6 +63,7 @@ class Worker {
     Draining draining_{ctx_};
     Throttle throttle_{ctx_};
     LeakWatch leaks_{ctx_};
+    Dedicated dedicated_{ctx_};
     bool is_stopped_ = false;
 };
 

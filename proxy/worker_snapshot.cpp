@@ -46,6 +46,7 @@ ClientRow row_of(const ClientSession& session, const ParameterNames& names) {
     if (waits) row.waiting_since = session.requested_at;
     row.link = session.server == nullptr ? 0 : session.server->id;
     row.prepared_statements = session.statements == nullptr ? 0 : session.statements->size();
+    row.replication = session.replication;
     row.is_console = session.phase == ClientPhase::Console;
     row.is_login = session.phase == ClientPhase::Startup ||
                    session.phase == ClientPhase::Authenticating ||
@@ -73,6 +74,7 @@ ServerRow make_server_row(const ServerConnection& server, const ParameterNames& 
     row.link = server.client == nullptr ? 0 : server.client->id;
     row.remote_pid = server.backend_pid();
     row.prepared_statements = server.statements.size();
+    row.replication = server.replication;
     row.close_needed = server.epoch == 0;
     return row;
 }

@@ -20,12 +20,24 @@ std::optional<ParameterStatusView> view_parameter_status(ByteView body) {
     return view;
 }
 
-std::optional<uint64_t> view_backend_key_data(ByteView body) {
+std::optional<CancelKey> view_backend_key_data(ByteView body) {
     ByteReader r(body);
-    const uint64_t high = r.u32();
-    const uint64_t key = high << 32 | r.u32();
-    if (!r.ok() || !r.at_end()) return std::nullopt;
+    CancelKey key;
+    key.process_id = r.u32();
+    const ByteView secret = r.rest();
+    if (!r.ok() || secret.size() < kCancelSecretBytesMin || secret.size() > kCancelSecretBytesMax)
+        return std::nullopt;
+    key.secret = as_text(secret);
     return key;
+}
+
+std::optional<NegotiationView> view_negotiation(ByteView body) {
+    ByteReader r(body);
+    NegotiationView view;
+    view.version = r.u32();
+    view.unknown_options = r.u32();
+    if (!r.ok()) return std::nullopt;
+    return view;
 }
 
 std::optional<TransactionStatus> view_ready_for_query(ByteView body) {

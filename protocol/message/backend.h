@@ -8,6 +8,7 @@
 #include <string_view>
 
 #include "protocol/base/bytes.h"
+#include "protocol/message/cancel_key.h"
 #include "protocol/message/types.h"
 
 namespace weir {
@@ -24,8 +25,15 @@ struct ParameterStatusView {
 };
 std::optional<ParameterStatusView> view_parameter_status(ByteView body);
 
-// Process id << 32 | secret key.
-std::optional<uint64_t> view_backend_key_data(ByteView body);
+std::optional<CancelKey> view_backend_key_data(ByteView body);
+
+// NegotiateProtocolVersion: the newest version that the server speaks, and how many of the options
+// that were asked for it does not know.
+struct NegotiationView {
+    uint32_t version = 0;
+    uint32_t unknown_options = 0;
+};
+std::optional<NegotiationView> view_negotiation(ByteView body);
 
 std::optional<TransactionStatus> view_ready_for_query(ByteView body);
 

@@ -1,6 +1,7 @@
 #include "protocol/message/startup.h"
 
-#include "protocol/message/types.h"
+#include <strings.h>
+
 #include "protocol/message/writer.h"
 
 namespace weir {
@@ -65,16 +66,19 @@ Result<StartupPacket> parse_startup_packet(ByteView bytes) {
     }
     if (code == kCancelRequestCode) {
         packet.kind = StartupPacket::Kind::Cancel;
-        const uint64_t high = reader.u32();
-        packet.cancel_key = high << 32 | reader.u32();
-        if (!reader.ok() || !reader.at_end())
-            return fail("08P01", "invalid length of cancel request");
+        packet.cancel_key.process_id = reader.u32();
+        const ByteView secret = reader.rest();
+        const bool is_key = reader.ok() && secret.size() >= kCancelSecretBytesMin &&
+                            secret.size() <= kCancelSecretBytesMax;
+        if (!is_key) return fail("08P01", "invalid length of cancel request");
+        packet.cancel_key.secret = as_text(secret);
         return packet;
     }
     packet.version = code;
+    if (code >> 16 == 2) return fail("08P01", "old V2 protocol not supported");
     if (code >> 16 != 3) {
         return fail("0A000", "unsupported frontend protocol " + std::to_string(code >> 16) + "." +
-                                 std::to_string(code & 0xffff) + ": server supports 3.0");
+                                 std::to_string(code & 0xffff) + ": server supports 3.0 to 3.2");
     }
     if (Status parsed = parse_parameters(reader, packet); !parsed) {
         return tl::unexpected<Error>(parsed.error());
@@ -87,7 +91,8 @@ Negotiation negotiate(const StartupPacket& packet) {
     for (const auto& parameter : packet.parameters) {
         if (parameter.first.starts_with("_pq_.")) out.unknown_options.push_back(parameter.first);
     }
-    out.needed = packet.version > kProtocol30 || !out.unknown_options.empty();
+    out.version = packet.version >= kProtocol32 ? kProtocol32 : kProtocol30;
+    out.needed = packet.version != out.version || !out.unknown_options.empty();
     return out;
 }
 
@@ -120,42 +125,74 @@ std::vector<std::string> split_option_words(std::string_view text) {
 
 }  // namespace
 
-Result<std::vector<std::pair<std::string, std::string>>> parse_startup_options(
-    std::string_view text) {
+StartupOptions parse_startup_options(std::string_view text) {
     constexpr const char* kUnsupported =
         "unsupported options startup parameter: only '-c config=val' and '--config=val' are "
         "allowed";
-    std::vector<std::pair<std::string, std::string>> out;
+    StartupOptions out;
+    const auto unsupported = [&out] {
+        out.status = fail("08P01", kUnsupported);
+        return out;
+    };
     const std::vector<std::string> words = split_option_words(text);
     for (size_t i = 0; i < words.size(); ++i) {
         std::string_view setting = words[i];
         const bool is_long = setting.starts_with("--");
         if (setting == "-c") {
-            if (++i == words.size()) return fail("08P01", kUnsupported);
+            if (++i == words.size()) return unsupported();
             setting = words[i];
         } else if (is_long || setting.starts_with("-c")) {
             setting.remove_prefix(2);
         } else {
-            return fail("08P01", kUnsupported);
+            return unsupported();
         }
         const size_t equals = setting.find('=');
-        if (equals == std::string_view::npos || equals == 0) return fail("08P01", kUnsupported);
+        if (equals == std::string_view::npos || equals == 0) return unsupported();
         std::string name(setting.substr(0, equals));
         if (is_long) {
             for (char& c : name)
                 c = c == '-' ? '_' : c;  // as PostgreSQL's ParseLongOption
         }
-        out.emplace_back(std::move(name), std::string(setting.substr(equals + 1)));
+        out.settings.emplace_back(std::move(name), std::string(setting.substr(equals + 1)));
     }
     return out;
 }
 
-std::string make_startup_message(
-    const std::vector<std::pair<std::string, std::string>>& parameters) {
+// PostgreSQL takes a word's beginning, too, as long as it tells the word ("o" could be on or off).
+Result<Replication> parse_replication(std::string_view value) {
+    if (value == "database") return Replication::Logical;
+    struct Word {
+        std::string_view text;
+        size_t bytes_min;
+        bool is_on;
+    };
+    static constexpr Word kWords[] = {{"true", 1, true}, {"false", 1, false}, {"yes", 1, true},
+                                      {"no", 1, false},  {"on", 2, true},     {"off", 2, false},
+                                      {"1", 1, true},    {"0", 1, false}};
+    for (const Word& word : kWords) {
+        const bool is_it = value.size() >= word.bytes_min && value.size() <= word.text.size() &&
+                           strncasecmp(value.data(), word.text.data(), value.size()) == 0;
+        if (is_it) return word.is_on ? Replication::Physical : Replication::None;
+    }
+    return fail("22023",
+                "invalid value for parameter \"replication\": \"" + std::string(value) + "\"");
+}
+
+const char* to_string(Replication replication) {
+    switch (replication) {
+        case Replication::None: return "none";
+        case Replication::Logical: return "logical";
+        case Replication::Physical: return "physical";
+    }
+    return "none";
+}
+
+std::string make_startup_message(const std::vector<std::pair<std::string, std::string>>& parameters,
+                                 uint32_t version) {
     std::string out;
     MessageWriter writer(out);
     writer.begin_untagged();
-    writer.u32(kProtocol30);
+    writer.u32(version);
     for (const auto& [name, value] : parameters) {
         writer.cstring(name);
         writer.cstring(value);
@@ -165,13 +202,13 @@ std::string make_startup_message(
     return out;
 }
 
-std::string make_cancel_request(uint64_t cancel_key) {
+std::string make_cancel_request(const CancelKey& key) {
     std::string out;
     MessageWriter writer(out);
     writer.begin_untagged();
     writer.u32(kCancelRequestCode);
-    writer.u32(static_cast<uint32_t>(cancel_key >> 32));
-    writer.u32(static_cast<uint32_t>(cancel_key));
+    writer.u32(key.process_id);
+    writer.text(key.secret);
     writer.end();
     return out;
 }

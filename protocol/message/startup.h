@@ -11,6 +11,8 @@
 
 #include "protocol/base/bytes.h"
 #include "protocol/base/result.h"
+#include "protocol/message/cancel_key.h"
+#include "protocol/message/types.h"
 
 namespace weir {
 
@@ -20,7 +22,7 @@ struct StartupPacket {
     uint32_t version = 0;  // Startup: major << 16 | minor
     // Startup: name/value pairs in order, views into the packet.
     std::vector<std::pair<std::string_view, std::string_view>> parameters;
-    uint64_t cancel_key = 0;  // Cancel: process id << 32 | secret key
+    CancelKey cancel_key;  // Cancel
 
     [[nodiscard]] std::string_view find(std::string_view name) const;
     [[nodiscard]] bool has(std::string_view name) const;
@@ -31,24 +33,37 @@ struct StartupPacket {
 Result<uint32_t> startup_packet_bytes(ByteView input);
 
 // Takes exactly one whole packet (length word included). Error 08P01 with PgBouncer's wording for a
-// bad layout, 0A000 for a protocol that is not 3.x.
+// bad layout and for protocol 2, 0A000 for another protocol that is not 3.x.
 Result<StartupPacket> parse_startup_packet(ByteView packet);
 
-// What the client asked for and we do not speak: a minor version above 0, `_pq_.` options.
+// What is spoken with the client: 3.0 or 3.2, there is no 3.1. It has to be told when it asked for
+// something else, or for `_pq_.` options, of which we know none.
 struct Negotiation {
     bool needed = false;
+    uint32_t version = kProtocol30;
     std::vector<std::string_view> unknown_options;
 };
 Negotiation negotiate(const StartupPacket& packet);
 
 // Splits the `options` start-up parameter (`-c k=v`, `-ck=v`, `--k=v`, backslash escapes a
-// character). Error 08P01 with PgBouncer's wording for any other text.
-Result<std::vector<std::pair<std::string, std::string>>> parse_startup_options(
-    std::string_view text);
+// character). Any other text ends it: then what came before is there, and the status is 08P01 with
+// PgBouncer's wording.
+struct StartupOptions {
+    std::vector<std::pair<std::string, std::string>> settings;
+    Status status;
+};
+StartupOptions parse_startup_options(std::string_view text);
+
+// The start-up parameter `replication`.
+enum class Replication : uint8_t { None, Logical, Physical };
+// "database" is logical; PostgreSQL's words for a boolean are physical or none. Error 22023.
+Result<Replication> parse_replication(std::string_view value);
+// As the `replication` column of SHOW CLIENTS and SHOW SERVERS has it.
+const char* to_string(Replication replication);
 
 // Writers.
-std::string make_startup_message(
-    const std::vector<std::pair<std::string, std::string>>& parameters);
-std::string make_cancel_request(uint64_t cancel_key);
+std::string make_startup_message(const std::vector<std::pair<std::string, std::string>>& parameters,
+                                 uint32_t version = kProtocol30);
+std::string make_cancel_request(const CancelKey& key);
 
 }  // namespace weir

@@ -1,4 +1,4 @@
-// The vocabulary of protocol 3.0: message tags, transaction status, request codes.
+// The vocabulary of protocol 3: message tags, transaction status, request codes.
 // Source: PostgreSQL documentation, "Frontend/Backend Protocol", Message Formats.
 // Thread: any (values).
 #pragma once
@@ -64,15 +64,17 @@ enum class AuthRequest : int32_t {
 
 // First word of a start-up packet.
 constexpr uint32_t kProtocol30 = 0x00030000;
+constexpr uint32_t kProtocol32 = 0x00030002;  // PostgreSQL 18: cancel keys of up to 256 bytes
 constexpr uint32_t kCancelRequestCode = 80877102;
 constexpr uint32_t kSslRequestCode = 80877103;
 constexpr uint32_t kGssEncRequestCode = 80877104;
 
 constexpr uint32_t kFrameHeaderBytes = 5;  // tag + length; the length counts itself but not the tag
 
-// Messages before authentication are short; anything longer is refused (PostgreSQL:
-// MAX_STARTUP_PACKET_LENGTH is 10000 for start-up, 65535 for authentication).
-constexpr uint32_t kStartupPacketBytesMax = 10000;
+// Messages before authentication are short; anything longer is refused. PostgreSQL takes 10000
+// bytes for start-up (MAX_STARTUP_PACKET_LENGTH) and 65535 for authentication; PgBouncer takes
+// longer start-up packets, whose `options` never reach a server.
+constexpr uint32_t kStartupPacketBytesMax = 65536;
 constexpr uint32_t kAuthMessageBytesMax = 65535;
 
 }  // namespace weir

@@ -47,11 +47,11 @@ void write_parameter_status(std::string& out, std::string_view name, std::string
     w.end();
 }
 
-void write_backend_key_data(std::string& out, uint64_t key) {
+void write_backend_key_data(std::string& out, const CancelKey& key) {
     MessageWriter w(out);
     w.begin(BackendTag::BackendKeyData);
-    w.u32(static_cast<uint32_t>(key >> 32));
-    w.u32(static_cast<uint32_t>(key));
+    w.u32(key.process_id);
+    w.text(key.secret);
     w.end();
 }
 
@@ -69,10 +69,11 @@ void write_command_complete(std::string& out, std::string_view tag) {
     w.end();
 }
 
-void write_negotiate_protocol_version(std::string& out, std::span<const std::string_view> options) {
+void write_negotiate_protocol_version(std::string& out, uint32_t version,
+                                      std::span<const std::string_view> options) {
     MessageWriter w(out);
     w.begin(BackendTag::NegotiateProtocolVersion);
-    w.u32(kProtocol30);
+    w.u32(version);
     w.u32(static_cast<uint32_t>(options.size()));
     for (const std::string_view option : options)
         w.cstring(option);

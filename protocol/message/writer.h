@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "protocol/base/bytes.h"
+#include "protocol/message/cancel_key.h"
 #include "protocol/message/types.h"
 
 namespace weir {
@@ -74,10 +75,12 @@ void write_notice(std::string& out, const ErrorFields& fields);
 
 void write_auth_request(std::string& out, AuthRequest request, ByteView data = {});
 void write_parameter_status(std::string& out, std::string_view name, std::string_view value);
-void write_backend_key_data(std::string& out, uint64_t key);  // process id << 32 | secret
+void write_backend_key_data(std::string& out, const CancelKey& key);
 void write_ready_for_query(std::string& out, TransactionStatus status);
 void write_command_complete(std::string& out, std::string_view tag);
-void write_negotiate_protocol_version(std::string& out, std::span<const std::string_view> options);
+// `version`: the newest that we speak; `options`: those asked for that we do not know.
+void write_negotiate_protocol_version(std::string& out, uint32_t version,
+                                      std::span<const std::string_view> options);
 // A message with no body: ParseComplete, BindComplete, CloseComplete, NoData, EmptyQueryResponse
 // ...
 void write_empty(std::string& out, BackendTag tag);

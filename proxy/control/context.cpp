@@ -38,6 +38,8 @@ ControlContext::ControlContext(std::string file, ConfigPtr first_config, bool qu
       janitor(pools, workers),
       health(endpoints, [this](const HealthChanges& changes) { tell(workers, changes); }) {
     secure_random(shared.mock_secret);
+    secure_random(
+        {reinterpret_cast<uint8_t*>(shared.cancel_secret.data()), sizeof shared.cancel_secret});
     pools.configure(*config);
     shared.rates.configure(*config);
 }

@@ -96,13 +96,16 @@ void Pool::enqueue(Waiter& waiter, Instant now, Instant since) {
     } else {
         waiters_.insert(*later, waiter);
     }
+    waiter.is_opening = false;
+    if (waiter.wants_dedicated) ++dedicated_waiting_;
     sizing_.note_queue(true, now);
 }
 
 Pool::Acquired Pool::acquire(Waiter& waiter, WorkerId me, Instant now, Instant since) {
     const Guard lock(*this);
     Acquired out;
-    if (!is_paused() && waiters_.empty() && idle_count_ > 0) {
+    const bool takes_any = !waiter.wants_dedicated;
+    if (takes_any && !is_paused() && shared_waiting() == 0 && idle_count_ > 0) {
         out.server = pop_idle(me);
         out.home = out.server->load_owner().worker;
         lease_idle(*out.server, out.home, me);
@@ -111,7 +114,7 @@ Pool::Acquired Pool::acquire(Waiter& waiter, WorkerId me, Instant now, Instant s
     }
     // Routed clients are held while a server is down (breaker_hold), not refused.
     const bool is_down = total() == 0 && ramp_.is_pausing(now);
-    if (is_down && endpoint_ == nullptr && !is_paused()) {
+    if (takes_any && is_down && endpoint_ == nullptr && !is_paused()) {
         out.refused = last_failure_;
         return out;
     }
@@ -119,6 +122,7 @@ Pool::Acquired Pool::acquire(Waiter& waiter, WorkerId me, Instant now, Instant s
     out.is_queued = true;
     sizing_.note_use(in_use(), static_cast<uint32_t>(waiters_.size()));
     out.open = open_for_waiters(me, now, &out.is_starved);
+    if (out.open == nullptr && waiter.wants_dedicated) evict_for_dedicated(now, out);
     return out;
 }
 
@@ -178,7 +182,15 @@ ServerConnection* Pool::open_for_waiters(WorkerId opener, Instant now, bool* is_
     if (is_paused() || is_removed() || waiters_.size() <= opening_) return nullptr;
     if (endpoint_ != nullptr && endpoint_->verdict().is_connect_open) return nullptr;
     if (!ramp_.may_begin(now, opening_) || !has_room(now) || must_yield_locked()) return nullptr;
-    return reserve_slot(opener, is_starved);
+    Waiter* waiter = dedicated_waiting_ == 0 ? nullptr : next_to_open_for();
+    if (waiter == nullptr || !waiter->wants_dedicated) return reserve_slot(opener, is_starved);
+    ServerConnection* server = reserve_slot(waiter->client.worker, is_starved);
+    if (server == nullptr) return nullptr;
+    waiter->is_opening = true;
+    ++dedicated_opening_;
+    server->reserved_for = waiter->client;
+    server->reserved_ticket = waiter->ticket;
+    return server;
 }
 
 ServerConnection* Pool::reserve_slot(WorkerId opener, bool* is_starved) {
@@ -204,9 +216,15 @@ ServerConnection* Pool::reserve_slot(WorkerId opener, bool* is_starved) {
 bool Pool::leave(Waiter& waiter, Instant now) {
     const Guard lock(*this);
     if (!waiter.is_linked()) return false;
-    waiters_.remove(waiter);
+    forget_waiter(waiter);
     sizing_.note_queue(!waiters_.empty(), now);
     return true;
+}
+
+void Pool::forget_waiter(Waiter& waiter) {
+    waiters_.remove(waiter);
+    waiter.is_opening = false;
+    if (waiter.wants_dedicated) --dedicated_waiting_;
 }
 
 void Pool::forget_refusals() {
@@ -221,7 +239,7 @@ void Pool::forget_refusals() {
 // ---- release ----
 
 Grant Pool::grant_to(Waiter& waiter, ServerConnection& server, Instant now) {
-    waiters_.remove(waiter);
+    forget_waiter(waiter);
     sizing_.note_queue(!waiters_.empty(), now);
     return {waiter.client, waiter.ticket, &server, waiter.since};
 }
@@ -230,12 +248,12 @@ Grant Pool::grant_to(Waiter& waiter, ServerConnection& server, Instant now) {
 // system calls and maybe a wake-up, one of `me` that came at most fifo_slack later. There must be
 // somebody.
 Waiter& Pool::next_waiter(WorkerId me) {
-    Waiter& first = *waiters_.front();
+    Waiter& first = first_shared_waiter();
     if (settings_.fifo_slack.count() == 0) return first;
     const Instant latest = first.since + settings_.fifo_slack;
     Waiter* candidate = &first;
     for (int i = 0; i < kLookAhead && candidate != nullptr && candidate->since <= latest; ++i) {
-        if (candidate->client.worker == me) return *candidate;
+        if (candidate->client.worker == me && !candidate->wants_dedicated) return *candidate;
         candidate = waiters_.next(*candidate);
     }
     return first;
@@ -278,7 +296,12 @@ Pool::Released Pool::release(ServerConnection& server, WorkerId me, Instant now,
         out.kind = Released::Kind::MustClose;
         return out;
     }
-    if (!waiters_.empty() && !is_paused()) {
+    if (dedicated_waiting_ > 0 && makes_room_for_dedicated(now, is_new)) {
+        mark_leaving(server);
+        out.kind = Released::Kind::MustClose;
+        return out;
+    }
+    if (shared_waiting() > 0 && !is_paused()) {
         out.kind = Released::Kind::Granted;
         out.grant = grant_to(next_waiter(me), server, now);
         server.idle_since = {};
@@ -312,6 +335,9 @@ Pool::Retired Pool::retire(ServerConnection& server, WorkerId me, Instant now,
     WEIR_CHECK(count > 0);
     --count;
     const bool is_leaving = server.is_leaving;
+    const bool is_dedicated = server.is_dedicated();
+    if (is_dedicated)
+        --(owner.state == LedgerState::Opening ? dedicated_opening_ : dedicated_leased_);
     server.reset();
     set_owner(server, LedgerState::Free, kNoWorker);
     free_slots_.push_back(server.slot);
@@ -321,7 +347,9 @@ Pool::Retired Pool::retire(ServerConnection& server, WorkerId me, Instant now,
         for (Cap* cap : shared_caps())
             cap->left();
     }
-    if (failure && owner.state == LedgerState::Opening) {
+    // That a server refuses to replicate says nothing of other logins.
+    const bool is_its_own = is_dedicated && failure && failure->sqlstate != "08006";
+    if (failure && owner.state == LedgerState::Opening && !is_its_own) {
         ramp_.on_failure(now, random_);
         retry_at_us_.store(ramp_.retry_at().us, std::memory_order_relaxed);
         last_failure_ = failure;
@@ -331,7 +359,8 @@ Pool::Retired Pool::retire(ServerConnection& server, WorkerId me, Instant now,
         // connect that failed leaves them waiting: a restart is survived within query_wait_timeout.
         const std::string& state = failure->sqlstate;
         const bool is_passing = state == "57P03" || state == "08006";
-        if (total() == 0 && (endpoint_ != nullptr || !is_passing)) take_waiters(out.failed, now);
+        if (total() == 0 && !is_dedicated && (endpoint_ != nullptr || !is_passing))
+            take_waiters(out.failed, now);
     }
     bool is_starved = false;
     out.relieves = are_others_starved();
@@ -474,16 +503,18 @@ void Pool::mark_leaving(ServerConnection& server) {
 
 std::optional<Grant> Pool::match_waiter(Instant now) {
     const Guard lock(*this);
-    if (is_paused() || waiters_.empty() || idle_count_ == 0) return std::nullopt;
-    const WorkerId to = waiters_.front()->client.worker;
+    if (is_paused() || shared_waiting() == 0 || idle_count_ == 0) return std::nullopt;
+    Waiter& waiter = first_shared_waiter();
+    const WorkerId to = waiter.client.worker;
     ServerConnection* server = pop_idle(to);
     const WorkerId home = server->load_owner().worker;
     lease_idle(*server, home, to);
-    return grant_to(*waiters_.front(), *server, now);
+    return grant_to(waiter, *server, now);
 }
 
 void Pool::take_waiters(std::vector<Grant>& out, Instant now) {
-    while (Waiter* waiter = waiters_.pop_front()) {
+    while (Waiter* waiter = waiters_.front()) {
+        forget_waiter(*waiter);
         out.push_back({waiter->client, waiter->ticket, nullptr, waiter->since});
     }
     sizing_.note_queue(false, now);
@@ -511,6 +542,8 @@ void Pool::configure(const PoolSettings& settings, const DatabaseConfig& databas
 void Pool::recycle() {
     const std::lock_guard lock(mutex_);
     ++epoch_;
+    if (dedicated_leased_ + dedicated_opening_ > 0)
+        has_obsolete_.store(true, std::memory_order_relaxed);
 }
 
 void Pool::set_removed(bool is_removed) {

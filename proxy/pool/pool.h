@@ -134,12 +134,33 @@ class Pool {
         ServerConnection* open = nullptr;  // start to connect this slot
         bool is_starved = false;           // a shared limit is in the way: see PoolSet::relieve
         std::optional<Error> refused;      // the server is down: tell the client
+        // To be closed by the worker that it is leased to: it makes room for a dedicated one.
+        ServerConnection* evicted = nullptr;
+        uint64_t evicted_id = 0;
     };
     // A connection for the session behind `waiter`, which asked for one at `since`, or a place in
-    // the queue for it.
+    // the queue for it. `open` may be another worker's to open, see its owner.
     Acquired acquire(Waiter& waiter, WorkerId me, Instant now, Instant since);
     Acquired acquire(Waiter& waiter, WorkerId me, Instant now) {
         return acquire(waiter, me, now, now);
+    }
+
+    // ---- dedicated connections ----
+    //
+    // A waiter that wants_dedicated gets a connection opened for it alone, by its own worker
+    // (`ServerConnection::reserved_for` is told), which is never idle and serves nobody else. It
+    // waits in the queue until that has logged in, counts like any other, and takes the room of an
+    // idle one.
+
+    // `server`, opened for `waiter`, has logged in: it is leased to `me`, and the wait is over.
+    // False: it is not wanted any more, and the caller is to close it.
+    [[nodiscard]] bool begin_dedicated(ServerConnection& server, Waiter& waiter, WorkerId me,
+                                       Instant now);
+    // Opened before the last recycle().
+    [[nodiscard]] bool is_obsolete(const ServerConnection& server) const;
+    // It was recycled while it had dedicated ones, which never come back by themselves; said once.
+    [[nodiscard]] bool take_obsolete_note() {
+        return has_obsolete_.exchange(false, std::memory_order_relaxed);
     }
 
     // The servers refused a credential that is no longer used: log-ins may be tried at once.
@@ -361,6 +382,14 @@ class Pool {
     ServerConnection* open_for_waiters(WorkerId opener, Instant now, bool* is_starved);
     Grant grant_to(Waiter& waiter, ServerConnection& server, Instant now);
     Waiter& next_waiter(WorkerId me);
+    Waiter& first_shared_waiter();
+    void forget_waiter(Waiter& waiter);
+    [[nodiscard]] size_t shared_waiting() const { return waiters_.size() - dedicated_waiting_; }
+    Waiter* next_to_open_for();
+    [[nodiscard]] bool is_full(Instant now) const;
+    [[nodiscard]] bool lacks_room_for_dedicated(Instant now) const;
+    bool makes_room_for_dedicated(Instant now, bool is_new);
+    void evict_for_dedicated(Instant now, Acquired& out);
     [[nodiscard]] bool is_expired(const ServerConnection& server, Instant now) const;
 
     PoolGroup& group_;
@@ -373,6 +402,7 @@ class Pool {
     std::vector<PeakEwma> latencies_;
     std::atomic<int64_t> retry_at_us_{0};  // 0 = the last login was good
     std::atomic<bool> is_removed_{false};
+    std::atomic<bool> has_obsolete_{false};
     std::atomic<uint32_t> capacity_signals_{0};  // since the last sample
 
     mutable std::mutex mutex_;
@@ -385,7 +415,10 @@ class Pool {
     size_t idle_count_ = 0;
     size_t leased_ = 0;
     size_t opening_ = 0;
-    size_t leaving_ = 0;  // of leased_ and opening_: on their way out
+    size_t leaving_ = 0;            // of leased_ and opening_: on their way out
+    size_t dedicated_waiting_ = 0;  // of waiters_
+    size_t dedicated_leased_ = 0;   // of leased_
+    size_t dedicated_opening_ = 0;  // of opening_
     uint64_t last_ticket_ = 0;
     uint64_t epoch_ = 1;
     size_t host_cursor_ = 0;

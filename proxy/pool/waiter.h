@@ -14,6 +14,10 @@ struct Waiter : ListHook {
     ClientId client;
     uint64_t ticket = 0;  // the order of arrival, over all workers; new for each wait
     Instant since;
+    // It wants a connection that is opened for it alone; set before it asks. The pool's: that
+    // connection is being opened.
+    bool wants_dedicated = false;
+    bool is_opening = false;
 };
 
 }  // namespace weir

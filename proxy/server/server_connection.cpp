@@ -34,7 +34,10 @@ void ServerConnection::reset() {
     unnamed_version = unnamed_batch = 0;
     parameters = {};
     welcome.reset();
-    backend_key = 0;
+    backend_key = {};
+    replication = Replication::None;
+    reserved_for = {};
+    reserved_ticket = 0;
     address = local_address = {};
     host.clear();
     port = 0;

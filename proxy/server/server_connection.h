@@ -24,7 +24,9 @@
 #include "protocol/base/clock.h"
 #include "protocol/base/ids.h"
 #include "protocol/base/intrusive_list.h"
+#include "protocol/message/cancel_key.h"
 #include "protocol/message/frame.h"
+#include "protocol/message/startup.h"
 #include "protocol/message/tracker.h"
 #include "proxy/leaks/lease_trace.h"
 #include "proxy/prepared/server_statements.h"
@@ -78,9 +80,11 @@ struct alignas(64) ServerConnection : IdleHook, OwnedHook, Deadline {
     uint32_t generation = 0;
     Pool* pool = nullptr;
     std::atomic<uint64_t> owner{0};
-    Duration lifetime{0};  // server_lifetime, a little less by chance; drawn at its login
-    Instant idle_since;    // never = it was not idle before its present lease
-    uint64_t epoch = 0;    // the pool's epoch when it was opened; older ones are recycled
+    Duration lifetime{0};   // server_lifetime, a little less by chance; drawn at its login
+    Instant idle_since;     // never = it was not idle before its present lease
+    uint64_t epoch = 0;     // the pool's epoch when it was opened; older ones are recycled
+    ClientId reserved_for;  // it is opened for this session alone, see Pool
+    uint64_t reserved_ticket = 0;
 
     // ---- the owner's ----
     ServerPhase phase = ServerPhase::Connecting;
@@ -118,7 +122,8 @@ struct alignas(64) ServerConnection : IdleHook, OwnedHook, Deadline {
     uint64_t unnamed_batch = 0;    // the tracker's number of the batch that it was sent in
     TrackedParameters parameters;
     std::shared_ptr<const Welcome> welcome;
-    uint64_t backend_key = 0;
+    CancelKey backend_key;
+    Replication replication = Replication::None;
     Address address;
     Address local_address;
     std::string host;  // the entry of the host list it was opened for
@@ -134,12 +139,13 @@ struct alignas(64) ServerConnection : IdleHook, OwnedHook, Deadline {
     [[nodiscard]] ServerOwner load_owner() const {
         return ServerOwner::unpack(owner.load(std::memory_order_acquire));
     }
-    [[nodiscard]] uint32_t backend_pid() const { return static_cast<uint32_t>(backend_key >> 32); }
+    [[nodiscard]] uint32_t backend_pid() const { return backend_key.process_id; }
     // Nothing of it is in anybody's hands: the next client may have it.
     [[nodiscard]] bool is_clean() const {
         return tracker.is_releasable() && !parser.is_mid_message() && held.empty() &&
                outbox.empty();
     }
+    [[nodiscard]] bool is_dedicated() const { return !reserved_for.is_nobody(); }
     // Back to an unused slot; the caller has closed the socket.
     void reset();
 };

@@ -8,10 +8,12 @@
 
 namespace weir {
 
-ServerLogin::ServerLogin(ServerCredentials credentials, const DatabaseConfig& database)
+ServerLogin::ServerLogin(ServerCredentials credentials, const DatabaseConfig& database,
+                         StartupExtras extras)
     : credentials_(std::move(credentials)),
       database_(database.dbname.empty() ? database.name : database.dbname),
-      startup_parameters_(database.startup_parameters) {}
+      startup_parameters_(database.startup_parameters),
+      extras_(std::move(extras)) {}
 
 ServerLogin::~ServerLogin() = default;
 
@@ -20,7 +22,19 @@ std::string ServerLogin::start() const {
                                                                 {"database", database_}};
     for (const auto& parameter : startup_parameters_)
         parameters.push_back(parameter);
-    return make_startup_message(parameters);
+    for (const auto& parameter : extras_.parameters)
+        parameters.push_back(parameter);
+    return make_startup_message(parameters, extras_.version);
+}
+
+// Nothing needs to be given up but the length of the cancel key, which says itself how long it is.
+Status ServerLogin::on_negotiation(ByteView body) {
+    const auto answer = view_negotiation(body);
+    const bool is_lower =
+        answer && answer->version <= extras_.version && answer->unknown_options == 0;
+    if (is_authenticated_ || !is_lower)
+        return fail("08P01", "unexpected message from server during login");
+    return {};
 }
 
 Result<bool> ServerLogin::on_message(BackendTag tag, ByteView body, std::string& reply) {
@@ -38,7 +52,9 @@ Result<bool> ServerLogin::on_message(BackendTag tag, ByteView body, std::string&
         }
         case BackendTag::NoticeResponse: return false;
         case BackendTag::NegotiateProtocolVersion:
-            return false;  // we ask for 3.0: nothing to give up
+            if (Status taken = on_negotiation(body); !taken)
+                return tl::unexpected<Error>(taken.error());
+            return false;
         case BackendTag::ParameterStatus: {
             const auto parameter = view_parameter_status(body);
             if (!parameter || !is_authenticated_) break;
@@ -52,9 +68,9 @@ Result<bool> ServerLogin::on_message(BackendTag tag, ByteView body, std::string&
             return false;
         }
         case BackendTag::BackendKeyData: {
-            const auto key = view_backend_key_data(body);
+            auto key = view_backend_key_data(body);
             if (!key || !is_authenticated_) break;
-            backend_key_ = *key;
+            backend_key_ = std::move(*key);
             return false;
         }
         case BackendTag::ReadyForQuery:

@@ -5,6 +5,7 @@
 
 #include "protocol/auth/secret.h"
 #include "protocol/message/startup.h"
+#include "proxy/session/client_key.h"
 #include "proxy/session/clients.h"
 #include "proxy/session/leasing.h"
 #include "proxy/session/relay.h"
@@ -20,34 +21,35 @@ Watch watch_of(const CancelConnection& cancel) {
 
 }  // namespace
 
-uint64_t make_cancel_key(const ClientSession& session) {
+CancelKey cancel_key_of(const WorkerContext& context, const ClientSession& session) {
     const ClientId id = session.client_id();
-    return uint64_t{id.worker} << 56 | uint64_t{id.slot & 0xffffff} << 32 | session.cancel_secret;
+    ClientKey key{id.worker, id.slot, session.cancel_secret, {}};
+    if (session.has_long_key)
+        key.tail = make_key_tail(context.shared.cancel_secret, key, session.id);
+    return make_cancel_key(key);
 }
 
-void Cancels::on_request(ClientSession& requester, uint64_t key) {
-    const auto worker = static_cast<WorkerId>(key >> 56);
+void Cancels::on_request(ClientSession& requester, const CancelKey& key) {
+    const WorkerId worker = parse_client_key(key).worker;
     requester.phase = ClientPhase::CancelRequest;
     ctx_.deadlines.disarm(requester);
     ctx_.deadlines.arm(requester, ctx_.now + ctx_.config->global.cancel_wait_timeout);
     if (worker >= ctx_.shared.exchange.workers()) return notify(requester.client_id());
     WorkerMessage message;
     message.kind = WorkerMessage::Kind::Cancel;
-    message.client.slot = static_cast<uint32_t>(key >> 32) & 0xffffff;
-    message.secret = static_cast<uint32_t>(key);
+    message.cancel_key = key;
     message.requester = requester.client_id();
     ctx_.shared.exchange.post(worker, std::move(message));
 }
 
-void Cancels::carry_out(uint32_t slot, uint32_t secret, ClientId requester) {
+void Cancels::carry_out(const CancelKey& key, ClientId requester) {
+    const uint32_t slot = parse_client_key(key).slot;
     ClientSession* session =
         slot < ctx_.clients_slab.capacity() ? ctx_.clients_slab.at(slot) : nullptr;
-    uint8_t theirs[4];
-    uint8_t ours[4];
-    store_be32(theirs, secret);
-    store_be32(ours, session == nullptr ? 0 : session->cancel_secret);
+    const bool is_there = session != nullptr && session->cancel_secret != 0;
     const bool is_right =
-        constant_time_equal(theirs, ours) && session != nullptr && session->cancel_secret != 0;
+        is_there &&
+        constant_time_equal(as_bytes(key.secret), as_bytes(cancel_key_of(ctx_, *session).secret));
     if (!is_right) return notify(requester);
     switch (session->phase) {
         case ClientPhase::Throttled:
@@ -58,7 +60,7 @@ void Cancels::carry_out(uint32_t slot, uint32_t secret, ClientId requester) {
             break;
         case ClientPhase::Active:
             if (session->server->phase == ServerPhase::Relaying &&
-                session->server->backend_key != 0) {
+                session->server->backend_key.is_set()) {
                 return start(*session->server, requester);
             }
             break;
@@ -109,7 +111,7 @@ void Cancels::on_event(CancelConnection& cancel, const IoEvent& event) {
         const iovec piece{cancel.request.data(), cancel.request.size()};
         const int error = ctx_.io.connect_result(cancel.fd);
         const ssize_t n = error != 0 ? -1 : ctx_.io.send(cancel.fd, {&piece, 1});
-        // 16 bytes into an empty socket buffer: all or nothing.
+        // A few hundred bytes into an empty socket buffer: all or nothing.
         if (n != static_cast<ssize_t>(cancel.request.size())) return finish(cancel, false);
         cancel.is_sent = true;
         return ctx_.io.modify(cancel.fd, watch_of(cancel), true, false);

@@ -1,18 +1,17 @@
-// Cancels: cancel requests. The key that a client was given names its worker and session, so a
-// request that arrives anywhere finds its way. The server it is for is withheld until the request
-// has ended, so that it cannot hit the next client.
-//
-//   key = worker (7 bits) | slot (24 bits) | secret (32 bits); the top bit is clear, as PgBouncer's
-//   is.
+// Cancels: cancel requests. The key that a client was given names its worker and session (see
+// ClientKey), so a request that arrives anywhere finds its way. The server it is for is withheld
+// until the request has ended, so that it cannot hit the next client.
 //
 // Owner: Worker. Thread: the worker's.
 #pragma once
 
+#include "protocol/message/cancel_key.h"
 #include "proxy/session/context.h"
 
 namespace weir {
 
-uint64_t make_cancel_key(const ClientSession& session);
+// The key that the session is given at its login.
+CancelKey cancel_key_of(const WorkerContext& context, const ClientSession& session);
 
 // A connection to a server that carries one cancel request.
 struct alignas(64) CancelConnection : Deadline {
@@ -32,9 +31,9 @@ class Cancels {
     explicit Cancels(WorkerContext& context) : ctx_(context) {}
 
     // A cancel request arrived on a client connection of this worker.
-    void on_request(ClientSession& requester, uint64_t key);
+    void on_request(ClientSession& requester, const CancelKey& key);
     // The request is for a session of this worker.
-    void carry_out(uint32_t slot, uint32_t secret, ClientId requester);
+    void carry_out(const CancelKey& key, ClientId requester);
     // The requester's connection may be closed.
     void on_done(ClientId requester);
 

@@ -69,9 +69,10 @@ size_t ClientLogin::on_startup(ByteView input) {
 void ClientLogin::on_startup_message(const StartupPacket& packet) {
     session_.phase = ClientPhase::Authenticating;
     const Negotiation negotiation = negotiate(packet);
+    session_.has_long_key = negotiation.version == kProtocol32;
     if (negotiation.needed) {
         std::string text;
-        write_negotiate_protocol_version(text, negotiation.unknown_options);
+        write_negotiate_protocol_version(text, negotiation.version, negotiation.unknown_options);
         session_.outbox.append(as_bytes(text));
     }
     session_.user = packet.find("user");
@@ -85,8 +86,15 @@ void ClientLogin::on_startup_message(const StartupPacket& packet) {
 }
 
 Status ClientLogin::take_parameters(const StartupPacket& packet) {
+    if (packet.has("replication")) {
+        const Result<Replication> replication = parse_replication(packet.find("replication"));
+        if (!replication) return tl::unexpected<Error>(replication.error());
+        session_.replication = *replication;
+    }
     for (const auto& [name, value] : packet.parameters) {
-        if (name == "user" || name == "database" || name.starts_with("_pq_.")) continue;
+        if (name == "user" || name == "database" || name == "replication" ||
+            name.starts_with("_pq_."))
+            continue;
         Status taken = name == "options" ? take_options(value) : take_parameter(name, value, false);
         if (!taken) return taken;
     }
@@ -115,24 +123,21 @@ Status ClientLogin::take_parameter(std::string_view name, std::string_view value
         return tl::unexpected<Error>(
             Error("08P01", "unsupported startup parameter in options: " + std::string(name)));
     }
-    if (name == "replication") {
-        if (value == "false" || value == "off" || value == "no" || value == "0") return {};
-        return tl::unexpected<Error>(Error("0A000", "replication connections are not supported"));
-    }
     return tl::unexpected<Error>(
         Error("08P01", "unsupported startup parameter: " + std::string(name)));
 }
 
 Status ClientLogin::take_options(std::string_view text) {
-    const auto settings = parse_startup_options(text);
-    if (!settings) {
-        if (contains(ctx_.config->global.ignore_startup_parameters, "options")) return {};
-        return tl::unexpected<Error>(settings.error());
+    if (session_.replication != Replication::None) {
+        replication_options_ = text;  // its server is its own: whatever it takes is allowed
+        return {};
     }
-    for (const auto& [name, value] : *settings) {
+    const StartupOptions options = parse_startup_options(text);
+    for (const auto& [name, value] : options.settings) {
         if (Status taken = take_parameter(name, value, true); !taken) return taken;
     }
-    return {};
+    if (contains(ctx_.config->global.ignore_startup_parameters, "options")) return {};
+    return options.status;
 }
 
 // ---- the database ----
@@ -142,6 +147,7 @@ void ClientLogin::enter_database() {
     VirtualDatabase* console = ctx_.shared.console;
     if (console != nullptr && console->owns(session_.database)) {
         is_console_ = true;
+        session_.replication = Replication::None;
         // PgBouncer's rule: its own system user, on the Unix socket, as user `pgbouncer`, is the
         // administrator.
         if (session_.is_unix && session_.user == "pgbouncer" && ctx_.io.is_same_user(session_.fd)) {
@@ -181,7 +187,10 @@ void ClientLogin::on_authenticated() {
     if (Status entered = enter_pool(); !entered) return fail(entered.error());
     ctx_.clients->refresh_timeouts(session_);
     if (const auto refusal = ctx_.routing->refusal(session_)) return fail(*refusal);
-    if (auto known = session_.group->welcome()) return welcome(std::move(known));
+    session_.wants_dedicated = session_.replication != Replication::None;
+    if (!session_.wants_dedicated) {
+        if (auto known = session_.group->welcome()) return welcome(std::move(known));
+    }
     ctx_.leasing->request(session_);  // its server will tell; LoginWait until then
 }
 
@@ -205,7 +214,9 @@ Status ClientLogin::enter_pool() {
     session_.pool = &group.first();
     session_.wanted = wanted_backends();
     session_.reason = RouteReason(session_.wanted);
-    session_.pool_mode = effective_pool_mode(config, *database_, session_.user);
+    session_.pool_mode = session_.replication == Replication::None
+                             ? effective_pool_mode(config, *database_, session_.user)
+                             : PoolMode::Session;
     session_.may_split = may_split(session_.wanted, session_.pool_mode);
     ServerCredentials credentials;
     credentials.user = server_user;
@@ -231,7 +242,27 @@ TargetSessionAttrs ClientLogin::wanted_backends() const {
         const uint16_t port = ctx_.io.local_address(session_.fd).port();
         if (const auto wanted = port_target(config.global, port)) return *wanted;
     }
-    return effective_target_session_attrs(config, *database_, session_.user);
+    const TargetSessionAttrs wanted =
+        effective_target_session_attrs(config, *database_, session_.user);
+    // Its slots, and what it is to be told, are on the primary.
+    const bool is_free = wanted == TargetSessionAttrs::Any && is_routed(config, *database_);
+    return is_free && session_.replication != Replication::None ? TargetSessionAttrs::Primary
+                                                                : wanted;
+}
+
+std::vector<std::pair<std::string, std::string>> ClientLogin::server_parameters() const {
+    const ParameterNames& names = ctx_.shared.names;
+    std::vector<std::pair<std::string, std::string>> out;
+    const bool is_physical = session_.replication == Replication::Physical;
+    out.emplace_back("replication", is_physical ? "true" : "database");
+    if (!replication_options_.empty()) out.emplace_back("options", replication_options_);
+    for (const auto& [index, value] : wanted_)
+        out.emplace_back(names.name(index), value);
+    if (ctx_.config->global.application_name_add_host) {
+        out.emplace_back("application_name",
+                         name_with_host(ctx_, session_, wanted_application_name()));
+    }
+    return out;
 }
 
 // As the start-up packet has it; the server's default is not known yet.

@@ -33,6 +33,9 @@ class ClientLogin {
 
     Authentication& authentication() { return authentication_; }
 
+    // Of a replication client: what its server is to be told in the start-up packet.
+    [[nodiscard]] std::vector<std::pair<std::string, std::string>> server_parameters() const;
+
   private:
     size_t on_startup(ByteView input);
     void on_startup_message(const StartupPacket& packet);
@@ -54,6 +57,7 @@ class ClientLogin {
     uint8_t encryption_requests_ = 0;
     std::optional<DatabaseConfig> database_;  // none: there is no such, or it is the console
     WantedParameters wanted_;
+    std::string replication_options_;  // `options` of a replication client, for its server
 };
 
 }  // namespace weir

@@ -11,13 +11,16 @@ ClientSession::ClientSession() {
 ClientSession::~ClientSession() = default;
 
 void ClientSession::reset() {
-    WEIR_CHECK(server == nullptr);
+    WEIR_CHECK(server == nullptr && opening == nullptr);
     Waiter::client = {};
     Waiter::ticket = 0;
+    Waiter::wants_dedicated = false;
     phase = ClientPhase::Free;
     reads = writes = false;
     is_discarding_body = is_discarding_to_sync = is_admin = is_read_paused = false;
     holds_client_units = is_unix = is_depth_blocked = has_leak = is_leaving = false;
+    has_long_key = false;
+    replication = Replication::None;
     pool_mode = PoolMode::Session;
     fd = -1;
     cancel_secret = whole_bytes = 0;

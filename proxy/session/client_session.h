@@ -5,6 +5,7 @@
 //   relay         moves bytes both ways
 //   cancels       cancel requests
 //   throttle      rate limits
+//   dedicated     a server connection of its own, for replication
 //
 //   Startup -> Authenticating -> LoginWait -> Idle <-> Waiting -> Active -> (Idle)      -> Closing
 //   -> Free
@@ -81,8 +82,10 @@ struct alignas(64) ClientSession : Waiter, ReadyHook, HeldHook, Deadline {
     bool is_read_paused = false;      // its server cannot take more
     bool holds_client_units = false;  // counted in the limits of clients
     bool is_unix = false;
-    bool is_leaving = false;  // it is to go when it is idle: see Draining
-    bool has_leak = false;    // it is reported for its many statements
+    bool is_leaving = false;    // it is to go when it is idle: see Draining
+    bool has_leak = false;      // it is reported for its many statements
+    bool has_long_key = false;  // it speaks protocol 3.2
+    Replication replication = Replication::None;
     PoolMode pool_mode = PoolMode::Session;
     TargetSessionAttrs wanted = TargetSessionAttrs::Any;  // of the backend
     bool may_split = false;   // it wants no certain backend: see Splitting
@@ -101,8 +104,9 @@ struct alignas(64) ClientSession : Waiter, ReadyHook, HeldHook, Deadline {
     ByteQueue held;    // received, not used yet
     ByteQueue outbox;  // not yet taken by the socket
     ServerConnection* server = nullptr;
-    PoolGroup* group = nullptr;  // null until it has logged in, and for the console
-    Pool* pool = nullptr;        // of the group: that of the present transaction, or the last one
+    ServerConnection* opening = nullptr;  // its dedicated one, until that is `server`
+    PoolGroup* group = nullptr;           // null until it has logged in, and for the console
+    Pool* pool = nullptr;  // of the group: that of the present transaction, or the last one
     std::unique_ptr<ClientLogin> login;
     std::unique_ptr<ClientStatements> statements;
     std::unique_ptr<SessionLimits> limits;  // null: no rate limit concerns its transactions

@@ -7,6 +7,7 @@
 #include "protocol/message/writer.h"
 #include "proxy/session/cancels.h"
 #include "proxy/session/client_login.h"
+#include "proxy/session/dedicated.h"
 #include "proxy/session/draining.h"
 #include "proxy/session/leak_watch.h"
 #include "proxy/session/leasing.h"
@@ -39,6 +40,12 @@ bool is_blocked(const ClientSession& session) {
                    session.server->phase != ServerPhase::Relaying;
         default: return false;
     }
+}
+
+// It replicates, which has no end that could be late: what is meant for queries does not apply.
+bool is_streaming(const ClientSession& session) {
+    return session.replication == Replication::Physical ||
+           session.server->tracker.copy_state() == CopyState::Both;
 }
 
 uint32_t to_ms(Duration d) {
@@ -270,6 +277,7 @@ void Clients::protocol_violation(ClientSession& session, std::string_view what) 
 
 // Everything that others see of the session ends here; the socket may live on a little.
 void Clients::release_units(ClientSession& session) {
+    if (session.opening != nullptr) ctx_.dedicated->on_client_gone(session);
     ctx_.leasing->leave_queue(session);
     if (session.server != nullptr) ctx_.leasing->orphan(session);
     Throttle::end(session, ctx_.now);
@@ -372,6 +380,10 @@ std::optional<Error> Clients::overdue(const ClientSession& session, Instant* nex
             break;
         case ClientPhase::Active: {
             const ProtocolTracker& tracker = session.server->tracker;
+            if (is_streaming(session)) {
+                look(ctx_.now + std::chrono::seconds(1));
+                break;
+            }
             // With nothing running, look again later: a query does not arm anything when it is
             // sent.
             const Instant query_from = tracker.pending() > 0 ? session.query_from : ctx_.now;

@@ -9,6 +9,7 @@
 
 #include "conf/config.h"
 #include "protocol/base/random.h"
+#include "protocol/base/siphash.h"
 #include "protocol/base/slab.h"
 #include "proxy/auth/password_checker.h"
 #include "proxy/auth/secret_source.h"
@@ -36,6 +37,7 @@ class Cancels;
 class Draining;
 class Throttle;
 class LeakWatch;
+class Dedicated;
 
 // Things that live as long as the process and that every worker uses.
 struct Shared {
@@ -51,6 +53,7 @@ struct Shared {
     std::atomic<bool> serves_late_clients{false};
     std::atomic<int> logins{0};             // connections that have not logged in yet
     std::array<uint8_t, 32> mock_secret{};  // for the salts of users that do not exist
+    SipKey cancel_secret{};                 // for the tails of cancel keys, see ClientKey
     VerifierCache verifiers = {};
     RateLimiter rates = {};
     AuthFailures auth_failures = {};
@@ -95,6 +98,7 @@ struct WorkerContext {
     Throttle* throttle = nullptr;
     LeakWatch* leaks = nullptr;
     SecretSource* secrets = nullptr;  // null = users of auth_file only
+    Dedicated* dedicated = nullptr;
 
     PoolCounters& counters(Pool& pool) const { return pool.counters()[id]; }
 };

@@ -26,7 +26,7 @@ void Farewell::begin(ServerConnection& server, const std::optional<Error>& failu
     server.phase = ServerPhase::Closing;
     ctx_.servers->set_interest(server, true, false);
     ctx_.deadlines.arm(server, ctx_.now + kWaitMax);
-    const bool is_running = server.tracker.pending() > 0 && server.backend_key != 0;
+    const bool is_running = server.tracker.pending() > 0 && server.backend_key.is_set();
     if (is_running && !server.is_cancel_sent) ctx_.cancels->start(server, {});
 }
 

@@ -95,6 +95,13 @@ LeaseFacts LeakWatch::facts_of(ServerConnection& server) {
     if (!is_gone) trace.gone_since = {};
     if (is_gone && trace.gone_since.is_never()) trace.gone_since = ctx_.now;
     facts.gone_since = trace.gone_since;
+    if (session->replication != Replication::None) {
+        // A stream lasts, and its client may be slow: all that can be a leak is that it is gone.
+        LeaseFacts streaming;
+        streaming.has_client = true;
+        streaming.gone_since = facts.gone_since;
+        return streaming;
+    }
 
     const bool is_hoarding = unread_bytes(server) > limits_.buffer;
     if (!is_hoarding) trace.unread_since = {};
@@ -148,7 +155,7 @@ void LeakWatch::act(ServerConnection& server, const LeakVerdict& verdict) {
             return ctx_.clients->fail(session, Error("08006", "client does not read its results"));
         case LeakAction::CloseOrphan: return ctx_.clients->close(session, "client is gone");
         case LeakAction::CancelQuery:
-            if (server.phase != ServerPhase::Relaying || server.backend_key == 0) return;
+            if (server.phase != ServerPhase::Relaying || !server.backend_key.is_set()) return;
             server.trace.cancelled_work = session.transaction_from;
             return ctx_.cancels->start(server, {});
     }

@@ -5,6 +5,7 @@
 #include "protocol/message/writer.h"
 #include "proxy/session/client_login.h"
 #include "proxy/session/clients.h"
+#include "proxy/session/dedicated.h"
 #include "proxy/session/leak_watch.h"
 #include "proxy/session/routing.h"
 #include "proxy/session/servers.h"
@@ -21,6 +22,7 @@ bool Leasing::request(ClientSession& session) {
 }
 
 bool Leasing::ask(ClientSession& session) {
+    if (session.opening != nullptr) ctx_.dedicated->on_client_gone(session);
     Pool::Acquired got = session.pool->acquire(session, ctx_.id, ctx_.now, session.requested_at);
     if (got.refused) {
         ctx_.clients->fail(session, Error(got.refused->sqlstate,
@@ -32,6 +34,7 @@ bool Leasing::ask(ClientSession& session) {
         session.phase = session.login != nullptr ? ClientPhase::LoginWait : ClientPhase::Waiting;
         ctx_.clients->arm(session);
         if (got.open != nullptr) ctx_.servers->open(*got.open);
+        if (got.evicted != nullptr) evict(*got.evicted, got.evicted_id);
         if (got.is_starved) {
             ControlMessage message;
             message.kind = ControlMessage::Kind::Evict;
@@ -49,6 +52,16 @@ bool Leasing::ask(ClientSession& session) {
         return false;
     }
     return link(session, *got.server, session.requested_at);
+}
+
+// Its worker closes it: here it may only be named.
+void Leasing::evict(ServerConnection& server, uint64_t id) {
+    WorkerMessage message;
+    message.kind = WorkerMessage::Kind::CloseServer;
+    message.server = &server;
+    message.server_id = id;
+    message.text = "evicted";
+    ctx_.shared.exchange.post(server.load_owner().worker, std::move(message));
 }
 
 void Leasing::leave_queue(ClientSession& session) {
@@ -222,6 +235,7 @@ void Leasing::release_from(ClientSession& session) {
 
 void Leasing::orphan(ClientSession& session) {
     ServerConnection& server = *session.server;
+    if (server.is_dedicated()) return ctx_.dedicated->end(session);
     const bool is_mid_message = session.parser.is_mid_message() && !session.is_discarding_body;
     ctx_.leaks->on_orphaned(server, session);
     session.server = nullptr;
@@ -244,6 +258,7 @@ void Leasing::orphan(ClientSession& session) {
 
 void Leasing::give_back(ServerConnection& server, bool is_new) {
     WEIR_CHECK(server.client == nullptr);
+    if (server.is_dedicated()) return ctx_.dedicated->begin(server);
     if (WEIR_BUG(!server.is_clean())) return ctx_.servers->close(server, "server is not clean");
     ctx_.leaks->on_parting(server);
     if (server.cancels_in_flight > 0) {

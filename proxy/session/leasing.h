@@ -34,13 +34,15 @@ class Leasing {
     // Delivers a grant to its worker, be it this one.
     void deliver(const Grant& grant);
 
+    // Joins the two. True = the client's bytes may go to the server; else on_prologue_done().
+    bool link(ClientSession& session, ServerConnection& server, Instant waiting_since);
     // The check query or the settings of a linked server are done: the client's bytes may go on.
     void on_prologue_done(ServerConnection& server);
 
   private:
-    bool link(ClientSession& session, ServerConnection& server, Instant waiting_since);
     bool send_prologue(ClientSession& session, ServerConnection& server);
     void tell_new_welcome(ClientSession& session, const ServerConnection& server);
+    void evict(ServerConnection& server, uint64_t id);
     void finish_login(ClientSession& session, ServerConnection& server);
     // The connection that the session waited for is there, and will not do any more.
     void decline(ClientSession& session, ServerConnection& server);

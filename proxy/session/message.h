@@ -10,6 +10,7 @@
 #include "conf/config.h"
 #include "protocol/base/ids.h"
 #include "protocol/base/result.h"
+#include "protocol/message/cancel_key.h"
 #include "proxy/auth/login_question.h"
 #include "proxy/leaks/leak_report.h"
 #include "proxy/pool/pool.h"
@@ -29,6 +30,7 @@ struct ClientRow {
     Instant waiting_since;  // never = not waiting
     uint64_t link = 0;      // id of the linked server, 0 = none
     uint64_t prepared_statements = 0;
+    Replication replication = Replication::None;
     bool is_console = false;
     bool is_login = false;  // not counted as a client yet
     std::string pool_user;  // with database: its pool
@@ -42,6 +44,7 @@ struct ServerRow {
     uint64_t link = 0;  // id of the linked client, 0 = none
     uint32_t remote_pid = 0;
     uint64_t prepared_statements = 0;
+    Replication replication = Replication::None;
     bool close_needed = false;
 };
 
@@ -75,7 +78,7 @@ struct WorkerMessage {
         WaitFailed,     // grant.client, grant.ticket, text, sqlstate: it will not get one
         OpenServer,     // server: reserved for this worker, start to connect
         CloseServer,    // server, server_id: leased to this worker to be closed; text = why
-        Cancel,         // client, secret, requester: a cancel request for one of its sessions
+        Cancel,         // cancel_key, requester: a cancel request for one of its sessions
         CancelDone,     // requester: the connection that brought it may be closed
         ConfigChanged,  // config
         LoginAnswer,    // answer: to what a login has asked
@@ -85,6 +88,7 @@ struct WorkerMessage {
         LookForLeaks,   // it has not looked by itself for long
         ConsoleReply,   // client, text, flag = close after it
         KillDatabase,   // text = database name, empty = all; sqlstate/text2 = why
+        CloseObsolete,  // pools were recycled: close what is dedicated and of before
         CloseWaiting,   // close clients that wait for a server (shutdown); text2 = why
         SendAway,       // portion: of the clients, is to leave by now (see Draining)
         StopAccepting,  // let listening sockets go; flag = only those of TCP
@@ -92,12 +96,12 @@ struct WorkerMessage {
     };
     Kind kind = Kind::Stop;
     bool flag = false;
-    uint32_t secret = 0;
     uint32_t portion = 0;
     int fd = -1;
     std::string sqlstate;
     ClientId client;
     ClientId requester;
+    CancelKey cancel_key;
     Grant grant;
     ServerConnection* server = nullptr;
     uint64_t server_id = 0;

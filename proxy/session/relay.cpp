@@ -126,8 +126,12 @@ Relay::Step Relay::on_message(ClientSession& session, const Piece& piece, ByteVi
     if (session.server->phase != ServerPhase::Relaying) return Step::Stopped;
     if (tracker.pending() >= kPipelineDepthMax) return block(session, kPipelineDepthMax / 2);
     const bool is_copy_message = is_idle_message(tag) || tag == FrontendTag::Sync;
-    if (tracker.copy_state() == CopyState::In && !is_copy_message && tracker.wants_copy_data()) {
-        return refuse(session, Error("08P01", "unexpected message type during COPY from stdin"));
+    if (tracker.wants_copy_data() && !is_copy_message) {
+        const bool is_stream = tracker.copy_state() == CopyState::Both;
+        return refuse(session,
+                      Error("08P01", is_stream ? "unexpected message type while replicating"
+                                               : "unexpected message type during COPY from "
+                                                 "stdin"));
     }
     session.is_discarding_body = false;
     if (tracker.is_skipping_to_sync() && tag != FrontendTag::Sync) {

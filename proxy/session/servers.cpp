@@ -9,6 +9,7 @@
 #include "proxy/server/server_login.h"
 #include "proxy/session/cancels.h"
 #include "proxy/session/clients.h"
+#include "proxy/session/dedicated.h"
 #include "proxy/session/evidence.h"
 #include "proxy/session/leak_watch.h"
 #include "proxy/session/leasing.h"
@@ -26,10 +27,18 @@ Watch Servers::watch_of(const ServerConnection& server) {
 // ---- connecting ----
 
 void Servers::open(ServerConnection& server) {
+    if (const WorkerId worker = server.load_owner().worker; worker != ctx_.id) {
+        WorkerMessage message;
+        message.kind = WorkerMessage::Kind::OpenServer;
+        message.server = &server;
+        return ctx_.shared.exchange.post(worker, std::move(message));
+    }
     server.phase = ServerPhase::Connecting;
     server.id = ctx_.shared.last_id.fetch_add(1, std::memory_order_relaxed) + 1;
     server.connected_at = server.requested_at = ctx_.now;
     ctx_.owned.push_back(server);
+    if (server.is_dedicated() && !ctx_.dedicated->attach(server))
+        return close(server, "replication client disconnected");
     const DatabaseConfig database = server.pool->database();
     server.port = database.port;
     if (!database.hosts.empty()) {
@@ -94,14 +103,22 @@ void Servers::on_connected(ServerConnection& server) {
     }
     server.local_address = ctx_.io.local_address(server.fd);
     server.phase = ServerPhase::LoggingIn;
-    server.login =
-        std::make_unique<ServerLogin>(server.pool->group().credentials(), server.pool->database());
+    server.login = std::make_unique<ServerLogin>(server.pool->group().credentials(),
+                                                 server.pool->database(), extras(server));
     set_interest(server, true, false);
     if (ctx_.config->global.server_tls_sslmode >= SslMode::Require) {
         return close(server, "TLS is required",
                      Error("08006", "server_tls_sslmode requires TLS, which is not in effect yet"));
     }
     send(server, server.login->start());
+}
+
+StartupExtras Servers::extras(const ServerConnection& server) const {
+    const bool asks_for_32 = ctx_.config->global.server_protocol == ServerProtocol::V32;
+    StartupExtras out;
+    out.version = asks_for_32 ? kProtocol32 : kProtocol30;
+    if (server.is_dedicated()) out.parameters = ctx_.dedicated->startup_parameters(server);
+    return out;
 }
 
 // ---- events ----
@@ -227,7 +244,9 @@ void Servers::on_logged_in(ServerConnection& server) {
         std::erase_if(welcome.parameters,
                       [](const auto& parameter) { return parameter.first == kInHotStandby; });
     }
-    server.welcome = server.pool->group().intern(welcome);
+    // What is told to one replication client is not what others are to be told.
+    server.welcome = server.is_dedicated() ? std::make_shared<const Welcome>(std::move(welcome))
+                                           : server.pool->group().intern(welcome);
     note_login(ctx_, server);
     server.login.reset();
     ctx_.deadlines.disarm(server);
@@ -237,7 +256,8 @@ void Servers::on_logged_in(ServerConnection& server) {
                   server.address.port(), server.backend_pid());
     }
     const DatabaseConfig database = server.pool->database();
-    if (database.connect_query && !database.connect_query->empty()) {
+    const bool runs_sql = server.replication != Replication::Physical;
+    if (runs_sql && database.connect_query && !database.connect_query->empty()) {
         server.phase = ServerPhase::Cleaning;  // the query is swallowed like a clean-up's
         server.clean_by = ctx_.now + ctx_.config->global.server_connect_timeout;
         server.is_new = true;
@@ -410,7 +430,9 @@ void Servers::set_interest(ServerConnection& server, bool read, bool write) {
 void Servers::close(ServerConnection& server, std::string_view reason,
                     const std::optional<Error>& failure) {
     if (server.phase == ServerPhase::Closing) return farewell_.finish(server);
-    if (failure) note_login_failure(ctx_, server, *failure);
+    const bool was_refused = server.login != nullptr && server.login->was_refused();
+    if (failure && !(server.is_dedicated() && was_refused))
+        note_login_failure(ctx_, server, *failure);
     if (ctx_.config->global.log_disconnections && server.id != 0) {
         log::info("S-{:#x}: {}/{}@{}:{} closing because: {} (age={}s)", server.id,
                   server.pool->key().database, server.pool->key().user,
@@ -437,6 +459,7 @@ void Servers::close(ServerConnection& server, std::string_view reason,
         }
     }
     std::erase(unresolved_, &server);
+    if (server.is_dedicated()) ctx_.dedicated->on_failed(server, reason, failure);
     farewell_.begin(server, failure);
 }
 

@@ -4,6 +4,7 @@
 
 #include <optional>
 
+#include "proxy/server/server_login.h"
 #include "proxy/session/context.h"
 #include "proxy/session/farewell.h"
 
@@ -13,7 +14,7 @@ class Servers {
   public:
     explicit Servers(WorkerContext& context) : ctx_(context) {}
 
-    // Starts to connect a slot that is reserved for this worker.
+    // Starts to connect a reserved slot, here or on the worker that it is reserved for.
     void open(ServerConnection& server);
     // Names that were asked for are known now.
     void on_resolved();
@@ -47,6 +48,7 @@ class Servers {
     void close_all();
 
   private:
+    [[nodiscard]] StartupExtras extras(const ServerConnection& server) const;
     void connect(ServerConnection& server);
     void connect_to(ServerConnection& server, const Address& address);
     void on_connected(ServerConnection& server);

@@ -11,22 +11,11 @@ namespace weir {
 
 namespace {
 
-// `app - 1.2.3.4:5`, cut to what PostgreSQL keeps of it.
-void add_host(WorkerContext& ctx, ClientSession& session) {
-    const auto index = static_cast<size_t>(ctx.shared.names.index_of("application_name"));
-    const std::string host = session.is_unix
-                                 ? "unix(" + std::to_string(ctx.io.peer_pid(session.fd)) + ")"
-                                 : session.peer.text();
-    std::string name(session.parameters.get(index));
-    if (name.empty()) name = "app";
-    session.parameters.set(index, (name + " - " + host).substr(0, 63));
-}
-
 void finish(WorkerContext& ctx, ClientSession& session, std::string& text, ClientPhase phase) {
     uint8_t random[4];
     secure_random(random);
     session.cancel_secret = load_be32(random) | 1;  // never zero
-    write_backend_key_data(text, make_cancel_key(session));
+    write_backend_key_data(text, cancel_key_of(ctx, session));
     write_ready_for_query(text, TransactionStatus::Idle);
     ctx.deadlines.disarm(session);
     session.phase = phase;
@@ -41,26 +30,46 @@ void finish(WorkerContext& ctx, ClientSession& session, std::string& text, Clien
     const uint32_t life = session.generation;
     ctx.clients->send(session, text);
     if (session.generation != life) return;
-    if (session.timeouts.client_idle_ms != 0) ctx.clients->arm(session);
+    if (session.timeouts.client_idle_ms != 0 || phase == ClientPhase::Active)
+        ctx.clients->arm(session);
     ctx.clients->schedule(session);
 }
 
-}  // namespace
-
-void welcome_client(WorkerContext& ctx, ClientSession& session,
-                    std::shared_ptr<const Welcome> welcome, const WantedParameters& wanted) {
-    session.welcome = welcome;
-    const ParameterNames& names = ctx.shared.names;
-    for (const auto& [name, value] : welcome->parameters) {
+// The server's values, and above them the client's wishes.
+void take_parameters(const ParameterNames& names, ClientSession& session, const Welcome& welcome,
+                     const WantedParameters& wanted) {
+    for (const auto& [name, value] : welcome.parameters) {
         if (const int index = names.index_of(name); index >= 0) {
             session.parameters.set(static_cast<size_t>(index), value);
         }
     }
     for (const auto& [index, value] : wanted)
         session.parameters.set(index, value);
+}
+
+}  // namespace
+
+std::string name_with_host(WorkerContext& ctx, const ClientSession& session,
+                           std::string_view application_name) {
+    const std::string host = session.is_unix
+                                 ? "unix(" + std::to_string(ctx.io.peer_pid(session.fd)) + ")"
+                                 : session.peer.text();
+    std::string name(application_name);
+    if (name.empty()) name = "app";
+    return (name + " - " + host).substr(0, 63);
+}
+
+void welcome_client(WorkerContext& ctx, ClientSession& session,
+                    std::shared_ptr<const Welcome> welcome, const WantedParameters& wanted) {
+    session.welcome = welcome;
+    const ParameterNames& names = ctx.shared.names;
+    const bool has_server = session.server != nullptr;
+    if (!has_server) take_parameters(names, session, *welcome, wanted);
     const auto application = static_cast<size_t>(names.index_of("application_name"));
-    ctx.throttle->concern(session, session.parameters.get(application));
-    if (ctx.config->global.application_name_add_host) add_host(ctx, session);
+    const std::string application_name(session.parameters.get(application));
+    ctx.throttle->concern(session, application_name);
+    if (!has_server && ctx.config->global.application_name_add_host)
+        session.parameters.set(application, name_with_host(ctx, session, application_name));
     std::string text;
     write_auth_request(text, AuthRequest::Ok);
     for (const auto& [name, value] : welcome->parameters) {
@@ -70,7 +79,7 @@ void welcome_client(WorkerContext& ctx, ClientSession& session,
                                          : session.parameters.get(static_cast<size_t>(index)));
     }
     ctx.counters(*session.pool).client_logins.add(1);
-    finish(ctx, session, text, ClientPhase::Idle);
+    finish(ctx, session, text, has_server ? ClientPhase::Active : ClientPhase::Idle);
 }
 
 void welcome_to_console(WorkerContext& ctx, ClientSession& session) {

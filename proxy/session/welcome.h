@@ -15,9 +15,14 @@ namespace weir {
 // Tracked parameters that the start-up packet sets: index in ParameterNames, value.
 using WantedParameters = std::vector<std::pair<size_t, std::string>>;
 
-// `welcome` is what a server of its pool has said at login.
+// `welcome` is what a server of its pool has said at login. A session that has its server already
+// (see Dedicated) has that one's parameters, too.
 void welcome_client(WorkerContext& ctx, ClientSession& session,
                     std::shared_ptr<const Welcome> welcome, const WantedParameters& wanted);
+// The application_name with the client's address behind it: `app - 1.2.3.4:5`, cut to what
+// PostgreSQL keeps of it.
+std::string name_with_host(WorkerContext& ctx, const ClientSession& session,
+                           std::string_view application_name);
 void welcome_to_console(WorkerContext& ctx, ClientSession& session);
 
 }  // namespace weir

@@ -71,7 +71,7 @@ std::string welcome() {
     write_parameter_status(out, "server_version", "15.0");
     write_parameter_status(out, "client_encoding", "UTF8");
     write_parameter_status(out, "standard_conforming_strings", "on");
-    write_backend_key_data(out, 0x0000000700000009);
+    write_backend_key_data(out, CancelKey::of_word(0x0000000700000009));
     write_ready_for_query(out, TransactionStatus::Idle);
     return out;
 }

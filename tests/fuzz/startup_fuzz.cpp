@@ -40,13 +40,13 @@ void check_packet(ByteView input) {
     require(as_text(input.subspan(8)) == std::string_view(again).substr(8));
     const Negotiation negotiation = negotiate(*packet);
     require(negotiation.needed ||
-            (packet->version == kProtocol30 && negotiation.unknown_options.empty()));
+            (packet->version == negotiation.version && negotiation.unknown_options.empty()));
 }
 
 void check_options(std::string_view text) {
-    const auto options = parse_startup_options(text);
-    if (!options) return require(options.error().sqlstate == "08P01");
-    for (const auto& option : *options)
+    const StartupOptions options = parse_startup_options(text);
+    require(options.status.has_value() || options.status.error().sqlstate == "08P01");
+    for (const auto& option : options.settings)
         require(!option.first.empty() && option.first.find('=') == std::string::npos);
 }
 

@@ -357,14 +357,16 @@ std::vector<Written> write_backend_messages() {
              write_auth_request(o, AuthRequest::Sasl, as_bytes("SCRAM-SHA-256\0\0"s));
          })},
         {"parameter_status", written([](S o) { write_parameter_status(o, "TimeZone", "UTC"); })},
-        {"backend_key_data", written([](S o) { write_backend_key_data(o, 0x0102030405060708); })},
+        {"backend_key_data",
+         written([](S o) { write_backend_key_data(o, CancelKey::of_word(0x0102030405060708)); })},
         {"ready_idle", written([](S o) { write_ready_for_query(o, TransactionStatus::Idle); })},
         {"ready_open",
          written([](S o) { write_ready_for_query(o, TransactionStatus::InTransaction); })},
         {"ready_failed", written([](S o) { write_ready_for_query(o, TransactionStatus::Failed); })},
         {"command_complete", written([](S o) { write_command_complete(o, "SHOW"); })},
         {"negotiate", written([](S o) {
-             write_negotiate_protocol_version(o, std::vector<std::string_view>{"_pq_.x"});
+             write_negotiate_protocol_version(o, kProtocol30,
+                                              std::vector<std::string_view>{"_pq_.x"});
          })},
         {"parse_complete", written([](S o) { write_empty(o, BackendTag::ParseComplete); })},
         {"bind_complete", written([](S o) { write_empty(o, BackendTag::BindComplete); })},
@@ -387,7 +389,7 @@ std::vector<Written> write_frontend_messages() {
     using S = std::string&;
     return {
         {"startup", make_startup_message({{"user", "bob"}, {"database", "shop"}})},
-        {"cancel", make_cancel_request(0x0102030405060708)},
+        {"cancel", make_cancel_request(CancelKey::of_word(0x0102030405060708))},
         {"query", written([](S o) { write_query(o, "select 1"); })},
         {"password", written([](S o) { write_password(o, "secret"); })},
         {"sasl_initial", written([](S o) { write_sasl_initial(o, "SCRAM-SHA-256", "n,,n=,r=x"); })},

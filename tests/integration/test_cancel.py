@@ -8,7 +8,7 @@ from harness import wire
 from harness.case import Case, background, beyond_pgbouncer, subset, wait_until
 from harness.fake_backend import FakeBackend, error, ready, result
 from harness.util import scaled
-from harness.wire import bind, describe, execute, flush, one, parse, query, sync
+from harness.wire import bind, describe, execute, flush, msg, one, parse, query, sync
 
 
 class Running(Case):
@@ -404,3 +404,104 @@ class Vanished(Case):
             c.reset()
             fresh = self.client()
             self.assertEqual(fresh.one("select 1"), "1")
+
+
+@beyond_pgbouncer
+class LongKeys(Case):
+    """Protocol 3.2, whose cancel keys have up to 256 bytes, towards clients and towards servers."""
+    settings = {}
+
+    def newer(self):
+        c = self.raw()
+        return c.login("app", "app", version=(3, 2))
+
+    @subset("tsan")
+    def test_clients_of_both_protocols(self):
+        for c in (self.newer(), self.client(), self.newer()):
+            c.send(query("select pg_sleep(60)"))
+            self.weir.wait_pool(sv_active=1)
+            c.cancel()
+            self.assert_error(c.collect(), "57014")
+            self.assertEqual(c.one("select 1"), "1")
+
+    def test_all_of_the_key_counts(self):
+        new, old = self.newer(), self.client()
+        for c in (new, old):
+            c.send(query("select pg_sleep(1.5), 7"))
+        self.weir.wait_pool(sv_active=2)
+        flipped = bytearray(new.key)
+        flipped[-1] ^= 1
+        for key in (new.key[:8], new.key[:-1], bytes(flipped), new.key + b"x", old.key + new.key[8:], old.key + b"\0", new.key[:4] + old.key[4:] + new.key[8:]):
+            self.raw().cancel(key)
+        for c in (new, old):
+            self.assertEqual(c.collect().check().rows[0][1], "7")
+
+    def test_keys_differ(self):
+        keys = [self.newer().key for _ in range(20)]
+        self.assertEqual(len({k[8:] for k in keys}), 20)
+        self.assertEqual({len(k) for k in keys}, {32})
+
+    def test_servers_with_keys_of_all_lengths(self):
+        for size in (4, 5, 32, 255, 256):
+            with self.subTest(size):
+                key = struct.pack("!i", 4711) + bytes(n % 256 for n in range(size))
+                asked, cancelled = [], []
+
+                def script(peer):
+                    peer.startup()
+                    if peer.cancel_key is not None:
+                        return cancelled.append(peer.cancel_key)
+                    asked.append(peer.code)
+                    peer.login_ok(key=key)
+                    peer.recv()  # a query that is not answered until it is cancelled
+                    wait_until(lambda: cancelled, 30, "the cancel request")
+                    peer.send(error("canceled", "57014"), ready())
+                    peer.serve()
+                with FakeBackend(script) as fake:
+                    self.start(databases={"app": fake.connstr}, weir={"server_protocol": "3.2"})
+                    c = self.client()
+                    c.send(query("select 1"))
+                    self.weir.wait_pool(sv_active=1)
+                    c.cancel()
+                    self.assert_error(c.collect(), "57014")
+                self.assertEqual(cancelled, [key])
+                self.assertEqual(set(asked), {0x30002})
+
+    def test_an_older_server_is_spoken_to_in_its_protocol(self):
+        def script(peer):
+            peer.startup()
+            peer.login_ok(before=msg("v", struct.pack("!Ii", 0x30000, 0)))
+            peer.serve()
+        with FakeBackend(script) as fake:
+            self.start(databases={"app": fake.connstr}, weir={"server_protocol": "3.2"})
+            self.assertEqual(self.client().one("select 1"), "1")
+
+    def test_a_server_that_negotiates_nonsense(self):
+        for body in (struct.pack("!Ii", 0x30003, 0), struct.pack("!Ii", 0x30000, 1) + b"_pq_.x\0", struct.pack("!Ii", 0x40000, 0), b"\0\3"):
+            with self.subTest(body):
+                def script(peer):
+                    peer.startup()
+                    peer.login_ok(before=msg("v", body))
+                with FakeBackend(script) as fake:
+                    self.start(databases={"app": fake.connstr}, weir={"server_protocol": "3.2"})
+                    self.assertIn("unexpected message from server during login", self.refused().message)
+
+    def test_a_real_server(self):
+        self.start(weir={"server_protocol": "3.2"})
+        c = self.newer()
+        c.send(query("select pg_sleep(60)"))
+        self.weir.wait_pool(sv_active=1)
+        c.cancel()
+        self.assert_error(c.collect(), "57014")
+
+    def test_3_0_is_asked_for_unless_told_otherwise(self):
+        asked = []
+
+        def script(peer):
+            asked.append(peer.startup().code)
+            peer.login_ok()
+            peer.serve()
+        with FakeBackend(script) as fake:
+            self.start(databases={"app": fake.connstr})
+            self.assertEqual(self.newer().one("select 1"), "1")
+        self.assertEqual(asked, [0x30000])

@@ -90,15 +90,19 @@ class BeforeStartup(Malformed):
 
     @beyond_pgbouncer
     def test_newer_minor_versions_are_negotiated(self):
-        for version, params in (((3, 2), {}), ((3, 9999), {"_pq_.foo": "1"}), ((3, 0), {"_pq_.foo": "1", "_pq_.bar": ""}), ((3, 1), {})):
+        for version, params, spoken in (((3, 0), {}, None), ((3, 0), {"_pq_.foo": "1", "_pq_.bar": ""}, 0), ((3, 1), {}, 0), ((3, 2), {}, None), ((3, 2), {"_pq_.foo": "1"}, 2),
+                                        ((3, 3), {}, 2), ((3, 9999), {}, 2), ((3, 9999), {"_pq_.test_protocol_negotiation": ""}, 2)):
             with self.subTest(version, params=params):
                 c = self.raw()
                 c.login("app", "app", version=version, **params)
-                newest, count = struct.unpack_from("!Ii", c.negotiated)
-                self.assertEqual(newest, 0x30000)
-                self.assertEqual(sorted(c.negotiated[8:].split(b"\0")[:count]), sorted(k.encode() for k in params))
+                if spoken is None:
+                    self.assertIsNone(c.negotiated)
+                else:
+                    newest, count = struct.unpack_from("!Ii", c.negotiated)
+                    self.assertEqual(newest, 0x30000 + spoken)
+                    self.assertEqual(sorted(c.negotiated[8:].split(b"\0")[:count]), sorted(k.encode() for k in params))
                 self.assertEqual(c.one("select 1"), "1")
-                self.assertEqual(len(c.key), 8)
+                self.assertEqual(len(c.key), 32 if 2 in (spoken, version[1]) else 8)
 
     def test_other_protocols(self):
         for data in (b"GET / HTTP/1.1\r\nHost: x\r\n\r\n", b"SSH-2.0-OpenSSH_9\r\n", b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03" + os.urandom(300), os.urandom(5000),

@@ -162,6 +162,44 @@ class Startup(Case):
         c = self.client(options="-c enable_seqscan=off -c TimeZone=Asia/Tokyo")
         self.assertEqual((c.one("show TimeZone"), c.one("show enable_seqscan")), ("Asia/Tokyo", "on"))
 
+    @beyond_pgbouncer
+    def test_options_before_an_unsupported_text_count(self):
+        self.start(ignore_startup_parameters="options")
+        for options in ("-c TimeZone=Asia/Tokyo -x -c TimeZone=UTC", "-c TimeZone=Asia/Tokyo nonsense", "-c TimeZone=Asia/Tokyo -c"):
+            self.assertEqual(self.client(options=options).one("show TimeZone"), "Asia/Tokyo")
+
+    @beyond_pgbouncer
+    def test_long_startup_packets(self):
+        """Longer than any buffer, and longer than PostgreSQL takes them: what is in them reaches it by SET."""
+        self.start(ignore_startup_parameters="options,padding")
+        for size in (3_000, 4_096, 9_900, 12_000, 60_000):
+            with self.subTest(size):
+                count = size // 24
+                c = self.client(options="-c geqo_threshold=12345 " * count + "-c TimeZone=Asia/Tokyo", padding="p" * 100)
+                self.assertEqual(c.one("show TimeZone"), "Asia/Tokyo")
+        e = self.refused(options="x" * 70_000)
+        self.assertIn("invalid length of startup packet", e.message)
+
+    @beyond_pgbouncer
+    def test_a_startup_packet_in_pieces(self):
+        self.start(ignore_startup_parameters="options")
+        packet = wire.startup_packet({"user": "app", "database": "app", "options": "-c geqo_threshold=12345 " * 1000 + "-c TimeZone=Asia/Tokyo"})
+        c = self.raw()
+        for at in range(0, len(packet), 1000):
+            c.send(packet[at:at + 1000])
+        c.authenticate("app", None)
+        self.assertEqual(c.one("show TimeZone"), "Asia/Tokyo")
+
+    def test_protocol_2_is_refused(self):
+        c = self.raw().send(wire.startup_packet({"user": "app", "database": "app"}, (2, 0)))
+        self.fatal(c, "08P01", "old V2 protocol not supported")
+
+    def test_no_terminator(self):
+        body = b"\0\3\0\0user\0app\0database\0app\0"  # the zero that ends the list is missing
+        c = self.raw().send((len(body) + 4).to_bytes(4, "big") + body)
+        error = self.fatal(c, "08P01")
+        self.assertEqual(error.message, "invalid startup packet layout: expected terminator as last byte")
+
     def test_application_name_add_host(self):
         self.start(application_name_add_host=1)
         c = self.client(application_name="myapp")

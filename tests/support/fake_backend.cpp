@@ -135,8 +135,8 @@ bool FakeBackend::start() {
         return true;
     }
     if (packet->kind == StartupPacket::Kind::Cancel) {
-        cluster_.cancel(static_cast<uint32_t>(packet->cancel_key >> 32),
-                        static_cast<uint32_t>(packet->cancel_key));
+        cluster_.cancel(static_cast<uint32_t>(packet->cancel_key.word() >> 32),
+                        static_cast<uint32_t>(packet->cancel_key.word()));
         link->peer_close();
         is_over_ = true;
         return true;
@@ -153,7 +153,7 @@ bool FakeBackend::start() {
     write_auth_request(out_, AuthRequest::Ok);
     write_parameter_status(out_, "server_version", "15.0");
     write_parameter_status(out_, "application_name", application_);
-    write_backend_key_data(out_, uint64_t{pid} << 32 | secret);
+    write_backend_key_data(out_, CancelKey::of_word(uint64_t{pid} << 32 | secret));
     ready();
     return true;
 }

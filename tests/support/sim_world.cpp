@@ -345,7 +345,7 @@ void SimWorld::new_client() {
 void SimWorld::send_cancel(uint64_t key) {
     const LinkPtr link = net_.make(false, 0);
     cancels_.push_back(link);
-    cancel_bytes_.push_back(make_cancel_request(key));
+    cancel_bytes_.push_back(make_cancel_request(CancelKey::of_word(key)));
     WorkerMessage message;
     message.kind = WorkerMessage::Kind::NewClient;
     message.fd = link->fd;

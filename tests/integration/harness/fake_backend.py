@@ -13,6 +13,7 @@ import time
 
 from .wire import Closed, cstr, msg
 
+CANCEL_REQUEST = 80877102
 PARAMETERS = {"server_version": "15.0", "server_encoding": "UTF8", "client_encoding": "UTF8", "DateStyle": "ISO, MDY", "TimeZone": "Etc/UTC",
               "standard_conforming_strings": "on", "integer_datetimes": "on", "IntervalStyle": "postgres", "application_name": "",
               "is_superuser": "off", "session_authorization": "app", "in_hot_standby": "off", "default_transaction_read_only": "off"}
@@ -51,7 +52,7 @@ def result(*values):
 
 class Peer:
     def __init__(self, sock):
-        self.sock, self.buffer, self.params = sock, b"", {}
+        self.sock, self.buffer, self.params, self.cancel_key = sock, b"", {}, None
 
     def send(self, *parts):
         self.sock.sendall(b"".join(parts))
@@ -66,7 +67,8 @@ class Peer:
         return data
 
     def startup(self):
-        """Reads a StartupMessage (refusing SSL and GSS encryption first); its parameters are in self.params."""
+        """Reads a StartupMessage (refusing SSL and GSS encryption first); its parameters are in self.params. Or a cancel request: then the key
+        is in self.cancel_key."""
         while True:
             (length,) = struct.unpack("!i", self.recv_exact(4))
             body = self.recv_exact(length - 4)
@@ -74,17 +76,21 @@ class Peer:
             if code in (80877103, 80877104):
                 self.send(b"N")
                 continue
+            self.code = code
+            if code == CANCEL_REQUEST:
+                self.cancel_key = body[4:]
+                return self
             parts = body[4:].split(b"\0")
-            self.code, self.params = code, {k.decode(): v.decode() for k, v in zip(parts[0::2], parts[1::2]) if k}
+            self.params = {k.decode(): v.decode() for k, v in zip(parts[0::2], parts[1::2]) if k}
             return self
 
     def recv(self):
         head = self.recv_exact(5)
         return chr(head[0]), self.recv_exact(struct.unpack("!i", head[1:])[0] - 4)
 
-    def login_ok(self, **changed):
-        self.send(msg("R", struct.pack("!i", 0)), b"".join(parameter(k, v) for k, v in {**PARAMETERS, **changed}.items()),
-                  msg("K", struct.pack("!ii", 4711, 815)), ready())
+    def login_ok(self, key=struct.pack("!ii", 4711, 815), before=b"", **changed):
+        """`before` goes in front of AuthenticationOk; `key` is the body of BackendKeyData."""
+        self.send(before, msg("R", struct.pack("!i", 0)), b"".join(parameter(k, v) for k, v in {**PARAMETERS, **changed}.items()), msg("K", key), ready())
 
     def serve(self, answer=None):
         """Answers simple queries with `answer(sql)` (bytes) until Terminate."""

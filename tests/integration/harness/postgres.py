@@ -19,6 +19,10 @@ max_connections = 420
 max_wal_size = 4GB
 shared_buffers = 64MB
 listen_addresses = '127.0.0.1, ::1'
+wal_level = logical
+max_wal_senders = 20
+max_replication_slots = 20
+wal_sender_timeout = 0
 log_min_messages = warning
 log_line_prefix = '%m [%p] %u@%d '
 log_connections = on
@@ -29,12 +33,15 @@ host  all        u_scram all scram-sha-256
 host  all        u_md5   all md5
 host  all        u_plain all password
 host  all        all     all trust
+local replication all     trust
+host  replication u_scram_repl all scram-sha-256
+host  replication all     all trust
 """
 SECRET = "s3cret"  # of every u_* role
 ROLES = f"""
-create role app login; create role app2 login; create role app3 login; create role admin login; create role stats login;
+create role app login; create role app2 login; create role app3 login; create role admin login; create role stats login; create role repl login replication;
 grant app2 to app;
-set password_encryption = 'scram-sha-256'; create role u_scram login password '{SECRET}';
+set password_encryption = 'scram-sha-256'; create role u_scram login password '{SECRET}'; create role u_scram_repl login replication password '{SECRET}';
 create role u_plain login password '{SECRET}';
 set password_encryption = 'md5'; create role u_md5 login password '{SECRET}';
 """

@@ -20,7 +20,7 @@ IS_PGBOUNCER = os.path.basename(BIN) == "pgbouncer"
 WORKERS = int(os.environ.get("WEIR_WORKERS", "2"))
 NEWER_THAN_PGBOUNCER = {"max_prepared_statements", "max_db_client_connections", "max_user_client_connections", "transaction_timeout",
                         "query_wait_notify", "track_extra_parameters", "pool_idle_timeout", "login_notify_message", "scram_iterations"}
-USERS = {name: "" for name in ("app", "app2", "app3", "admin", "stats", "u_scram", "u_md5", "u_plain")}
+USERS = {name: "" for name in ("app", "app2", "app3", "admin", "stats", "u_scram", "u_md5", "u_plain", "repl")}
 SANITIZER = re.compile(r"(ThreadSanitizer|AddressSanitizer|LeakSanitizer|runtime error:|internal bug|BUG:|CHECK failed|Assertion)")
 
 

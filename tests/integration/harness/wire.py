@@ -275,7 +275,7 @@ class Wire:
             self.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.buffer = bytearray()
         self.at = 0
-        self.params, self.key, self.auth_requests, self.notices = {}, b"", [], []
+        self.params, self.key, self.negotiated, self.auth_requests, self.notices = {}, b"", None, [], []
 
     # -- bytes and messages
     def send(self, *parts):

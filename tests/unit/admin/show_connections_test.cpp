@@ -45,7 +45,7 @@ ServerConnection& open_server(Pool& pool, uint64_t id, Instant now) {
     server.connected_at = now;
     server.address = *Address::from_ip("10.0.0.1", 5433);
     server.local_address = *Address::from_ip("10.0.0.2", 50000);
-    server.backend_key = uint64_t{4711} << 32;
+    server.backend_key.process_id = 4711;
     pool.release(server, 0, now, true);
     return server;
 }

@@ -45,12 +45,28 @@ TEST_CASE("a ParameterStatus has a name and a value") {
     CHECK_FALSE(view_parameter_status(as_bytes(body + "x")));
 }
 
-TEST_CASE("a BackendKeyData is eight bytes") {
+TEST_CASE("a BackendKeyData has a secret of 4 to 256 bytes") {
     const std::string body = "\1\2\3\4\5\6\7\10";
-    CHECK(*view_backend_key_data(as_bytes(body)) == 0x0102030405060708);
+    CHECK(view_backend_key_data(as_bytes(body))->word() == 0x0102030405060708);
     for (size_t bytes = 0; bytes < 8; ++bytes)
         CHECK_FALSE(view_backend_key_data(exact(body.substr(0, bytes))));
-    CHECK_FALSE(view_backend_key_data(as_bytes(body + "x")));
+    for (const size_t bytes : {5, 32, 255, 256}) {
+        const std::string secret(bytes, 's');
+        const auto key = view_backend_key_data(as_bytes("\1\2\3\4" + secret));
+        REQUIRE(key.has_value());
+        CHECK(key->process_id == 0x01020304);
+        CHECK(key->secret == secret);
+    }
+    CHECK_FALSE(view_backend_key_data(as_bytes("\1\2\3\4" + std::string(257, 's'))));
+}
+
+TEST_CASE("a NegotiateProtocolVersion tells the version and how many options are unknown") {
+    const auto whole = view_negotiation(as_bytes("\0\3\0\2\0\0\0\1_pq_.x\0"s));
+    REQUIRE(whole.has_value());
+    CHECK(whole->version == kProtocol32);
+    CHECK(whole->unknown_options == 1);
+    for (size_t bytes = 0; bytes < 8; ++bytes)
+        CHECK_FALSE(view_negotiation(exact("\0\3\0\2\0\0\0\1"s.substr(0, bytes))));
 }
 
 TEST_CASE("a ReadyForQuery has one of three states") {
@@ -135,7 +151,7 @@ TEST_CASE("random bodies never misbehave") {
                 seen += c == '\0';
         }
         seen += view_auth(body).has_value() && body.size() < 4;
-        seen += view_backend_key_data(body).has_value() && body.size() != 8;
+        seen += view_backend_key_data(body).has_value() && body.size() < 8;
         seen += view_ready_for_query(body).has_value() && body.size() != 1;
         if (const auto v = view_parameter_status(body))
             seen += v->name.size() + v->value.size() + 2 != body.size();

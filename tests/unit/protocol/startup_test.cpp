@@ -77,13 +77,19 @@ TEST_CASE("the encryption requests are told apart and have no body") {
 }
 
 TEST_CASE("a cancel request carries process id and secret") {
-    const std::string bytes = make_cancel_request(0x0102030405060708);
+    const std::string bytes = make_cancel_request(CancelKey::of_word(0x0102030405060708));
     CHECK(bytes == packet(kCancelRequestCode, "\1\2\3\4\5\6\7\10"));
     const auto parsed = parse(bytes);
     REQUIRE(parsed.has_value());
     CHECK(parsed->kind == Kind::Cancel);
-    CHECK(parsed->cancel_key == 0x0102030405060708);
-    for (const size_t length : {0, 1, 4, 7, 9, 256}) {
+    CHECK(parsed->cancel_key.word() == 0x0102030405060708);
+    for (const size_t secret : {4, 5, 32, 256}) {
+        const auto longer = parse(packet(kCancelRequestCode, std::string(4 + secret, 'k')));
+        REQUIRE(longer.has_value());
+        CHECK(longer->cancel_key.process_id == 0x6b6b6b6b);
+        CHECK(longer->cancel_key.secret == std::string(secret, 'k'));
+    }
+    for (const size_t length : {0, 1, 4, 7, 261, 300}) {
         const Error error = error_of(packet(kCancelRequestCode, std::string(length, 'k')));
         CHECK(error.sqlstate == "08P01");
         CHECK(error.message == "invalid length of cancel request");
@@ -92,10 +98,10 @@ TEST_CASE("a cancel request carries process id and secret") {
 
 TEST_CASE("a protocol that is not 3 is refused as unsupported") {
     const Error two = error_of(packet(0x00020000, "user\0bob\0\0"s));
-    CHECK(two.sqlstate == "0A000");
-    CHECK(two.message == "unsupported frontend protocol 2.0: server supports 3.0");
+    CHECK(two.sqlstate == "08P01");
+    CHECK(two.message == "old V2 protocol not supported");
     CHECK(error_of(packet(0x00040001, "\0"s)).message ==
-          "unsupported frontend protocol 4.1: server supports 3.0");
+          "unsupported frontend protocol 4.1: server supports 3.0 to 3.2");
     CHECK(error_of(packet(0, "")).sqlstate == "0A000");
     CHECK(error_of(packet(80877101, "")).sqlstate == "0A000");
 }
@@ -107,7 +113,8 @@ TEST_CASE("a newer minor version or a protocol option is negotiated") {
         REQUIRE(parsed.has_value());
         CHECK(parsed->version == (kProtocol30 | minor));
         const Negotiation negotiation = negotiate(*parsed);
-        CHECK(negotiation.needed);
+        CHECK(negotiation.needed == (minor != 2));
+        CHECK(negotiation.version == (minor == 1 ? kProtocol30 : kProtocol32));
         CHECK(negotiation.unknown_options.empty());
     }
     const std::string bytes =
@@ -116,6 +123,7 @@ TEST_CASE("a newer minor version or a protocol option is negotiated") {
     REQUIRE(parsed.has_value());
     const Negotiation negotiation = negotiate(*parsed);
     CHECK(negotiation.needed);
+    CHECK(negotiation.version == kProtocol30);
     REQUIRE(negotiation.unknown_options.size() == 2);
     CHECK(negotiation.unknown_options[0] == "_pq_.one");
     CHECK(negotiation.unknown_options[1] == "_pq_.");
@@ -133,7 +141,7 @@ TEST_CASE("a layout without the terminator at its end is refused") {
 
 TEST_CASE("every truncation of a packet is refused") {
     const std::string startup = make_startup_message({{"user", "u"}, {"database", "d"}});
-    const std::string cancel = make_cancel_request(77);
+    const std::string cancel = make_cancel_request(CancelKey::of_word(77));
     const std::string ssl = packet(kSslRequestCode, "");
     for (const std::string* whole : {&startup, &cancel, &ssl}) {
         CHECK(parse(*whole).has_value());
@@ -201,8 +209,8 @@ TEST_CASE("random packets never misbehave") {
 
 TEST_CASE("all ways to write a setting in options are understood") {
     const auto options = [](std::string_view text) {
-        const auto parsed = parse_startup_options(text);
-        return parsed ? *parsed : Pairs{{"error", parsed.error().message}};
+        const StartupOptions parsed = parse_startup_options(text);
+        return parsed.status ? parsed.settings : Pairs{{"error", parsed.status.error().message}};
     };
     const Pairs one{{"a", "b"}};
     CHECK(options("-c a=b") == one);
@@ -226,12 +234,35 @@ TEST_CASE("anything else in options is refused") {
     for (const std::string_view text :
          {"-c", "-c a=b -c", "-c a", "-ca", "--a", "--", "--=b", "-c =b", "-d a=b", "a=b", "-",
           "-C a=b", "-c a=b x", "\\"}) {
-        const auto parsed = parse_startup_options(text);
-        REQUIRE_MESSAGE(!parsed.has_value(), text);
-        CHECK(parsed.error().sqlstate == "08P01");
-        CHECK(parsed.error().message ==
+        const StartupOptions parsed = parse_startup_options(text);
+        REQUIRE_MESSAGE(!parsed.status.has_value(), text);
+        CHECK(parsed.status.error().sqlstate == "08P01");
+        CHECK(parsed.status.error().message ==
               "unsupported options startup parameter: only '-c config=val' and '--config=val' are "
               "allowed");
+    }
+}
+
+TEST_CASE("what came before an unsupported text in options is there") {
+    const StartupOptions parsed = parse_startup_options("-c a=b --c=d -x -c e=f");
+    CHECK_FALSE(parsed.status.has_value());
+    CHECK(parsed.settings == Pairs{{"a", "b"}, {"c", "d"}});
+}
+
+TEST_CASE("the word of the parameter replication") {
+    const auto word = [](std::string_view value) {
+        const auto parsed = parse_replication(value);
+        return parsed ? std::string(to_string(*parsed)) : parsed.error().message;
+    };
+    CHECK(word("database") == "logical");
+    for (const char* value : {"true", "on", "yes", "1", "TRUE", "t", "y", "Yes", "tr"})
+        CHECK_MESSAGE(word(value) == "physical", value);
+    for (const char* value : {"false", "off", "no", "0", "f", "n", "of", "OFF"})
+        CHECK_MESSAGE(word(value) == "none", value);
+    for (const char* value : {"", "o", "maybe", "DATABASE", "11", "truee", "database "}) {
+        CHECK(word(value) ==
+              "invalid value for parameter \"replication\": \"" + std::string(value) + "\"");
+        CHECK(parse_replication(value).error().sqlstate == "22023");
     }
 }
 
@@ -242,9 +273,7 @@ TEST_CASE("random options text never misbehaves") {
         std::string text(prng.below(24), ' ');
         for (char& c : text)
             c = kLetters[prng.below(kLetters.size())];
-        const auto parsed = parse_startup_options(text);
-        if (!parsed) continue;
-        for (const auto& [name, value] : *parsed) {
+        for (const auto& [name, value] : parse_startup_options(text).settings) {
             if (name.empty()) FAIL(text);
         }
     }

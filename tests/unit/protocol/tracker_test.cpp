@@ -183,6 +183,11 @@ TEST_CASE("COPY in a simple query") {
         ">Q <G >c >c <C x1 <ZI =free",         // one CopyDone too many
         ">Q <H =out <d <d <c <C =none <ZI =free", ">Q <H =out <d <E =none <ZI =free",
         ">Q <W =both <d >c <c <C =none <ZI =free",
+        ">Q <W =both <d <S <N >c <d <c <C <C =none <ZI =free",  // logical: COPY, then the command
+        ">Q <W =both <c >c <T <D <C <C =none <ZI =free",        // the timeline has ended
+        ">Q <W =both <d <E =none =busy <ZI =free",              // cancelled
+        ">Q <W =both >c <E =none <ZI =free >Q <T <D <C <ZI =free",          // its end met an error
+        ">Q <T <D <C <T <D <C <H <d <d <c <C <T <D <C <C =none <ZI =free",  // a base backup
         ">Q <G >S >S =r3 >c <C x3 =r1 <ZI =free",  // Syncs are ignored within
     });
 }

@@ -87,8 +87,9 @@ TEST_CASE("login messages are read back") {
     const auto status_view = view_parameter_status(body_of(status, BackendTag::ParameterStatus));
     CHECK(status_view->name == "DateStyle");
     CHECK(status_view->value == "ISO, MDY");
-    write_backend_key_data(key, 0xfedcba9876543210);
-    CHECK(*view_backend_key_data(body_of(key, BackendTag::BackendKeyData)) == 0xfedcba9876543210);
+    write_backend_key_data(key, CancelKey::of_word(0xfedcba9876543210));
+    CHECK(view_backend_key_data(body_of(key, BackendTag::BackendKeyData))->word() ==
+          0xfedcba9876543210);
     for (const auto state :
          {TransactionStatus::Idle, TransactionStatus::InTransaction, TransactionStatus::Failed}) {
         ready.clear();
@@ -155,9 +156,10 @@ TEST_CASE("an empty message has a header only") {
 
 TEST_CASE("the answer to a newer protocol lists what is not spoken") {
     std::string out;
-    write_negotiate_protocol_version(out, std::vector<std::string_view>{"_pq_.a", "_pq_.b"});
+    write_negotiate_protocol_version(out, kProtocol32,
+                                     std::vector<std::string_view>{"_pq_.a", "_pq_.b"});
     CHECK(as_text(body_of(out, BackendTag::NegotiateProtocolVersion)) ==
-          "\0\3\0\0\0\0\0\2_pq_.a\0_pq_.b\0"s);
+          "\0\3\0\2\0\0\0\2_pq_.a\0_pq_.b\0"s);
 }
 
 }  // namespace

@@ -108,7 +108,7 @@ TEST_CASE("a server that trusts lets in without a secret") {
     Login l(credentials(""));
     l.finish();
     CHECK(l.reply.empty());
-    CHECK(l.login.backend_key() == 0x0102030405060708);
+    CHECK(l.login.backend_key().word() == 0x0102030405060708);
     CHECK(l.login.welcome() == Welcome{{{"TimeZone", "UTC"}}});
     CHECK_FALSE(l.login.was_refused());
     CHECK(l.login.derived_keys() == nullptr);
@@ -273,6 +273,45 @@ TEST_CASE("messages before authentication or of the wrong kind are refused") {
         check_refused(l.give(c.tag, c.body), "08P01");
         CHECK(l.reply.empty());
     }
+}
+
+TEST_CASE("what a client adds to the start-up message stands behind the entry's settings") {
+    DatabaseConfig where = database();
+    where.startup_parameters = {{"application_name", "entry"}};
+    const StartupExtras extras{kProtocol32, {{"replication", "true"}, {"application_name", "own"}}};
+    CHECK(ServerLogin(credentials(""), where, extras).start() ==
+          make_startup_message({{"user", "bob"},
+                                {"database", "shop"},
+                                {"application_name", "entry"},
+                                {"replication", "true"},
+                                {"application_name", "own"}},
+                               kProtocol32));
+}
+
+TEST_CASE("a server that does not speak 3.2 says so, and 3.0 is spoken") {
+    for (const uint32_t asked : {kProtocol30, kProtocol32}) {
+        const auto answer = [asked](const std::string& body) {
+            ServerLogin l(credentials(""), database(), {asked, {}});
+            std::string reply;
+            return l.on_message(BackendTag::NegotiateProtocolVersion, as_bytes(body), reply)
+                .has_value();
+        };
+        CHECK(answer("\0\3\0\0\0\0\0\0"s));
+        CHECK(answer("\0\3\0\2\0\0\0\0"s) == (asked == kProtocol32));
+        CHECK_FALSE(answer("\0\3\0\3\0\0\0\0"s));
+        CHECK_FALSE(answer("\0\3\0\0\0\0\0\1_pq_.x\0"s));
+        CHECK_FALSE(answer("\0\3\0"s));
+    }
+    ServerLogin l(credentials(""), database(), {kProtocol32, {}});
+    std::string reply;
+    CHECK_FALSE(*l.on_message(BackendTag::Authentication, as_bytes("\0\0\0\0"s), reply));
+    CHECK_FALSE(
+        l.on_message(BackendTag::NegotiateProtocolVersion, as_bytes("\0\3\0\0\0\0\0\0"s), reply)
+            .has_value());
+    const std::string key = "\0\0\0\7"s + std::string(256, 'k');
+    CHECK_FALSE(*l.on_message(BackendTag::BackendKeyData, as_bytes(key), reply));
+    CHECK(l.backend_key().process_id == 7);
+    CHECK(l.backend_key().secret == std::string(256, 'k'));
 }
 
 TEST_CASE("notices and a negotiation do not disturb a login") {
