@@ -730,3 +730,90 @@ class Tools(Replication):
         self.assertIn(b"physical psycopg", data)
         connection.close()
         self.assert_none_left()
+
+
+class Followers(Replication):
+    """Servers that replicate through the pooler for as long as they live."""
+    settings = {"databases": {"*": "{server}"}, "default_pool_size": 4}
+
+    def setUp(self):
+        self.folder = tempfile.mkdtemp(prefix="weir-it-follow-")
+        give_to_postgres(self.folder)
+        self.addCleanup(shutil.rmtree, self.folder, True)
+
+    @contextlib.contextmanager
+    def standby(self):
+        """A hot standby whose primary_conninfo leads to the pooler; gives a function that asks it."""
+        data, port = f"{self.folder}/data", free_port()
+        subprocess.run([f"{bindir()}/pg_basebackup", "-h", self.weir.host, "-p", str(self.weir.port), "-U", "repl", "-w", "-D", data, "-X", "stream", "-c", "fast", "-R"],
+                       check=True, capture_output=True, timeout=TOOL_TIMEOUT, cwd=self.folder, **run_as())
+        with open(f"{data}/postgresql.auto.conf", "a") as f:
+            f.write(f"port = {port}\nunix_socket_directories = '{self.folder}'\nlisten_addresses = ''\nwal_retrieve_retry_interval = '100ms'\n")
+        log = open(f"{self.folder}/log", "wb")
+        server = subprocess.Popen(tied([f"{bindir()}/postgres", "-D", data], "QUIT"), stdout=log, stderr=log, cwd=self.folder, **run_as())
+        log.close()
+
+        def ask(sql, database):
+            with contextlib.suppress(OSError, wire.Closed, wire.PgError):
+                with wire.Wire(self.folder, port).login("postgres", database) as c:
+                    return c.one(sql)
+            return None
+        try:
+            yield ask
+        finally:
+            server.send_signal(signal.SIGQUIT)
+            server.wait(30)
+
+    def test_a_standby(self):
+        """It follows through the pooler, also after the pooler was restarted, and its connection killed."""
+        name = self.weir.dbname
+        self.pg.sql("create table if not exists followed (n int)", database=name)
+        with self.standby() as ask:
+            def follows(n):
+                self.pg.sql(f"insert into followed values ({n})", database=name)
+                wait_until(lambda: ask(f"select count(*) from followed where n = {n}", name) == "1", 60, f"row {n} on the standby")
+            follows(1)
+            self.assertEqual([(r["replication"], r["state"], r["application_name"]) for r in self.servers("physical")], [("physical", "active", "walreceiver")])
+            self.pg.sql("select pg_terminate_backend(pid) from pg_stat_replication")
+            follows(2)
+            self.weir.admin("kill replication")
+            self.weir.admin("resume replication")
+            follows(3)
+            self.weir.signal(signal.SIGQUIT)
+            self.weir.wait_exit()
+            self.pg.sql("insert into followed values (4)", database=name)
+            self.weir.start()
+            follows(5)
+            self.assertEqual(ask("select count(*) from followed", name), "5")
+        self.assert_none_left_but_normal()
+
+    def test_a_subscription(self):
+        """Logical replication of PostgreSQL itself, its first copy of the table included, with publisher behind the pooler."""
+        source = self.weir.dbname
+        target = self.pg.take_database()
+        self.addCleanup(self.pg.give_database, target)
+        self.pg.sql("create table if not exists published (n int primary key, t text)", database=source)
+        self.pg.sql("insert into published select n, repeat('t', 500) from generate_series(1, 2000) n", database=source)
+        self.pg.sql("grant select on published to repl", database=source)
+        self.pg.sql("create publication everything for table published", database=source)
+        self.addCleanup(lambda: self.pg.sql("drop publication if exists everything", database=source))
+        self.slot("subscribed", "pgoutput")  # made first: publisher and subscriber are one cluster
+        self.pg.sql("create table published (n int primary key, t text)", database=target)
+        self.pg.sql(f"create subscription s connection 'host={self.weir.host} port={self.weir.port} user=repl dbname={source}' publication everything "
+                    "with (create_slot = false, slot_name = subscribed)", database=target)
+        try:
+            count = "select count(*) || ',' || coalesce(sum(length(t)), 0) from published"
+            wait_until(lambda: self.pg.one(count, database=target) == "2000,1000000", 60, "the first copy")
+            for n in range(3001, 3004):
+                self.pg.sql(f"insert into published values ({n}, 'late')", database=source)
+                wait_until(lambda: self.pg.one(f"select count(*) from published where n = {n}", database=target) == "1", 60, f"row {n}")
+                self.assertEqual({r["replication"] for r in self.servers(database=source)} - {"none"}, {"logical"})
+                self.pg.sql("select pg_terminate_backend(active_pid) from pg_replication_slots where slot_name = 'subscribed' and active")
+        finally:
+            self.pg.sql("alter subscription s disable; alter subscription s set (slot_name = none)", database=target)
+            self.pg.sql("drop subscription s", database=target)
+        self.assert_none_left_but_normal()
+
+    def assert_none_left_but_normal(self):
+        wait_until(lambda: not self.servers("physical") and not self.servers("logical"), 30, "replication connections to be closed")
+        self.assertEqual(self.weir.connect("app", self.weir.dbname).one("select 1"), "1")

@@ -23,6 +23,7 @@ wal_level = logical
 max_wal_senders = 20
 max_replication_slots = 20
 wal_sender_timeout = 0
+max_prepared_transactions = 20
 log_min_messages = warning
 log_line_prefix = '%m [%p] %u@%d '
 log_connections = on
@@ -31,6 +32,8 @@ HBA = """
 local all        all     trust
 host  all        u_scram all scram-sha-256
 host  all        u_md5   all md5
+host  all        u_scram_su all scram-sha-256
+host  all        u_md5_su all md5
 host  all        u_plain all password
 host  all        all     all trust
 local replication all     trust
@@ -42,8 +45,9 @@ ROLES = f"""
 create role app login; create role app2 login; create role app3 login; create role admin login; create role stats login; create role repl login replication;
 grant app2 to app;
 set password_encryption = 'scram-sha-256'; create role u_scram login password '{SECRET}'; create role u_scram_repl login replication password '{SECRET}';
+create role u_scram_su superuser login password '{SECRET}';
 create role u_plain login password '{SECRET}';
-set password_encryption = 'md5'; create role u_md5 login password '{SECRET}';
+set password_encryption = 'md5'; create role u_md5 login password '{SECRET}'; create role u_md5_su superuser login password '{SECRET}';
 """
 
 
