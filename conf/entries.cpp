@@ -158,9 +158,9 @@ constexpr EntryKey<U> kUserKeys[] = {
 };
 
 constexpr EntryKey<P> kPeerKeys[] = {
-    {"host", kNotYet, set_hosts<P>, "Where the peer listens; required."},
-    {"port", kNotYet, set_port<P>, "Its port; 6432 unless given."},
-    {"pool_size", kNotYet, set_size<&P::pool_size, P>,
+    {"host", kInEffect, set_hosts<P>, "Where the peer listens; required."},
+    {"port", kInEffect, set_port<P>, "Its port; 6432 unless given."},
+    {"pool_size", kInEffect, set_size<&P::pool_size, P>,
      "Cancel requests passed to it at the same time."},
 };
 

@@ -194,10 +194,6 @@ class Loader {
     void on_peer(std::string_view id, std::string_view value, const IniPlace& at) {
         ParsedEntry<PeerConfig> parsed = parse_peer(id, value);
         if (!accept("peers", id, parsed.problems, {}, at)) return;
-        if (peers_.empty()) {
-            config_->not_yet_in_effect.push_back(
-                {at.file, at.line, "[peers] is accepted, not yet in effect"});
-        }
         peers_.insert_or_assign(parsed.entry.id, std::move(parsed.entry));
     }
 

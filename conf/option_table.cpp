@@ -71,7 +71,7 @@ constexpr Option kOptions[] = {
      "File to append log lines to; reopened on RELOAD and SIGHUP, so that it can be rotated."},
     {Generic, "login_notify_message", T::String, "", kReload, kNotYet, &G::login_notify_message,
      "Text of a NOTICE that every client gets when it has logged in; empty sends none."},
-    {Generic, "peer_id", T::Int, "0", kReload, kNotYet, &G::peer_id,
+    {Generic, "peer_id", T::Int, "0", kReload, kInEffect, &G::peer_id,
      "Number of this process among its peers, put into cancel keys; 0 means it has no peers.",
      within(0, 16383)},
     {Generic, "pidfile", T::String, "", kRestart, kInEffect, &G::pidfile,

@@ -11,6 +11,7 @@ Worker::Worker(WorkerId id, Shared& shared, Io& io, ConfigPtr config)
     ctx_.relay = &relay_;
     ctx_.splitting = &splitting_;
     ctx_.cancels = &cancels_;
+    ctx_.peer_cancels = &peer_cancels_;
     ctx_.draining = &draining_;
     ctx_.throttle = &throttle_;
     ctx_.leaks = &leaks_;
@@ -29,6 +30,9 @@ void Worker::on_event(const IoEvent& event) {
             break;
         case Watch::Kind::Cancel:
             cancels_.on_event(*event.watch.object<CancelConnection>(), event);
+            break;
+        case Watch::Kind::Peer:
+            peer_cancels_.on_event(*event.watch.object<PeerConnection>(), event);
             break;
         default: break;
     }
@@ -64,6 +68,9 @@ void Worker::on_time() {
             case Deadline::Kind::Cancel:
                 cancels_.on_deadline(static_cast<CancelConnection&>(entry));
                 break;
+            case Deadline::Kind::Peer:
+                peer_cancels_.on_deadline(static_cast<PeerConnection&>(entry));
+                break;
         }
     });
     leaks_.on_time();
@@ -83,10 +90,17 @@ void Worker::on_message(WorkerMessage& message) {
         case WorkerMessage::Kind::Cancel:
             cancels_.carry_out(message.cancel_key, message.requester);
             break;
+        case WorkerMessage::Kind::PeerCancel:
+            peer_cancels_.forward(static_cast<int>(message.number), message.cancel_key,
+                                  message.requester);
+            break;
         case WorkerMessage::Kind::CancelDone: cancels_.on_done(message.requester); break;
         case WorkerMessage::Kind::ConfigChanged: on_config(std::move(message.config)); break;
         case WorkerMessage::Kind::LoginAnswer: clients_.on_login_answer(*message.answer); break;
-        case WorkerMessage::Kind::Resolved: servers_.on_resolved(); break;
+        case WorkerMessage::Kind::Resolved:
+            servers_.on_resolved();
+            peer_cancels_.on_resolved();
+            break;
         case WorkerMessage::Kind::RoutesChanged: routing_.on_routes_changed(); break;
         case WorkerMessage::Kind::Snapshot:
             message.sink->deliver(ctx_.id, message.flag ? holdings() : snapshot());
@@ -103,12 +117,13 @@ void Worker::on_message(WorkerMessage& message) {
         case WorkerMessage::Kind::KillDatabase: kill(message); break;
         case WorkerMessage::Kind::CloseObsolete: dedicated_.close_obsolete(); break;
         case WorkerMessage::Kind::CloseWaiting: close_waiting(message.text); break;
-        case WorkerMessage::Kind::SendAway: draining_.on_progress(message.portion); break;
+        case WorkerMessage::Kind::SendAway: draining_.on_progress(message.number); break;
         case WorkerMessage::Kind::StopAccepting: break;  // the thread's business
         case WorkerMessage::Kind::Stop:
             clients_.close_all("shutting down");
             servers_.close_all();
             cancels_.close_all();
+            peer_cancels_.close_all();
             is_stopped_ = true;
             break;
     }

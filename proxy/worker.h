@@ -11,6 +11,7 @@
 #include "proxy/session/draining.h"
 #include "proxy/session/leak_watch.h"
 #include "proxy/session/leasing.h"
+#include "proxy/session/peer_cancels.h"
 #include "proxy/session/relay.h"
 #include "proxy/session/routing.h"
 #include "proxy/session/servers.h"
@@ -60,6 +61,7 @@ class Worker {
     Relay relay_{ctx_};
     Splitting splitting_{ctx_};
     Cancels cancels_{ctx_};
+    PeerCancels peer_cancels_{ctx_};
     Draining draining_{ctx_};
     Throttle throttle_{ctx_};
     LeakWatch leaks_{ctx_};

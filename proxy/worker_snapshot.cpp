@@ -101,6 +101,7 @@ WorkerSnapshot Worker::snapshot() {
     out.client_slots = ctx_.clients_slab.capacity();
     out.client_slots_used = ctx_.clients_slab.in_use();
     out.cancels_open = cancels_.in_flight();
+    out.peers = peer_cancels_.rows();
     out.leaks = leaks_.registry().reports();
     out.leak_totals = leaks_.registry().totals();
     return out;

@@ -117,7 +117,7 @@ void LifeCycle::send_clients_away(Instant now) {
     const auto time = std::max<int64_t>(1, global.shutdown_drain_time.count());
     WorkerMessage message;
     message.kind = WorkerMessage::Kind::SendAway;
-    message.portion =
+    message.number =
         static_cast<uint32_t>(std::min<int64_t>(Draining::kAll, elapsed * Draining::kAll / time));
     ctx_.workers.broadcast(message);
 }

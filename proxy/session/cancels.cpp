@@ -8,6 +8,8 @@
 #include "proxy/session/client_key.h"
 #include "proxy/session/clients.h"
 #include "proxy/session/leasing.h"
+#include "proxy/session/peer_cancels.h"
+#include "proxy/session/peer_key.h"
 #include "proxy/session/relay.h"
 #include "proxy/session/servers.h"
 
@@ -24,16 +26,54 @@ Watch watch_of(const CancelConnection& cancel) {
 CancelKey cancel_key_of(const WorkerContext& context, const ClientSession& session) {
     const ClientId id = session.client_id();
     ClientKey key{id.worker, id.slot, session.cancel_secret, {}};
-    if (session.has_long_key)
-        key.tail = make_key_tail(context.shared.cancel_secret, key, session.id);
-    return make_cancel_key(key);
+    const SipKey& secret = context.shared.cancel_secret;
+    if (session.has_long_key) key.tail = make_key_tail(secret, key, session.id);
+    return session.peer_id == 0 ? make_cancel_key(key)
+                                : make_peer_key(secret, session.peer_id, key);
+}
+
+// The session that a key for this process names.
+ClientKey Cancels::read(const CancelKey& key) const {
+    const int our_id = ctx_.config->global.peer_id;
+    return our_id > 0 && peer_of(key) == our_id ? parse_peer_key(ctx_.shared.cancel_secret, key)
+                                                : parse_client_key(key);
+}
+
+// True: the key is one of a peer's, and the request is on its way there or has come to its end.
+bool Cancels::is_passed_on(const CancelKey& key, ClientId requester) {
+    const Config& config = *ctx_.config;
+    const int peer = peer_of(key);
+    const auto is_it = [peer](const PeerConfig& entry) { return entry.id == peer; };
+    if (config.global.peer_id == 0 || peer == config.global.peer_id ||
+        std::none_of(config.peers.begin(), config.peers.end(), is_it))
+        return false;
+    if (hops_left(key) == 0) {
+        if (const auto suppressed = lost_.admit(ctx_.now)) {
+            log::warning(
+                "cancel request for peer {} has been passed on too often: do [peers] of "
+                "all processes agree? ({} more not logged)",
+                peer, *suppressed);
+        }
+        notify(requester);
+        return true;
+    }
+    WorkerMessage message;
+    message.kind = WorkerMessage::Kind::PeerCancel;
+    message.number = static_cast<uint32_t>(peer);
+    message.cancel_key = with_hops(key, hops_left(key) - 1);
+    message.requester = requester;
+    Exchange& exchange = ctx_.shared.exchange;
+    exchange.post(PeerCancels::worker_of(peer, exchange.workers()), std::move(message));
+    return true;
 }
 
 void Cancels::on_request(ClientSession& requester, const CancelKey& key) {
-    const WorkerId worker = parse_client_key(key).worker;
     requester.phase = ClientPhase::CancelRequest;
+    ctx_.clients->retire_login(requester);  // it will never log in
     ctx_.deadlines.disarm(requester);
     ctx_.deadlines.arm(requester, ctx_.now + ctx_.config->global.cancel_wait_timeout);
+    if (is_passed_on(key, requester.client_id())) return;
+    const WorkerId worker = read(key).worker;
     if (worker >= ctx_.shared.exchange.workers()) return notify(requester.client_id());
     WorkerMessage message;
     message.kind = WorkerMessage::Kind::Cancel;
@@ -43,13 +83,15 @@ void Cancels::on_request(ClientSession& requester, const CancelKey& key) {
 }
 
 void Cancels::carry_out(const CancelKey& key, ClientId requester) {
-    const uint32_t slot = parse_client_key(key).slot;
+    const uint32_t slot = read(key).slot;
     ClientSession* session =
         slot < ctx_.clients_slab.capacity() ? ctx_.clients_slab.at(slot) : nullptr;
     const bool is_there = session != nullptr && session->cancel_secret != 0;
-    const bool is_right =
-        is_there &&
-        constant_time_equal(as_bytes(key.secret), as_bytes(cancel_key_of(ctx_, *session).secret));
+    // Who passed it on has counted down.
+    const CancelKey right = is_there ? cancel_key_of(ctx_, *session) : CancelKey();
+    const CancelKey& given = is_there && session->peer_id != 0 ? with_hops(key, kHopsMax) : key;
+    const bool is_right = is_there && given.process_id == right.process_id &&
+                          constant_time_equal(as_bytes(given.secret), as_bytes(right.secret));
     if (!is_right) return notify(requester);
     switch (session->phase) {
         case ClientPhase::Throttled:

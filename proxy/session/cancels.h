@@ -1,11 +1,14 @@
 // Cancels: cancel requests. The key that a client was given names its worker and session (see
-// ClientKey), so a request that arrives anywhere finds its way. The server it is for is withheld
-// until the request has ended, so that it cannot hit the next client.
+// ClientKey and PeerKey), so a request that arrives anywhere finds its way, to another process,
+// too. The server it is for is withheld until the request has ended, so that it cannot hit the next
+// client.
 //
 // Owner: Worker. Thread: the worker's.
 #pragma once
 
+#include "conf/logging.h"
 #include "protocol/message/cancel_key.h"
+#include "proxy/session/client_key.h"
 #include "proxy/session/context.h"
 
 namespace weir {
@@ -36,6 +39,8 @@ class Cancels {
     void carry_out(const CancelKey& key, ClientId requester);
     // The requester's connection may be closed.
     void on_done(ClientId requester);
+    // Tells the requester's worker so.
+    void notify(ClientId requester);
 
     // Cancels what the server runs; `requester` nobody for our own clean-up.
     void start(ServerConnection& server, ClientId requester);
@@ -48,12 +53,14 @@ class Cancels {
     [[nodiscard]] size_t in_flight() const { return open_.size(); }
 
   private:
+    [[nodiscard]] ClientKey read(const CancelKey& key) const;
+    bool is_passed_on(const CancelKey& key, ClientId requester);
     void finish(CancelConnection& cancel, bool is_over);
-    void notify(ClientId requester);
 
     WorkerContext& ctx_;
     Slab<CancelConnection> slab_;
     std::vector<CancelConnection*> open_;
+    RateLimit lost_{1};
 };
 
 }  // namespace weir

@@ -24,6 +24,7 @@ void ClientSession::reset() {
     pool_mode = PoolMode::Session;
     fd = -1;
     cancel_secret = whole_bytes = 0;
+    peer_id = 0;
     unnamed_version = 0;
     timeouts = {};
     parser = FrameParser(Direction::FromClient);

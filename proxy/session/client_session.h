@@ -95,6 +95,7 @@ struct alignas(64) ClientSession : Waiter, ReadyHook, HeldHook, Deadline {
     RouteReason reason;       // why it wants what it wants, for SHOW ROUTES
     int fd = -1;
     uint32_t cancel_secret = 0;
+    uint16_t peer_id = 0;            // ours, when it got its cancel key
     uint32_t resume_at_pending = 0;  // while is_depth_blocked
     uint32_t whole_bytes = 0;        // a message that must be whole needs this many bytes in `held`
     // Counts what happens to its unnamed statement: servers may still have an older one of it.

@@ -34,6 +34,7 @@ class Servers;
 class Relay;
 class Splitting;
 class Cancels;
+class PeerCancels;
 class Draining;
 class Throttle;
 class LeakWatch;
@@ -94,6 +95,7 @@ struct WorkerContext {
     Relay* relay = nullptr;
     Splitting* splitting = nullptr;
     Cancels* cancels = nullptr;
+    PeerCancels* peer_cancels = nullptr;
     Draining* draining = nullptr;
     Throttle* throttle = nullptr;
     LeakWatch* leaks = nullptr;

@@ -48,6 +48,15 @@ struct ServerRow {
     bool close_needed = false;
 };
 
+// The cancel requests that are passed on to one peer.
+struct PeerRow {
+    int id = 0;
+    uint64_t requests_active = 0;   // have a connection
+    uint64_t requests_waiting = 0;  // for one
+    uint64_t connections_sent = 0;  // of those, the peer has the request
+    uint64_t connections_opening = 0;
+};
+
 // A picture of one worker's sessions and connections, for SHOW.
 struct WorkerSnapshot {
     std::vector<ClientRow> clients;
@@ -57,6 +66,7 @@ struct WorkerSnapshot {
     uint64_t client_slots = 0;
     uint64_t client_slots_used = 0;
     uint64_t cancels_open = 0;
+    std::vector<PeerRow> peers;   // each is only one worker's
     uint64_t buffered_bytes = 0;  // held and unsent bytes of its clients and servers
     std::vector<LeakReport> leaks;
     LeakTotals leak_totals;
@@ -79,6 +89,7 @@ struct WorkerMessage {
         OpenServer,     // server: reserved for this worker, start to connect
         CloseServer,    // server, server_id: leased to this worker to be closed; text = why
         Cancel,         // cancel_key, requester: a cancel request for one of its sessions
+        PeerCancel,     // number: the peer; cancel_key as it is to get it; requester
         CancelDone,     // requester: the connection that brought it may be closed
         ConfigChanged,  // config
         LoginAnswer,    // answer: to what a login has asked
@@ -90,13 +101,13 @@ struct WorkerMessage {
         KillDatabase,   // text = database name, empty = all; sqlstate/text2 = why
         CloseObsolete,  // pools were recycled: close what is dedicated and of before
         CloseWaiting,   // close clients that wait for a server (shutdown); text2 = why
-        SendAway,       // portion: of the clients, is to leave by now (see Draining)
+        SendAway,       // number: the part of the clients that is to leave by now (see Draining)
         StopAccepting,  // let listening sockets go; flag = only those of TCP
         Stop,           // close everything and leave the loop
     };
     Kind kind = Kind::Stop;
     bool flag = false;
-    uint32_t portion = 0;
+    uint32_t number = 0;
     int fd = -1;
     std::string sqlstate;
     ClientId client;

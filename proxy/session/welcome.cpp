@@ -15,6 +15,7 @@ void finish(WorkerContext& ctx, ClientSession& session, std::string& text, Clien
     uint8_t random[4];
     secure_random(random);
     session.cancel_secret = load_be32(random) | 1;  // never zero
+    session.peer_id = static_cast<uint16_t>(ctx.config->global.peer_id);
     write_backend_key_data(text, cancel_key_of(ctx, session));
     write_ready_for_query(text, TransactionStatus::Idle);
     ctx.deadlines.disarm(session);

@@ -31,9 +31,9 @@ def quoted(text):
 class Weir:
     """Keyword arguments are options of [pgbouncer]; `databases` maps names to connection strings in which {pg} stands for host, port
     and dbname of this pooler's own database, {server} for host and port alone and {dbname} for its name alone. `backends` maps names to lines of
-    [backends], `limits` maps names to the keys of [rate_limit:NAME]. `files` are extra files in its folder."""
+    [backends], `limits` maps names to the keys of [rate_limit:NAME], `peers` numbers to lines of [peers]. `files` are extra files in its folder."""
 
-    def __init__(self, cluster, databases=None, users=None, userlist=None, weir=None, text=None, backends=None, limits=None, **options):
+    def __init__(self, cluster, databases=None, users=None, userlist=None, weir=None, text=None, backends=None, limits=None, peers=None, **options):
         self.cluster, self.proc = cluster, None
         self.dir = tempfile.mkdtemp(prefix="weir-it-")
         give_to_postgres(self.dir)
@@ -46,6 +46,7 @@ class Weir:
         self.databases = databases if databases is not None else {"app": "{pg}"}
         self.backends = backends or {}
         self.limits = limits or {}
+        self.peers = peers or {}
         self.users, self.weir_section, self.text = users or {}, {"workers": WORKERS, **(weir or {})}, text
         self.userlist = USERS if userlist is None else userlist
         self.options = {"listen_addr": "127.0.0.1,::1", "listen_port": self.port, "unix_socket_dir": self.socket_dir, "auth_type": "trust",
@@ -67,6 +68,8 @@ class Weir:
         options = {k: v for k, v in self.options.items() if v is not None and not (IS_PGBOUNCER and k in NEWER_THAN_PGBOUNCER)}
         if self.backends:
             lines += ["[backends]"] + [f"{name} = {value}" for name, value in self.backends.items()]
+        if self.peers:
+            lines += ["[peers]"] + [f"{number} = {value}" for number, value in self.peers.items()]
         if self.users:
             lines += ["[users]"] + [f"{name} = {value}" for name, value in self.users.items()]
         lines += ["[pgbouncer]"] + [f"{k} = {v}" for k, v in options.items()]
