@@ -125,35 +125,32 @@ std::vector<std::string> split_option_words(std::string_view text) {
 
 }  // namespace
 
-StartupOptions parse_startup_options(std::string_view text) {
+Result<std::vector<std::pair<std::string, std::string>>> parse_startup_options(
+    std::string_view text) {
     constexpr const char* kUnsupported =
         "unsupported options startup parameter: only '-c config=val' and '--config=val' are "
         "allowed";
-    StartupOptions out;
-    const auto unsupported = [&out] {
-        out.status = fail("08P01", kUnsupported);
-        return out;
-    };
+    std::vector<std::pair<std::string, std::string>> out;
     const std::vector<std::string> words = split_option_words(text);
     for (size_t i = 0; i < words.size(); ++i) {
         std::string_view setting = words[i];
         const bool is_long = setting.starts_with("--");
         if (setting == "-c") {
-            if (++i == words.size()) return unsupported();
+            if (++i == words.size()) return fail("08P01", kUnsupported);
             setting = words[i];
         } else if (is_long || setting.starts_with("-c")) {
             setting.remove_prefix(2);
         } else {
-            return unsupported();
+            return fail("08P01", kUnsupported);
         }
         const size_t equals = setting.find('=');
-        if (equals == std::string_view::npos || equals == 0) return unsupported();
+        if (equals == std::string_view::npos || equals == 0) return fail("08P01", kUnsupported);
         std::string name(setting.substr(0, equals));
         if (is_long) {
             for (char& c : name)
                 c = c == '-' ? '_' : c;  // as PostgreSQL's ParseLongOption
         }
-        out.settings.emplace_back(std::move(name), std::string(setting.substr(equals + 1)));
+        out.emplace_back(std::move(name), std::string(setting.substr(equals + 1)));
     }
     return out;
 }

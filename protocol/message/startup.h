@@ -46,13 +46,9 @@ struct Negotiation {
 Negotiation negotiate(const StartupPacket& packet);
 
 // Splits the `options` start-up parameter (`-c k=v`, `-ck=v`, `--k=v`, backslash escapes a
-// character). Any other text ends it: then what came before is there, and the status is 08P01 with
-// PgBouncer's wording.
-struct StartupOptions {
-    std::vector<std::pair<std::string, std::string>> settings;
-    Status status;
-};
-StartupOptions parse_startup_options(std::string_view text);
+// character). Error 08P01 with PgBouncer's wording for any other text.
+Result<std::vector<std::pair<std::string, std::string>>> parse_startup_options(
+    std::string_view text);
 
 // The start-up parameter `replication`.
 enum class Replication : uint8_t { None, Logical, Physical };

@@ -132,12 +132,13 @@ Status ClientLogin::take_options(std::string_view text) {
         replication_options_ = text;  // its server is its own: whatever it takes is allowed
         return {};
     }
-    const StartupOptions options = parse_startup_options(text);
-    for (const auto& [name, value] : options.settings) {
+    // Other text is refused even where unknown settings are ignored, as in PgBouncer.
+    const auto settings = parse_startup_options(text);
+    if (!settings) return tl::unexpected<Error>(settings.error());
+    for (const auto& [name, value] : *settings) {
         if (Status taken = take_parameter(name, value, true); !taken) return taken;
     }
-    if (contains(ctx_.config->global.ignore_startup_parameters, "options")) return {};
-    return options.status;
+    return {};
 }
 
 // ---- the database ----

@@ -23,9 +23,11 @@ void finish(WorkerContext& ctx, ClientSession& session, std::string& text, Clien
     session.quiet_since = ctx.now;
     session.Waiter::ticket = 0;
     if (ctx.config->global.log_connections) {
-        log::info("C-{:#x}: {}/{}@{}:{} login attempt: db={} user={} tls=no", session.id,
-                  session.database, session.user, session.peer.host(), session.peer.port,
-                  session.database, session.user);
+        constexpr const char* kReplication[] = {"no", "database", "yes"};
+        log::info("C-{:#x}: {}/{}@{}:{} login attempt: db={} user={} tls=no replication={}",
+                  session.id, session.database, session.user, session.peer.host(),
+                  session.peer.port, session.database, session.user,
+                  kReplication[static_cast<size_t>(session.replication)]);
     }
     ctx.clients->retire_login(session);
     const uint32_t life = session.generation;

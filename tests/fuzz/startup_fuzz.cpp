@@ -44,9 +44,9 @@ void check_packet(ByteView input) {
 }
 
 void check_options(std::string_view text) {
-    const StartupOptions options = parse_startup_options(text);
-    require(options.status.has_value() || options.status.error().sqlstate == "08P01");
-    for (const auto& option : options.settings)
+    const auto options = parse_startup_options(text);
+    if (!options) return require(options.error().sqlstate == "08P01");
+    for (const auto& option : *options)
         require(!option.first.empty() && option.first.find('=') == std::string::npos);
 }
 

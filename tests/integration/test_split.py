@@ -26,6 +26,20 @@ class Wishes(test_backends.Backends):
         self.assertEqual(error.code, "22023")
         self.assertIn("read-only", error.message)
 
+    def test_replication(self):
+        """From the primary, unless the client wishes otherwise; from the new primary after a promotion."""
+        self.start()
+        for database, wish, in_recovery in (("app", {}, "f"), ("rw", {}, "f"), ("ro", {}, "t"), ("app", {"target_session_attrs": "standby"}, "t")):
+            with self.subTest(database, wish=wish):
+                c = self.raw().login("repl", database, replication="database", **wish)
+                self.assertEqual(c.one(ON_REPLICA), in_recovery)
+                c.close()
+        self.pg.switchover()
+        c = self.raw().login("repl", "app", replication="database")
+        self.assertEqual((c.one(ON_REPLICA), c.one("select current_setting('port')")), ("f", str(self.pg.primary.port)))
+        c.close()
+        wait_until(lambda: not self.weir.show("servers", replication="logical"), 30, "replication connections to be closed")
+
     def test_user(self):
         self.start(users={"app": "target_session_attrs=standby"})
         self.assertEqual(self.where(database="app"), {"t"})
