@@ -60,8 +60,8 @@ constexpr Option kOptions[] = {
     // doc, [bounds], [words], [check], [alias of]
     {Generic, "conffile", T::String, kUnset, kReload, kInEffect, &G::conffile,
      "Configuration file that the next RELOAD reads; starts as the one given on the command line."},
-    {Generic, "job_name", T::String, "pgbouncer", kRestart, kNotYet, &G::job_name,
-     "Name of the Windows service; has no meaning here."},
+    {Generic, "job_name", T::String, "pgbouncer", kRestart, kInEffect, &G::job_name,
+     "Name of the Windows service; accepted, and has no effect on this system."},
     {Generic, "listen_addr", T::String, "", kRestart, kInEffect, &G::listen_addr,
      "Addresses or host names to listen on, comma separated; `*` is every address; empty listens "
      "on the unix socket only."},
@@ -76,7 +76,7 @@ constexpr Option kOptions[] = {
      within(0, 16383)},
     {Generic, "pidfile", T::String, "", kRestart, kInEffect, &G::pidfile,
      "File that receives the process id."},
-    {Generic, "service_name", T::String, kUnset, kRestart, kNotYet, &G::job_name,
+    {Generic, "service_name", T::String, kUnset, kRestart, kInEffect, &G::job_name,
      "Older spelling of `job_name`.", kNone, kNoWords, kNoCheck, "job_name"},
     {Generic, "stats_period", T::Int, "60", kReload, kInEffect, &G::stats_period_s,
      "Seconds over which the averages of SHOW STATS are taken.", within(1, 1'000'000)},
@@ -275,7 +275,7 @@ constexpr Option kOptions[] = {
      "Disconnect a client whose query has run this long; 0 never does."},
     {Dangerous, "query_wait_timeout", T::Time, "120", kReload, kInEffect, &G::query_wait_timeout,
      "Disconnect a client that has waited for a server connection this long; 0 lets it wait."},
-    {Dangerous, "suspend_timeout", T::Time, "10", kReload, kNotYet, &G::suspend_timeout,
+    {Dangerous, "suspend_timeout", T::Time, "10", kReload, kInEffect, &G::suspend_timeout,
      "Connections that could not be flushed by then are closed by SUSPEND."},
     {Dangerous, "transaction_timeout", T::Time, "0", kReload, kInEffect, &G::transaction_timeout,
      "Disconnect a client whose transaction has been open this long; 0 never does."},

@@ -14,6 +14,7 @@
 #include "proxy/limits/auth_failures.h"
 #include "proxy/limits/rate_limiter.h"
 #include "proxy/pool/pool_set.h"
+#include "proxy/runtime/host_table.h"
 #include "proxy/session/message.h"
 
 namespace weir {
@@ -33,10 +34,20 @@ class Inspector {
     [[nodiscard]] virtual unsigned workers() const = 0;
     [[nodiscard]] virtual Instant now() = 0;
     [[nodiscard]] virtual int64_t wall_us(Instant at) = 0;
-    [[nodiscard]] virtual size_t dns_names() const = 0;
+    // Host names that were looked up, by name.
+    [[nodiscard]] virtual std::vector<HostTable::Row> dns_hosts() const = 0;
     // Asks every worker for its picture and calls `done` on this thread, with one snapshot per
-    // worker.
-    virtual void snapshot(std::function<void(std::vector<WorkerSnapshot>)> done) = 0;
+    // worker. `with_details`: each connection with its SocketDetails.
+    virtual void snapshot(bool with_details,
+                          std::function<void(std::vector<WorkerSnapshot>)> done) = 0;
+    // The sockets that clients are accepted from.
+    struct ListeningSocket {
+        std::shared_ptr<const Descriptor> descriptor;
+        int number = -1;
+        std::string addr;  // `unix` for a Unix socket
+        uint16_t port = 0;
+    };
+    [[nodiscard]] virtual std::vector<ListeningSocket> listening_sockets() const = 0;
     // Asks the health thread what it knows of the backends of routed databases and calls `done` on
     // this thread, never before this returns.
     virtual void health(std::function<void(HealthSnapshot)> done) = 0;
@@ -54,9 +65,30 @@ class Inspector {
     // unknown or paused already. is_quiet() tells when nothing is running any more.
     virtual Status pause(const std::optional<std::string>& database) = 0;
     [[nodiscard]] virtual bool is_quiet(const std::optional<std::string>& database) = 0;
+    // Ends PAUSE, KILL and SUSPEND. Without a name also what KILL without a name has paused.
     virtual Status resume(const std::optional<std::string>& database) = 0;
     // Closes all clients and servers of the database (of all without a name) and leaves it paused.
     virtual Status kill(const std::optional<std::string>& database) = 0;
+    // Closes the client with that id, or those last 31 bits of it that SHOW CLIENTS has; `done` as
+    // of health(). Error: nobody has it.
+    virtual void kill_client(uint64_t id, std::function<void(Status)> done) = 0;
+    // Nobody logs in to the database any more; who is in may stay.
+    virtual Status set_disabled(const std::string& database, bool is_disabled) = 0;
+    // The connections to the servers of the database (of all without a name) are replaced: idle
+    // ones now, others when they come back.
+    virtual Status reconnect(const std::optional<std::string>& database) = 0;
+    // How many connections are left that reconnect() or a RELOAD is to replace. Error: there is no
+    // such database.
+    virtual Result<size_t> outdated(const std::optional<std::string>& database) = 0;
+    // Nothing more is read from clients and servers, and nobody is accepted, until resume(). What
+    // has been read is passed on first; is_flushed() when that is done. Who is not that far after
+    // suspend_timeout is closed. Error: something is paused or suspended.
+    virtual Status suspend() = 0;
+    [[nodiscard]] virtual bool is_suspended() const = 0;
+    [[nodiscard]] virtual bool is_flushed() const = 0;
+    // The running configuration with another value of an option, until the next reload; errors
+    // leave everything as it was. An option that needs a restart is left alone.
+    virtual Status set_option(const std::string& name, const std::string& value) = 0;
     virtual Status shutdown(ShutdownMode mode) = 0;
     // Orders about one backend, by its name or address; `done` as of health(). Errors: see
     // HealthRegistry.

@@ -103,19 +103,24 @@ void Worker::on_message(WorkerMessage& message) {
             break;
         case WorkerMessage::Kind::RoutesChanged: routing_.on_routes_changed(); break;
         case WorkerMessage::Kind::Snapshot:
-            message.sink->deliver(ctx_.id, message.flag ? holdings() : snapshot());
+            message.sink->deliver(ctx_.id,
+                                  message.flag ? holdings() : snapshot(message.with_details));
             break;
         case WorkerMessage::Kind::LookForLeaks: leaks_.look(); break;
         case WorkerMessage::Kind::ConsoleReply: {
             ClientSession* session =
                 ctx_.clients_slab.find(message.client.slot, message.client.generation);
             if (session == nullptr || session->phase != ClientPhase::Console) break;
-            session->outbox.append(as_bytes(message.text));
-            clients_.send_backlog(*session, message.flag);
+            clients_.reply_console(*session, message);
             break;
         }
         case WorkerMessage::Kind::KillDatabase: kill(message); break;
         case WorkerMessage::Kind::CloseObsolete: dedicated_.close_obsolete(); break;
+        case WorkerMessage::Kind::KillClient: message.tally->deliver(kill_client(message)); break;
+        case WorkerMessage::Kind::Hold:
+            message.tally->deliver(standstill_.hold(message.flag));
+            break;
+        case WorkerMessage::Kind::Release: standstill_.release(); break;
         case WorkerMessage::Kind::CloseWaiting: close_waiting(message.text); break;
         case WorkerMessage::Kind::SendAway: draining_.on_progress(message.number); break;
         case WorkerMessage::Kind::StopAccepting: break;  // the thread's business
@@ -165,6 +170,20 @@ void Worker::kill(const WorkerMessage& message) {
     for (ServerConnection* server : mine) {
         if (server->OwnedHook::is_linked()) servers_.close(*server, message.text2);
     }
+}
+
+// Gives how many there were: 0 or 1. Those of SHOW CLIENTS, that is, who has logged in.
+size_t Worker::kill_client(const WorkerMessage& message) {
+    for (uint32_t slot = 0; slot < ctx_.clients_slab.capacity(); ++slot) {
+        ClientSession& session = *ctx_.clients_slab.at(slot);
+        if (session.phase == ClientPhase::Free || session.phase == ClientPhase::Closing) continue;
+        const bool is_meant =
+            session.id == message.server_id || (session.id & kShownIdBits) == message.server_id;
+        if (is_before_welcome(session.phase) || !is_meant) continue;
+        clients_.fail(session, Error("08P01", message.text));
+        return 1;
+    }
+    return 0;
 }
 
 void Worker::close_waiting(const std::string& reason) {

@@ -16,6 +16,7 @@
 #include "proxy/session/routing.h"
 #include "proxy/session/servers.h"
 #include "proxy/session/splitting.h"
+#include "proxy/session/standstill.h"
 #include "proxy/session/throttle.h"
 
 namespace weir {
@@ -47,9 +48,10 @@ class Worker {
   private:
     // Grants to our own waiters and input that was held: what the last event has made possible.
     void run_pending();
-    [[nodiscard]] WorkerSnapshot snapshot();
+    [[nodiscard]] WorkerSnapshot snapshot(bool with_details);
     [[nodiscard]] WorkerSnapshot holdings();
     void kill(const WorkerMessage& message);
+    size_t kill_client(const WorkerMessage& message);
     void close_waiting(const std::string& reason);
     void on_config(ConfigPtr config);
 
@@ -66,10 +68,12 @@ class Worker {
     Throttle throttle_{ctx_};
     LeakWatch leaks_{ctx_};
     Dedicated dedicated_{ctx_};
+    Standstill standstill_{ctx_};
     bool is_stopped_ = false;
 };
 
 // The row of a connection, by its owner (or under the pool's mutex when it is idle).
 ServerRow make_server_row(const ServerConnection& server, const ParameterNames& names);
+SocketDetails make_server_details(const ServerConnection& server, const ParameterNames& names);
 
 }  // namespace weir

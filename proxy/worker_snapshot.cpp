@@ -1,6 +1,8 @@
 // The picture of one worker for SHOW: copies of what its sessions and connections are at.
 #include "proxy/worker.h"
 
+#include <algorithm>
+
 namespace weir {
 
 namespace {
@@ -14,6 +16,33 @@ const char* state_of(const ClientSession& session) {
         case ClientPhase::Active: return "active";
         default: return "idle";
     }
+}
+
+// Those of a client and of a server have the same names.
+template <typename Connection>
+SocketBuffers buffers_of(const Connection& connection) {
+    return {connection.held.size(), connection.parser.body_left(), connection.outbox.size()};
+}
+
+void take_settings(SocketDetails& details, const ParameterNames& names,
+                   const TrackedParameters& parameters) {
+    const auto get = [&](std::string_view name) {
+        return std::string(parameters.get(static_cast<size_t>(names.index_of(name))));
+    };
+    details.client_encoding = get("client_encoding");
+    details.std_strings = get("standard_conforming_strings");
+    details.datestyle = get("DateStyle");
+    details.timezone = get("TimeZone");
+}
+
+SocketDetails details_of(const WorkerContext& context, const ClientSession& session) {
+    SocketDetails details;
+    details.descriptor = Descriptor::duplicate(session.fd);
+    details.number = session.fd;
+    details.link = session.server == nullptr ? 0 : session.server->fd;
+    details.cancel_key = cancel_key_of(context, session).word();
+    take_settings(details, context.shared.names, session.parameters);
+    return details;
 }
 
 const char* state_of(const ServerConnection& server) {
@@ -48,10 +77,9 @@ ClientRow row_of(const ClientSession& session, const ParameterNames& names) {
     row.prepared_statements = session.statements == nullptr ? 0 : session.statements->size();
     row.replication = session.replication;
     row.is_console = session.phase == ClientPhase::Console;
-    row.is_login = session.phase == ClientPhase::Startup ||
-                   session.phase == ClientPhase::Authenticating ||
-                   session.phase == ClientPhase::AuthWait || session.phase == ClientPhase::Refused;
+    row.is_login = is_before_welcome(session.phase);
     if (session.pool != nullptr) row.pool_user = session.pool->key().user;
+    row.buffers = buffers_of(session);
     return row;
 }
 
@@ -63,9 +91,11 @@ ServerRow make_server_row(const ServerConnection& server, const ParameterNames& 
     row.user = server.pool->key().user;
     row.database = server.pool->key().database;
     row.addr = server.address.is_set() ? server.address.host() : server.host;
-    row.port = server.address.is_set() ? server.address.port() : 0;
     row.local_addr = server.local_address.is_set() ? server.local_address.host() : "";
-    row.local_port = server.local_address.is_set() ? server.local_address.port() : 0;
+    // Those of a Unix socket are in the name of its file.
+    const bool is_unix = server.address.is_set() && server.address.is_unix();
+    row.port = is_unix ? server.port : server.address.port();
+    row.local_port = is_unix ? server.port : server.local_address.port();
     row.application_name =
         server.parameters.get(static_cast<size_t>(names.index_of("application_name")));
     row.state = state_of(server);
@@ -75,11 +105,22 @@ ServerRow make_server_row(const ServerConnection& server, const ParameterNames& 
     row.remote_pid = server.backend_pid();
     row.prepared_statements = server.statements.size();
     row.replication = server.replication;
-    row.close_needed = server.epoch == 0;
+    row.close_needed = server.pool->is_obsolete(server);
+    row.buffers = buffers_of(server);
     return row;
 }
 
-WorkerSnapshot Worker::snapshot() {
+SocketDetails make_server_details(const ServerConnection& server, const ParameterNames& names) {
+    SocketDetails details;
+    if (server.fd >= 0) details.descriptor = Descriptor::duplicate(server.fd);
+    details.number = server.fd;
+    details.link = server.client == nullptr ? 0 : server.client->fd;
+    details.cancel_key = server.backend_key.word();
+    take_settings(details, names, server.parameters);
+    return details;
+}
+
+WorkerSnapshot Worker::snapshot(bool with_details) {
     WorkerSnapshot out;
     for (uint32_t slot = 0; slot < ctx_.clients_slab.capacity(); ++slot) {
         const ClientSession& session = *ctx_.clients_slab.at(slot);
@@ -89,11 +130,18 @@ WorkerSnapshot Worker::snapshot() {
         const Address local = ctx_.io.local_address(session.fd);
         row.local_addr = local.host();
         row.local_port = local.port();
+        if (session.is_unix) {
+            row.port = row.local_port = static_cast<uint16_t>(ctx_.config->global.listen_port);
+            row.remote_pid = static_cast<uint32_t>(std::max(ctx_.io.peer_pid(session.fd), 0));
+        }
+        if (with_details) row.details = details_of(ctx_, session);
         out.clients.push_back(std::move(row));
     }
     for (ServerConnection* server = ctx_.owned.front(); server != nullptr;
          server = ctx_.owned.next(*server)) {
         out.servers.push_back(make_server_row(*server, ctx_.shared.names));
+        if (with_details)
+            out.servers.back().details = make_server_details(*server, ctx_.shared.names);
         out.buffered_bytes += server->held.capacity() + server->outbox.capacity();
     }
     out.statements = ctx_.statements.size();

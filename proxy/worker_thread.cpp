@@ -109,6 +109,12 @@ void WorkerThread::drain_inbox() {
             apply_options(message.fd, message.address, io_.options());
         } else if (message.kind == WorkerMessage::Kind::ConfigChanged) {
             io_.set_options(socket_options_of(message.config->global));
+        } else if (message.kind == WorkerMessage::Kind::Hold) {
+            is_suspended_ = true;
+            unwatch_listeners();
+        } else if (message.kind == WorkerMessage::Kind::Release) {
+            is_suspended_ = false;
+            watch_listeners();
         } else if (message.kind == WorkerMessage::Kind::StopAccepting) {
             let_listeners_go(message.flag);
         }
@@ -121,7 +127,7 @@ void WorkerThread::drain_inbox() {
 
 void WorkerThread::watch_listeners() {
     accept_again_at_ = {};
-    if (are_listeners_watched_) return;
+    if (are_listeners_watched_ || is_suspended_) return;
     are_listeners_watched_ = true;
     for (const ListenerPtr& listener : listeners_) {
         const uint64_t word = static_cast<uint64_t>(listener->fd()) << 16 |

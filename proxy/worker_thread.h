@@ -54,8 +54,9 @@ class WorkerThread {
     std::vector<Grant> grants_running_;
     std::vector<ListenerPtr> listeners_;
     bool are_listeners_watched_ = false;
-    Instant accept_again_at_;  // out of descriptors until then
-    Wakeup wakeup_;            // after the members that its callback uses
+    bool is_suspended_ = false;  // SUSPEND: nobody is accepted
+    Instant accept_again_at_;    // out of descriptors until then
+    Wakeup wakeup_;              // after the members that its callback uses
     std::thread thread_;
 };
 

@@ -4,6 +4,8 @@
 
 #include "admin/console/backend_commands.h"
 #include "admin/console/explain_route.h"
+#include "admin/console/set_command.h"
+#include "admin/console/traffic_commands.h"
 #include "proxy/server/parameters.h"
 
 namespace weir {
@@ -11,20 +13,6 @@ namespace weir {
 namespace {
 
 // ---- what the commands do ----
-
-CommandOutcome pause(Inspector& inspector, const ConsoleStatement& statement) {
-    CommandOutcome outcome = CommandOutcome::of(inspector.pause(statement.database()), "PAUSE");
-    if (outcome.kind == CommandOutcome::Kind::Done) outcome.kind = CommandOutcome::Kind::UntilQuiet;
-    return outcome;
-}
-
-CommandOutcome resume(Inspector& inspector, const ConsoleStatement& statement) {
-    return CommandOutcome::of(inspector.resume(statement.database()), "RESUME");
-}
-
-CommandOutcome kill(Inspector& inspector, const ConsoleStatement& statement) {
-    return CommandOutcome::of(inspector.kill(statement.database()), "KILL");
-}
 
 CommandOutcome reload(Inspector& inspector, const ConsoleStatement&) {
     const Status reloaded = inspector.reload();
@@ -43,12 +31,6 @@ CommandOutcome shut_down(Inspector& inspector, const ConsoleStatement& statement
     if (outcome.kind == CommandOutcome::Kind::Done && mode == ShutdownMode::Now) {
         outcome.kind = CommandOutcome::Kind::Ending;
     }
-    return outcome;
-}
-
-CommandOutcome ignore_setting(Inspector&, const ConsoleStatement&) {
-    CommandOutcome outcome = CommandOutcome::done("SET");
-    outcome.notices.push_back({"SET ignored", ""});
     return outcome;
 }
 
@@ -93,12 +75,16 @@ CommandOutcome discard(Inspector&, const ConsoleStatement&) {
 
 constexpr CommandSpec kCommands[] = {
     {"SHOW", Access::Everyone, Argument::Topic, show},
-    {"SET", Access::Admin, Argument::Option},
+    {"SET", Access::Admin, Argument::Option, set_option},
     {"SET", Access::Everyone, Argument::Setting, ignore_setting},
     {"RELOAD", Access::Admin, Argument::None, reload},
     {"PAUSE", Access::Admin, Argument::OptionalDatabase, pause},
     {"RESUME", Access::Admin, Argument::OptionalDatabase, resume},
+    {"SUSPEND", Access::Admin, Argument::None, suspend},
     {"KILL", Access::Admin, Argument::OptionalDatabase, kill},
+    {"KILL_CLIENT", Access::Admin, Argument::Client, nullptr, kill_client},
+    {"RECONNECT", Access::Admin, Argument::OptionalDatabase, reconnect},
+    {"WAIT_CLOSE", Access::Admin, Argument::OptionalDatabase, wait_close},
     {"SHUTDOWN", Access::Admin, Argument::ShutdownMode, shut_down},
     {"DRAIN", Access::Admin, Argument::Backend, nullptr, drain_backend},
     {"DISABLE", Access::Admin, Argument::Backend, nullptr, disable_backend, "BACKEND"},
@@ -112,12 +98,8 @@ constexpr CommandSpec kCommands[] = {
     {"RESET", Access::Admin, Argument::Backend, nullptr, reset_roles, "ROLES"},
     {"EXPLAIN", Access::Everyone, Argument::Statement, explain_route, nullptr, "ROUTE",
      kExplainRouteColumns},
-    {"DISABLE", Access::Admin, Argument::Database},
-    {"ENABLE", Access::Admin, Argument::Database},
-    {"RECONNECT", Access::Admin, Argument::OptionalDatabase},
-    {"WAIT_CLOSE", Access::Admin, Argument::OptionalDatabase},
-    {"KILL_CLIENT", Access::Admin, Argument::Client},
-    {"SUSPEND", Access::Admin, Argument::None},
+    {"DISABLE", Access::Admin, Argument::Database, disable},
+    {"ENABLE", Access::Admin, Argument::Database, enable},
     {"BEGIN", Access::Everyone, Argument::Any, begin},
     {"START", Access::Everyone, Argument::Any, begin},
     {"COMMIT", Access::Everyone, Argument::Any, commit},
@@ -201,7 +183,6 @@ Status check_database_of_backend(const Command& command, std::string_view keywor
 
 const char* missing_text(Argument argument) {
     switch (argument) {
-        case Argument::Client: return "a client id";
         case Argument::Backend:
         case Argument::BackendFrom: return "a backend";
         case Argument::BackendWeight: return "a backend and its weight";
@@ -233,6 +214,9 @@ Status check_arguments(const CommandSpec& spec, const Command& command) {
     if (command.words.size() > words.max) return unexpected_word(command.words[words.max]);
     const bool lacks_sql = spec.argument == Argument::Statement &&
                            command.sql.find_first_not_of(" \t\r\n;") == std::string::npos;
+    if (command.words.size() < words.min && spec.argument == Argument::Client) {
+        return fail("08P01", "invalid client pointer supplied");
+    }
     if (command.words.size() < words.min || lacks_sql) {
         return fail("08P01", std::string(missing_text(spec.argument)) + " is required");
     }
@@ -249,12 +233,6 @@ Status check_allowed(const ConsoleStatement& statement, bool is_admin) {
         statement.spec->access == Access::Admin ||
         (statement.show != nullptr && statement.show->access == Access::Admin);
     if (is_for_admins && !is_admin) return fail("08P01", "admin access needed");
-    std::string name(statement.spec->word);
-    if (statement.show != nullptr) name += " " + std::string(statement.show->topic);
-    if (statement.spec->argument == Argument::Option) name += " " + *statement.database();
-    const bool is_there = statement.spec->is_supported() &&
-                          (statement.show == nullptr || statement.show->is_supported());
-    if (!is_there) return fail("0A000", name + " is not supported yet");
     return {};
 }
 
@@ -273,8 +251,8 @@ Result<ConsoleStatement> resolve(Command command, bool is_admin) {
         if (statement.show == nullptr) return unknown_command(command);
     }
     statement.command = std::move(command);
-    Status status = check_arguments(*statement.spec, statement.command);
-    if (status) status = check_allowed(statement, is_admin);
+    Status status = check_allowed(statement, is_admin);
+    if (status) status = check_arguments(*statement.spec, statement.command);
     if (!status) return tl::unexpected<Error>(status.error());
     return statement;
 }

@@ -42,8 +42,7 @@ struct CommandSpec {
     std::string_view word;
     Access access = Access::Admin;
     Argument argument = Argument::None;
-    // At most one of these two. Neither: PgBouncer has it, this release does not yet. SHOW is run
-    // by run_show().
+    // One of these two. SHOW is run by run_show().
     CommandOutcome (*run)(Inspector& inspector, const ConsoleStatement& statement) = nullptr;
     // Done, with the word as its tag, when it calls back.
     void (*start)(Inspector& inspector, const ConsoleStatement& statement,
@@ -52,8 +51,6 @@ struct CommandSpec {
     // argument, it keeps what has two words: `DISABLE backend` is about a database of that name.
     std::string_view object = {};
     std::span<const ResultColumn> columns = {};  // of its rows, if it gives any
-
-    [[nodiscard]] bool is_supported() const { return run != nullptr || start != nullptr; }
 };
 
 std::span<const CommandSpec> command_table();
@@ -69,7 +66,7 @@ struct ConsoleStatement {
         if (show != nullptr) return show->columns;
         return spec == nullptr ? std::span<const ResultColumn>() : spec->columns;
     }
-    // The database it names.
+    // The database it names, or whatever its second word is.
     [[nodiscard]] std::optional<std::string> database() const {
         if (command.words.size() < 2) return std::nullopt;
         return command.words[1].text;
@@ -80,8 +77,7 @@ struct ConsoleStatement {
     }
 };
 
-// Errors: there is no such command, its arguments are wrong, this client may not run it, it is not
-// there yet.
+// Errors: there is no such command, this client may not run it, its arguments are wrong.
 Result<ConsoleStatement> resolve(Command command, bool is_admin);
 
 }  // namespace weir

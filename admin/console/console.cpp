@@ -3,13 +3,44 @@
 #include <algorithm>
 
 #include "admin/console/show.h"
+#include "conf/logging.h"
+#include "proxy/server/parameters.h"
 
 namespace weir {
+
+namespace {
+
+// A command that has not been answered by then is told what it waits for.
+constexpr Duration kExplainAfter = std::chrono::seconds(1);
+
+// What administrators do is told in PgBouncer's words.
+void log_command(const ConsoleStatement& statement) {
+    const CommandSpec& spec = *statement.spec;
+    if (spec.access != Access::Admin) return;
+    if (spec.argument == Argument::Option) {
+        // Without the value, which may be a password.
+        return log::info("SET '{}' command issued", *statement.database());
+    }
+    std::string text(spec.word);
+    if (!spec.object.empty()) text += " " + std::string(spec.object);
+    const size_t named = spec.object.empty() ? 1 : 2;
+    if (spec.argument == Argument::ShutdownMode) {
+        if (const auto mode = statement.database()) {
+            text += equals_ignoring_case(*mode, "WAIT_FOR_CLIENTS") ? " WAIT_FOR_CLIENTS"
+                                                                    : " WAIT_FOR_SERVERS";
+        }
+    } else if (statement.command.words.size() > named) {
+        text += " '" + statement.command.words[named].text + "'";
+    }
+    log::info("{} command issued", text);
+}
+
+}  // namespace
 
 // ---- any thread ----
 
 bool Console::owns(std::string_view database) const {
-    return database == kConsoleDatabase || database == "weir";
+    return is_console_name(database);
 }
 
 VirtualDatabase::Admission Console::admit(const Config& config, std::string_view user) const {
@@ -51,10 +82,9 @@ void Console::on_disconnect(ClientId client) {
 
 void Console::on_cancel(ClientId client) {
     const auto found = entries_.find(client);
-    if (found == entries_.end() || found->second->wait != Wait::Quiet) return;
+    if (found == entries_.end() || found->second->wait != Wait::Event) return;
     Entry& entry = *found->second;
-    // Somebody may have resumed meanwhile; then there is nothing left to undo.
-    (void)inspector_.resume(entry.running->database());
+    if (entry.pending->undo) entry.pending->undo(inspector_);
     finish(entry,
            CommandOutcome::failed(Error("57014", "canceling statement due to user request")));
 }
@@ -64,7 +94,13 @@ void Console::on_tick(Instant now) {
     history_.on_tick(now, std::chrono::seconds(config->global.stats_period_s),
                      [this] { return totals(); });
     for (const auto& [id, entry] : entries_) {
-        if (entry->wait == Wait::Quiet) settle_pause(*entry);
+        if (entry->wait == Wait::Event) settle(*entry);
+        if (entry->wait == Wait::Event && !entry->explain_at.is_never() && now >= entry->explain_at)
+            explain(*entry);
+    }
+    if (entries_.empty() && inspector_.is_suspended()) {
+        log::info("admin disappeared when suspended, doing RESUME");
+        (void)inspector_.resume(std::nullopt);
     }
 }
 
@@ -79,19 +115,28 @@ void Console::pump(Entry& entry) {
         run(entry, *statement);
     }
     entry.is_pumping = false;
+    send_output(entry);
+}
+
+void Console::send_output(Entry& entry) {
+    std::vector<AttachedDescriptor> descriptors = entry.session.take_descriptors();
     std::string output = entry.session.take_output();
     const bool is_closed = entry.session.is_closed();
     if (entry.is_closing || (output.empty() && !is_closed)) return;
     entry.is_closing = is_closed;
-    outlet_.reply(entry.id, std::move(output), is_closed);
+    outlet_.reply(entry.id, std::move(output), std::move(descriptors), is_closed);
 }
 
 void Console::run(Entry& entry, const ConsoleStatement& statement) {
-    ++own_totals_.queries;
-    ++own_totals_.transactions;
+    // PgBouncer counts one of each for a client of its console, however many commands it sends.
+    if (entry.run == 0) {
+        ++own_totals_.queries;
+        ++own_totals_.transactions;
+    }
     entry.run = ++last_run_;
     entry.running = &statement;
     if (statement.show != nullptr) return run_show(entry, *statement.show);
+    log_command(statement);
     if (statement.spec->start != nullptr) {
         entry.wait = Wait::Answer;
         statement.spec->start(
@@ -103,9 +148,11 @@ void Console::run(Entry& entry, const ConsoleStatement& statement) {
         return;
     }
     CommandOutcome outcome = statement.spec->run(inspector_, statement);
-    if (outcome.kind != CommandOutcome::Kind::UntilQuiet) return finish(entry, std::move(outcome));
-    entry.wait = Wait::Quiet;
-    settle_pause(entry);
+    if (outcome.kind != CommandOutcome::Kind::Pending) return finish(entry, std::move(outcome));
+    entry.wait = Wait::Event;
+    entry.pending = std::move(outcome.pending);
+    entry.explain_at = entry.pending->explain ? inspector_.now() + kExplainAfter : Instant{};
+    settle(entry);
 }
 
 void Console::run_show(Entry& entry, const ShowSpec& spec) {
@@ -119,12 +166,12 @@ void Console::run_show(Entry& entry, const ShowSpec& spec) {
                 }
             });
     }
-    inspector_.snapshot(
-        [this, id = entry.id, run = entry.run](const std::vector<WorkerSnapshot>& workers) {
-            if (Entry* asker = find_waiting(id, run)) {
-                finish(*asker, show(*asker->running->show, workers, nullptr));
-            }
-        });
+    inspector_.snapshot(spec.needs_details, [this, id = entry.id, run = entry.run](
+                                                const std::vector<WorkerSnapshot>& workers) {
+        if (Entry* asker = find_waiting(id, run)) {
+            finish(*asker, show(*asker->running->show, workers, nullptr));
+        }
+    });
 }
 
 Console::Entry* Console::find_waiting(ClientId client, uint64_t run) {
@@ -135,24 +182,27 @@ Console::Entry* Console::find_waiting(ClientId client, uint64_t run) {
 }
 
 void Console::finish(Entry& entry, CommandOutcome outcome) {
+    if (outcome.error && entry.running->spec->access == Access::Admin) {
+        log::error("{}", outcome.error->message);
+    }
     entry.wait = Wait::Nothing;
     entry.running = nullptr;
+    entry.pending.reset();
     entry.session.complete(std::move(outcome));
     pump(entry);
 }
 
-// Answers a PAUSE, if it is time to.
-void Console::settle_pause(Entry& entry) {
-    const std::optional<std::string> database = entry.running->database();
-    bool is_paused = inspector_.is_paused();
-    if (database) {
-        const DatabaseState* state = inspector_.pools().find_database(*database);
-        is_paused = state != nullptr && state->paused.load();
+// Answers a command that waits for something, if it is time to.
+void Console::settle(Entry& entry) {
+    if (std::optional<CommandOutcome> outcome = entry.pending->settle(inspector_)) {
+        finish(entry, std::move(*outcome));
     }
-    if (!is_paused) {
-        return finish(entry, CommandOutcome::failed(Error("57014", "PAUSE was ended by RESUME")));
-    }
-    if (inspector_.is_quiet(database)) finish(entry, CommandOutcome::done("PAUSE"));
+}
+
+void Console::explain(Entry& entry) {
+    entry.explain_at = {};
+    entry.session.notify(entry.pending->explain(inspector_));
+    send_output(entry);
 }
 
 // ---- SHOW ----

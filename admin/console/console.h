@@ -7,12 +7,12 @@
 //   show.h          which tables there are
 //   Console         runs commands: at once, or when the workers' snapshots are in (SHOW CLIENTS,
 //                   for one), when the health thread has answered (SHOW HEALTH, DRAIN), or when
-//                   nothing is running any more (PAUSE)
+//                   what they wait for has come about (PAUSE, see PendingCommand)
 //
 // A client's commands run one at a time, so its answers keep their order; clients do not wait for
 // each other. A PAUSE that waits ends early in an error when the client cancels (the pause is then
-// undone) or when somebody resumes. The pause stays when its client just goes away, as with
-// PgBouncer.
+// undone) or when somebody resumes. The pause stays when its client just goes away; a SUSPEND ends
+// when the console has no client left, as nobody could come in to end it. Both as with PgBouncer.
 //
 // Owner: main. It must outlive every callback that the Inspector still holds.
 // Thread: owns(), admit() and parameters() any; all else control.
@@ -47,11 +47,11 @@ class Console final : public VirtualDatabase {
     void on_disconnect(ClientId client) override;
     void on_cancel(ClientId client) override;
 
-    // About ten times a second: takes the samples for averages, answers PAUSE.
+    // About ten times a second: takes the samples for averages, answers what is pending.
     void on_tick(Instant now);
 
   private:
-    enum class Wait : uint8_t { Nothing, Answer, Quiet };
+    enum class Wait : uint8_t { Nothing, Answer, Event };
     // One client, and what its running command waits for.
     struct Entry {
         Entry(ClientId client, bool is_admin) : id(client), session(is_admin) {}
@@ -62,6 +62,8 @@ class Console final : public VirtualDatabase {
         bool is_pumping = false;
         bool is_closing = false;  // its client has been told
         const ConsoleStatement* running = nullptr;
+        std::shared_ptr<const PendingCommand> pending;  // of Event
+        Instant explain_at;                             // of Event; never: it has been told
     };
     struct ByClientId {
         bool operator()(const ClientId& a, const ClientId& b) const {
@@ -76,7 +78,9 @@ class Console final : public VirtualDatabase {
     // The entry whose running command the answer is to; null when it is gone.
     [[nodiscard]] Entry* find_waiting(ClientId client, uint64_t run);
     void finish(Entry& entry, CommandOutcome outcome);
-    void settle_pause(Entry& entry);
+    void settle(Entry& entry);
+    void explain(Entry& entry);
+    void send_output(Entry& entry);
     [[nodiscard]] CommandOutcome show(const ShowSpec& spec, std::span<const WorkerSnapshot> workers,
                                       const HealthSnapshot* health);
     [[nodiscard]] DatabaseTotals totals();

@@ -64,6 +64,10 @@ void ConsoleSession::on_message(FrontendTag tag, ByteView body) {
     }
 }
 
+std::vector<AttachedDescriptor> ConsoleSession::take_descriptors() {
+    return std::exchange(descriptors_, {});
+}
+
 std::string ConsoleSession::take_output() {
     return std::exchange(output_, {});
 }
@@ -102,8 +106,11 @@ void ConsoleSession::complete_simple(const CommandOutcome& outcome) {
     if (outcome.error) return fail_query(*outcome.error, outcome.detail);
     if (simple_.has_rows()) {
         write_columns(output_, simple_.columns(), {});
-        for (const Cells& row : outcome.rows)
-            write_row(output_, simple_.columns(), row, {});
+        for (size_t i = 0; i < outcome.rows.size(); ++i) {
+            if (i < outcome.descriptors.size() && outcome.descriptors[i] != nullptr)
+                descriptors_.push_back({output_.size(), outcome.descriptors[i]});
+            write_row(output_, simple_.columns(), outcome.rows[i], {});
+        }
     }
     write_command_complete(output_, outcome.tag);
 }
@@ -130,13 +137,16 @@ void ConsoleSession::complete(CommandOutcome outcome) {
     complete_portal(std::move(outcome));
 }
 
+void ConsoleSession::notify(const ConsoleNotice& notice) {
+    write_notice(output_, {.severity = "NOTICE",
+                           .sqlstate = "00000",
+                           .message = notice.message,
+                           .detail = notice.detail});
+}
+
 void ConsoleSession::write_notices(const CommandOutcome& outcome) {
-    for (const ConsoleNotice& notice : outcome.notices) {
-        write_notice(output_, {.severity = "NOTICE",
-                               .sqlstate = "00000",
-                               .message = notice.message,
-                               .detail = notice.detail});
-    }
+    for (const ConsoleNotice& notice : outcome.notices)
+        notify(notice);
 }
 
 void ConsoleSession::fail_query(const Error& error, std::string_view detail) {

@@ -38,11 +38,15 @@ class ConsoleSession {
     void feed(std::string_view messages);
     // Works off input up to the next command to be run; null = there is none. Not while one runs.
     const ConsoleStatement* advance();
-    // What the command that advance() gave has come to (not UntilQuiet).
+    // What the command that advance() gave has come to (not Pending).
     void complete(CommandOutcome outcome);
+    // Something to be told while that command runs.
+    void notify(const ConsoleNotice& notice);
 
     // What is to be sent; empties it.
     std::string take_output();
+    // What goes along with that output; to be taken first.
+    std::vector<AttachedDescriptor> take_descriptors();
     [[nodiscard]] bool is_closed() const { return state_ == State::Closed; }
 
   private:
@@ -90,6 +94,7 @@ class ConsoleSession {
     std::string input_;
     size_t input_at_ = 0;
     std::string output_;
+    std::vector<AttachedDescriptor> descriptors_;  // places in output_
 
     std::vector<Command> script_;  // of the Query being worked off
     size_t script_next_ = 0;

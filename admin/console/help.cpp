@@ -27,7 +27,6 @@ std::string topics() {
     std::string text;
     size_t line = 0;
     for (const ShowSpec* spec : show_table()) {
-        if (!spec->is_supported()) continue;
         const bool is_first = text.empty();
         if (is_first || line + spec->topic.size() > kColumnsMax) {
             text += "\n\tSHOW ";
@@ -45,7 +44,7 @@ void show_help(const ShowInput&, CommandOutcome& outcome) {
     std::string text = topics();
     for (const CommandSpec& spec : command_table()) {
         const bool is_for_drivers = spec.access == Access::Everyone;
-        if (is_for_drivers || !spec.is_supported()) continue;
+        if (is_for_drivers) continue;
         text += "\n\t" + std::string(spec.word);
         if (!spec.object.empty()) text += " " + std::string(spec.object);
         text += usage(spec.argument);

@@ -20,6 +20,7 @@ WireType wire_type(ColumnType type) {
         case ColumnType::Int4: return {23, 4};
         case ColumnType::Int8: return {20, 8};
         case ColumnType::Numeric: return {1700, -1};
+        case ColumnType::Bytes: return {17, -1};
         default: return {25, -1};
     }
 }
@@ -120,6 +121,7 @@ const char* to_string(ColumnType type) {
         case ColumnType::Int8: return "int8";
         case ColumnType::Numeric: return "numeric";
         case ColumnType::Time: return "time";
+        case ColumnType::Bytes: return "bytea";
     }
     return "";
 }

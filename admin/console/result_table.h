@@ -19,6 +19,7 @@ enum class ColumnType : uint8_t {
     Int8,
     Numeric,  // whole numbers only
     Time,     // text: 2026-01-31 12:00:00 UTC
+    Bytes,    // bytea; always NULL so far
 };
 const char* to_string(ColumnType type);
 

@@ -35,27 +35,18 @@ constexpr ShowSpec kSettings[] = {
     setting("server_version", kServerVersion, kConsoleServerVersion),
     setting("search_path", kSearchPath, ""),
     setting("application_name", kApplicationName, ""),
-    setting("extra_float_digits", kExtraFloatDigits, "1"),
+    setting("extra_float_digits", kExtraFloatDigits, "2"),
 };
-
-constexpr ShowSpec kFds = {.topic = "FDS", .access = Access::Admin};
-constexpr ShowSpec kSockets = {.topic = "SOCKETS"};
-constexpr ShowSpec kActiveSockets = {.topic = "ACTIVE_SOCKETS"};
-constexpr ShowSpec kPeers = {.topic = "PEERS"};
-constexpr ShowSpec kPeerPools = {.topic = "PEER_POOLS"};
-constexpr ShowSpec kDnsHosts = {.topic = "DNS_HOSTS"};
-constexpr ShowSpec kDnsZones = {.topic = "DNS_ZONES"};
 
 // In the order of SHOW HELP.
 constexpr const ShowSpec* kShows[] = {
-    &kShowHelp,       &kShowVersion,      &kShowState,       &kShowConfig,
-    &kShowDatabases,  &kShowUsers,        &kShowPools,       &kShowClients,
-    &kShowServers,    &kShowStats,        &kShowStatsTotals, &kShowStatsAverages,
-    &kShowTotals,     &kShowLists,        &kShowMem,         &kShowBackends,
-    &kShowHealth,     &kShowHealthEvents, &kShowBreakers,    &kFds,
-    &kSockets,        &kActiveSockets,    &kPeers,           &kPeerPools,
-    &kDnsHosts,       &kDnsZones,         &kShowRateLimits,  &kShowLeaks,
-    &kShowLeakTotals, &kShowPoolSizes,    &kShowRoutes,
+    &kShowHelp,          &kShowVersion,       &kShowState,        &kShowConfig,     &kShowDatabases,
+    &kShowUsers,         &kShowPools,         &kShowClients,      &kShowServers,    &kShowStats,
+    &kShowStatsTotals,   &kShowStatsAverages, &kShowTotals,       &kShowLists,      &kShowMem,
+    &kShowBackends,      &kShowHealth,        &kShowHealthEvents, &kShowBreakers,   &kShowSockets,
+    &kShowActiveSockets, &kShowFds,           &kShowPeers,        &kShowPeerPools,  &kShowDnsHosts,
+    &kShowDnsZones,      &kShowRateLimits,    &kShowLeaks,        &kShowLeakTotals, &kShowPoolSizes,
+    &kShowRoutes,
 };
 
 }  // namespace

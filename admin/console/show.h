@@ -19,6 +19,9 @@ namespace weir {
 
 // The database that the console is, as SHOW prints it.
 constexpr const char* kConsoleDatabase = "pgbouncer";
+inline bool is_console_name(std::string_view database) {
+    return database == kConsoleDatabase || database == "weir";
+}
 // Drivers read the number of the PgBouncer release whose console this is like.
 constexpr const char* kConsoleServerVersion = "1.25.2/weir";
 
@@ -41,15 +44,14 @@ struct ShowSpec {
     std::string_view topic;  // words after SHOW, one blank between them
     Access access = Access::Everyone;
     std::span<const ResultColumn> columns = {};  // empty: no rows, only a notice
-    // Null: PgBouncer knows it, this release does not yet.
+    // Null: the one row is fixed_value.
     void (*fill)(const ShowInput& input, CommandOutcome& outcome) = nullptr;
     // What it waits for; at most one of them.
     bool needs_workers = false;
     bool needs_health = false;
+    bool needs_details = false;  // of the workers: SocketDetails
     // A setting that drivers ask about: its only, unchanging value.
     const char* fixed_value = nullptr;
-
-    [[nodiscard]] bool is_supported() const { return fill != nullptr || fixed_value != nullptr; }
 };
 
 std::span<const ShowSpec* const> show_table();

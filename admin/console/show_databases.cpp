@@ -1,4 +1,5 @@
 // SHOW DATABASES: the entries of [databases], what `*` has made of names, and the console.
+#include <algorithm>
 #include <set>
 
 #include "admin/console/show_specs.h"
@@ -70,14 +71,14 @@ Cells console_row(const ShowInput& input) {
             kConsoleDatabase,
             kConsoleDatabase,
             kConsolePoolSize,
-            0,
-            0,
+            global.min_pool_size,
+            global.reserve_pool_size,
             seconds(global.server_lifetime),
             to_string(PoolMode::Statement),
             {},
+            std::max(global.max_db_connections, 0),
             0,
-            0,
-            0,
+            std::max(global.max_db_client_connections, 0),
             input.consoles,
             false,
             false};

@@ -44,7 +44,7 @@ Census take_census(const ShowInput& input) {
         const auto logins = std::count_if(worker.clients.begin(), worker.clients.end(),
                                           [](const ClientRow& row) { return row.is_login; });
         census.clients_login += static_cast<size_t>(logins);
-        census.clients_used += worker.clients.size() - static_cast<size_t>(logins);
+        census.clients_used += worker.clients.size();  // those logging in among them
         census.client_slots += worker.client_slots_used;
         census.client_slots_free += worker.client_slots - worker.client_slots_used;
         census.buffered_bytes += worker.buffered_bytes;
@@ -56,21 +56,24 @@ Census take_census(const ShowInput& input) {
 
 void show_lists(const ShowInput& input, CommandOutcome& outcome) {
     const Census census = take_census(input);
+    const std::vector<HostTable::Row> hosts = input.inspector.dns_hosts();
+    const auto lookups = std::count_if(hosts.begin(), hosts.end(),
+                                       [](const HostTable::Row& row) { return row.is_asked; });
     outcome.rows = {
         {"databases", listed_databases(input).size() + 1},
         {"users", listed_users(input).size()},
         {"peers", input.config->peers.size()},
         {"pools", census.pools},
-        {"peer_pools", 0},
+        {"peer_pools", input.config->peers.size()},
         {"free_clients", census.client_slots_free},
         {"used_clients", census.clients_used},
         {"login_clients", census.clients_login},
         {"free_servers", 0},  // a pool keeps its slots to itself
         {"used_servers", census.servers},
-        {"dns_names", input.inspector.dns_names()},
+        {"dns_names", hosts.size()},
         {"dns_zones", 0},
-        {"dns_queries", 0},
-        {"dns_pending", 0},
+        {"dns_queries", lookups},
+        {"dns_pending", 0},  // a lookup begins at once
     };
 }
 

@@ -22,8 +22,10 @@ void show_config_rows(const ShowInput& input, CommandOutcome& outcome) {
 
 void show_state(const ShowInput& input, CommandOutcome& outcome) {
     const bool is_paused = input.inspector.is_paused();
-    outcome.rows = {
-        {"active", yes_no(!is_paused)}, {"paused", yes_no(is_paused)}, {"suspended", "no"}};
+    const bool is_suspended = input.inspector.is_suspended();
+    outcome.rows = {{"active", yes_no(!is_paused && !is_suspended)},
+                    {"paused", yes_no(is_paused)},
+                    {"suspended", yes_no(is_suspended)}};
 }
 
 // The first line of `weir --version`.

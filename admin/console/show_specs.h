@@ -9,6 +9,10 @@
 namespace weir {
 
 extern const ShowSpec kShowClients, kShowServers;             // show_clients.cpp
+extern const ShowSpec kShowSockets, kShowActiveSockets;       // show_sockets.cpp
+extern const ShowSpec kShowFds;                               // show_fds.cpp
+extern const ShowSpec kShowPeers, kShowPeerPools;             // show_peers.cpp
+extern const ShowSpec kShowDnsHosts, kShowDnsZones;           // show_dns.cpp
 extern const ShowSpec kShowPools;                             // show_pools.cpp
 extern const ShowSpec kShowPoolSizes;                         // show_pool_sizes.cpp
 extern const ShowSpec kShowDatabases;                         // show_databases.cpp

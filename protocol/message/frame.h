@@ -92,6 +92,8 @@ class FrameParser {
 
     // In the middle of a message whose beginning has been consumed.
     [[nodiscard]] bool is_mid_message() const { return body_left_ > 0; }
+    // Bytes of the message that is passing which are still to come.
+    [[nodiscard]] size_t body_left() const { return body_left_; }
     void reset() { body_left_ = 0; }
 
   private:

@@ -15,6 +15,9 @@ constexpr unsigned kTickMs = 100;
 
 Control::Control(std::string config_file, ConfigPtr config, bool is_quiet)
     : ctx_(std::move(config_file), std::move(config), is_quiet),
+      suspension_([this](WorkerMessage message, std::function<void(uint64_t)> complete) {
+          snapshots_.count(std::move(message), std::move(complete));
+      }),
       inbox_(ctx_.loop, [this](ControlMessage& message) { on_message(message); }),
       auditor_(ctx_.pools, ctx_.workers, ctx_.shared.looked_at_us,
                [this](Auditor::Done done) { snapshots_.gather(true, std::move(done)); }) {
@@ -65,7 +68,9 @@ void Control::run(const std::function<void()>& on_up) {
 
 void Control::on_tick() {
     const Instant now = ctx_.clock.now();
-    ctx_.janitor.tick(now);
+    suspension_.tick(now);
+    // What stands still is left alone.
+    if (!suspension_.is_flushed()) ctx_.janitor.tick(now);
     auditor_.tick(now, ctx_.config->global);
     if (on_tick_) on_tick_(now);
     life_cycle_.on_tick(now);
@@ -106,19 +111,33 @@ void Control::resolve_host(const std::string& host) {
     });
 }
 
-void Control::reply(ClientId client, std::string bytes, bool close_after) {
+void Control::reply(ClientId client, std::string bytes, std::vector<AttachedDescriptor> descriptors,
+                    bool close_after) {
     WorkerMessage message;
     message.kind = WorkerMessage::Kind::ConsoleReply;
     message.client = client;
     message.text = std::move(bytes);
+    message.descriptors = std::move(descriptors);
     message.flag = close_after;
     ctx_.workers.post(client.worker, std::move(message));
 }
 
-void Control::snapshot(std::function<void(std::vector<WorkerSnapshot>)> done) {
-    snapshots_.gather(false, [this, done = std::move(done)](std::vector<WorkerSnapshot> snapshots) {
+void Control::snapshot(bool with_details, std::function<void(std::vector<WorkerSnapshot>)> done) {
+    auto complete = [this, done = std::move(done)](std::vector<WorkerSnapshot> snapshots) {
         auditor_.add_reports(snapshots.front());
         done(std::move(snapshots));
+    };
+    if (with_details) return snapshots_.gather_details(std::move(complete));
+    snapshots_.gather(false, std::move(complete));
+}
+
+void Control::kill_client(uint64_t id, std::function<void(Status)> done) {
+    WorkerMessage message;
+    message.kind = WorkerMessage::Kind::KillClient;
+    message.server_id = id;
+    message.text = "admin forced disconnect";
+    snapshots_.count(std::move(message), [done = std::move(done)](uint64_t killed) {
+        done(killed > 0 ? Status() : fail("08P01", "client not found"));
     });
 }
 

@@ -46,8 +46,14 @@ class Control final : public Inspector, public ConsoleOutlet {
     [[nodiscard]] unsigned workers() const override { return ctx_.workers_count; }
     [[nodiscard]] Instant now() override { return ctx_.clock.now(); }
     [[nodiscard]] int64_t wall_us(Instant at) override { return ctx_.clock.wall_us(at); }
-    [[nodiscard]] size_t dns_names() const override { return ctx_.hosts.size(); }
-    void snapshot(std::function<void(std::vector<WorkerSnapshot>)> done) override;
+    [[nodiscard]] std::vector<HostTable::Row> dns_hosts() const override {
+        return ctx_.hosts.rows();
+    }
+    [[nodiscard]] std::vector<ListeningSocket> listening_sockets() const override {
+        return ctx_.listeners.rows();
+    }
+    void snapshot(bool with_details,
+                  std::function<void(std::vector<WorkerSnapshot>)> done) override;
     void health(std::function<void(HealthSnapshot)> done) override;
     Status reload() override { return reloading_.reload(); }
     Status add_backend(const BackendAddition& wanted) override {
@@ -69,6 +75,22 @@ class Control final : public Inspector, public ConsoleOutlet {
     Status kill(const std::optional<std::string>& database) override {
         return orders_.kill(database);
     }
+    void kill_client(uint64_t id, std::function<void(Status)> done) override;
+    Status set_disabled(const std::string& database, bool is_disabled) override {
+        return orders_.set_disabled(database, is_disabled);
+    }
+    Status reconnect(const std::optional<std::string>& database) override {
+        return orders_.reconnect(database);
+    }
+    Result<size_t> outdated(const std::optional<std::string>& database) override {
+        return orders_.outdated(database);
+    }
+    Status suspend() override { return orders_.suspend(); }
+    [[nodiscard]] bool is_suspended() const override { return suspension_.is_on(); }
+    [[nodiscard]] bool is_flushed() const override { return suspension_.is_flushed(); }
+    Status set_option(const std::string& name, const std::string& value) override {
+        return reloading_.set_option(name, value);
+    }
     Status shutdown(ShutdownMode mode) override { return life_cycle_.shutdown(mode); }
     void order(HealthRegistry::Order order, std::string backend,
                std::function<void(Status)> done) override;
@@ -78,7 +100,8 @@ class Control final : public Inspector, public ConsoleOutlet {
     [[nodiscard]] bool is_shutting_down() const override { return life_cycle_.is_shutting_down(); }
 
     // ---- ConsoleOutlet ----
-    void reply(ClientId client, std::string bytes, bool close_after) override;
+    void reply(ClientId client, std::string bytes, std::vector<AttachedDescriptor> descriptors,
+               bool close_after) override;
 
     // Thread: any.
     void post(ControlMessage message) { inbox_.post(std::move(message)); }
@@ -90,7 +113,8 @@ class Control final : public Inspector, public ConsoleOutlet {
 
     ControlContext ctx_;
     Reloading reloading_{ctx_};
-    DatabaseOrders orders_{ctx_};
+    Suspension suspension_;
+    DatabaseOrders orders_{ctx_, suspension_};
     LifeCycle life_cycle_{ctx_, reloading_, orders_};
     Pidfile pidfile_;
     Inbox inbox_;

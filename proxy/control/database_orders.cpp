@@ -12,6 +12,16 @@ void kill_clients(WorkerGroup& workers, const std::string& database) {
     workers.broadcast(message);
 }
 
+void recycle(ControlContext& context, const std::optional<std::string>& database,
+             std::string_view reason) {
+    context.pools.for_each_pool([&](Pool& pool) {
+        if (database && pool.key().database != *database) return;
+        pool.recycle();
+        pool.group().forget_welcomes();
+        context.janitor.close_idle(pool, reason);
+    });
+}
+
 Status DatabaseOrders::for_databases(const std::optional<std::string>& name,
                                      const std::function<Status(DatabaseState&)>& action) {
     if (name) {
@@ -28,21 +38,37 @@ Status DatabaseOrders::for_databases(const std::optional<std::string>& name,
     return out;
 }
 
-Status DatabaseOrders::pause(const std::optional<std::string>& database) {
-    if (!database && is_paused_) return fail("08P01", "already suspended/paused");
-    const Status paused = for_databases(database, [&](DatabaseState& state) -> Status {
-        if (database && state.paused.load()) {
-            return fail("08P01", "database already paused: " + state.name);
-        }
-        state.paused.store(true);
-        return {};
-    });
-    if (!paused) return paused;
-    if (!database) is_paused_ = true;
-    ctx_.pools.for_each_pool([&](Pool& pool) {
-        if (pool.database_state().paused.load()) ctx_.janitor.close_idle(pool, "pooler paused");
-    });
+Status DatabaseOrders::is_running() const {
+    if (is_paused() || suspension_.is_on()) return fail("08P01", "already suspended/paused");
     return {};
+}
+
+void DatabaseOrders::close_idle_of_paused(std::string_view reason) {
+    ctx_.pools.for_each_pool([&](Pool& pool) {
+        if (pool.database_state().is_paused()) ctx_.janitor.close_idle(pool, reason);
+    });
+}
+
+Status DatabaseOrders::pause(const std::optional<std::string>& database) {
+    if (Status running = is_running(); !running) return running;
+    if (!database) {
+        ctx_.pools.are_all_paused.store(true);
+    } else {
+        const Status paused = for_databases(database, [](DatabaseState& state) -> Status {
+            state.paused.store(true);
+            return {};
+        });
+        if (!paused) return paused;
+    }
+    close_idle_of_paused("pooler paused");
+    return {};
+}
+
+void DatabaseOrders::pause_for_good() {
+    is_for_good_ = true;
+    if (suspension_.is_on()) suspension_.end();
+    ctx_.pools.are_all_paused.store(true);
+    close_idle_of_paused("pooler paused");
 }
 
 bool DatabaseOrders::is_quiet(const std::optional<std::string>& database) {
@@ -55,17 +81,26 @@ bool DatabaseOrders::is_quiet(const std::optional<std::string>& database) {
     return is_quiet;
 }
 
+// While the process waits for its clients to leave, they may need a RESUME to get there.
 Status DatabaseOrders::resume(const std::optional<std::string>& database) {
-    if (ctx_.shared.is_shutting_down.load()) return fail("08P01", "pooler is shutting down");
-    if (!database && !is_paused_) return fail("08P01", "pooler is not paused/suspended");
-    const Status resumed = for_databases(database, [&](DatabaseState& state) -> Status {
-        if (database && !state.paused.load())
-            return fail("08P01", "database is not paused: " + state.name);
-        state.paused.store(false);
-        return {};
-    });
-    if (!resumed) return resumed;
-    if (!database) is_paused_ = false;
+    const bool is_stopped = is_paused() || suspension_.is_on() || are_all_killed_;
+    const bool is_leaving = ctx_.shared.is_shutting_down.load() && (!is_stopped || is_for_good_);
+    if (is_for_good_ || (!database && is_leaving)) return fail("08P01", "pooler is shutting down");
+    if (!database && !is_stopped) return fail("08P01", "pooler is not paused/suspended");
+    if (database || are_all_killed_) {
+        const Status resumed = for_databases(database, [&](DatabaseState& state) -> Status {
+            if (database && !state.paused.load())
+                return fail("08P01", "database " + state.name + " is not paused");
+            state.paused.store(false);
+            return {};
+        });
+        if (!resumed) return resumed;
+    }
+    if (!database) {
+        are_all_killed_ = false;
+        ctx_.pools.are_all_paused.store(false);
+        if (suspension_.is_on()) suspension_.end();
+    }
     const Instant now = ctx_.clock.now();
     std::vector<Pool*> pools;
     ctx_.pools.for_each_pool([&](Pool& pool) { pools.push_back(&pool); });
@@ -74,16 +109,53 @@ Status DatabaseOrders::resume(const std::optional<std::string>& database) {
     return {};
 }
 
+// Also while paused: whoever pauses session pooling may get rid of those it waits for.
 Status DatabaseOrders::kill(const std::optional<std::string>& database) {
+    if (suspension_.is_on()) return fail("08P01", "already suspended/paused");
     const Status marked = for_databases(database, [](DatabaseState& state) -> Status {
         state.paused.store(true);
         return {};
     });
     if (!marked) return marked;
+    if (!database) are_all_killed_ = true;
     kill_clients(ctx_.workers, database.value_or(""));
-    ctx_.pools.for_each_pool([&](Pool& pool) {
-        if (pool.database_state().paused.load()) ctx_.janitor.close_idle(pool, "database killed");
+    close_idle_of_paused("database killed");
+    return {};
+}
+
+Status DatabaseOrders::set_disabled(const std::string& database, bool is_disabled) {
+    return for_databases(database, [is_disabled](DatabaseState& state) -> Status {
+        state.disabled.store(is_disabled);
+        return {};
     });
+}
+
+Status DatabaseOrders::reconnect(const std::optional<std::string>& database) {
+    const auto known = [](DatabaseState&) -> Status { return {}; };
+    if (Status found = for_databases(database, known); !found) return found;
+    recycle(ctx_, database, "database configuration changed");
+    return {};
+}
+
+Result<size_t> DatabaseOrders::outdated(const std::optional<std::string>& database) {
+    if (database && !ctx_.config->find_database(*database))
+        return fail("08P01", "no such database: " + *database);
+    size_t count = 0;
+    ctx_.pools.for_each_pool([&](Pool& pool) {
+        if (!database || pool.key().database == *database) count += pool.obsolete();
+    });
+    return count;
+}
+
+Status DatabaseOrders::suspend() {
+    if (Status running = is_running(); !running) return running;
+    // Buffers have to be flushed, which what is paused does not do.
+    bool is_some_paused = false;
+    ctx_.pools.for_each_database([&is_some_paused](const DatabaseState& state) {
+        is_some_paused = is_some_paused || state.paused.load();
+    });
+    if (is_some_paused) return fail("08P01", "cannot suspend with paused databases");
+    suspension_.begin(ctx_.clock.now(), ctx_.config->global.suspend_timeout);
     return {};
 }
 

@@ -63,15 +63,17 @@ void LifeCycle::on_signal(int number) {
 
 void LifeCycle::on_pause_signal() {
     if (shutdown_) return log::info("got SIGUSR1 while shutting down, ignoring");
-    if (orders_.is_paused()) return log::info("got SIGUSR1, but already paused/suspended");
+    if (orders_.is_paused() || orders_.is_suspended())
+        return log::info("got SIGUSR1, but already paused/suspended");
     log::info("got SIGUSR1, pausing all activity");
     (void)orders_.pause(std::nullopt);
 }
 
 void LifeCycle::on_resume_signal() {
     if (shutdown_) return log::info("got SIGUSR2 while shutting down, ignoring");
-    if (!orders_.is_paused()) return log::info("got SIGUSR2, but not paused/suspended");
-    log::info("got SIGUSR2, continuing from PAUSE");
+    if (!orders_.is_paused() && !orders_.is_suspended())
+        return log::info("got SIGUSR2, but not paused/suspended");
+    log::info("got SIGUSR2, continuing from {}", orders_.is_suspended() ? "SUSPEND" : "PAUSE");
     (void)orders_.resume(std::nullopt);
 }
 
@@ -92,7 +94,7 @@ Status LifeCycle::shutdown(ShutdownMode mode) {
     }
     stop_listening_to_tcp(now);
     if (mode == ShutdownMode::WaitForServers) {
-        if (!orders_.is_paused()) (void)orders_.pause(std::nullopt);
+        orders_.pause_for_good();
         WorkerMessage message;
         message.kind = WorkerMessage::Kind::CloseWaiting;
         message.text = "server shutting down";

@@ -36,6 +36,7 @@ Status Listeners::open(const GlobalConfig& global) {
     Result<std::vector<ListenAddress>> addresses = listen_addresses(global);
     if (!addresses) return tl::unexpected<Error>(addresses.error());
     bool has_tcp = false;
+    port_ = static_cast<uint16_t>(global.listen_port);
     std::string failures;
     for (const ListenAddress& entry : *addresses) {
         if (!entry.socket_file.empty()) {
@@ -134,6 +135,17 @@ bool Listeners::is_closing_tcp() const {
         return !listener.expired();
     };
     return !closing_since_.is_never() || std::any_of(leaving_.begin(), leaving_.end(), is_there);
+}
+
+std::vector<Inspector::ListeningSocket> Listeners::rows() const {
+    std::vector<Inspector::ListeningSocket> out;
+    for (const ListenerPtr& listener : all_) {
+        const Address address = local_address_of(listener->fd());
+        const uint16_t port = address.is_unix() ? port_ : address.port();
+        out.push_back(
+            {Descriptor::duplicate(listener->fd()), listener->fd(), address.host(), port});
+    }
+    return out;
 }
 
 void Listeners::close() {

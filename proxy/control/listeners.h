@@ -8,6 +8,7 @@
 #include "conf/config.h"
 #include "protocol/base/clock.h"
 #include "protocol/base/result.h"
+#include "proxy/inspector.h"
 #include "proxy/net/listener.h"
 
 namespace weir {
@@ -41,6 +42,8 @@ class Listeners {
 
     // Lets all go and removes their files.
     void close();
+    // As SHOW FDS lists them.
+    [[nodiscard]] std::vector<Inspector::ListeningSocket> rows() const;
 
   private:
     // A handshake in flight has this long to complete. Below one second, after which those whose
@@ -48,6 +51,7 @@ class Listeners {
     static constexpr Duration kHandshakeMax = std::chrono::milliseconds(500);
 
     std::vector<ListenerPtr> all_;
+    uint16_t port_ = 0;  // in the names of the files
     std::vector<std::string> files_;
     std::vector<std::weak_ptr<Listener>> leaving_;  // the workers may look at them still
     Instant closing_since_;                         // never: not closing, or let go already

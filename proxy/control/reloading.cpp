@@ -6,6 +6,7 @@
 #include "conf/diff.h"
 #include "conf/loader.h"
 #include "conf/logging.h"
+#include "conf/option_edit.h"
 #include "proxy/control/database_orders.h"
 #include "proxy/health_plan.h"
 
@@ -35,13 +36,25 @@ Status Reloading::read_files() {
     }
     const std::vector<std::string> undone = undone_edits(*ctx_.config, *loaded.config);
     apply(loaded.config);
-    if (Status reopened = init_logging(ctx_.config->global, ctx_.is_quiet); !reopened) {
-        log::error("{}", reopened.error().message);
-    }
+    reopen_log();
     log::info("configuration reloaded from {}", file);
     for (const std::string& text : undone)
         log::warning("{}", text);
     return {};
+}
+
+Status Reloading::set_option(const std::string& name, const std::string& value) {
+    Result<ConfigPtr> next = with_option(*ctx_.config, name, value);
+    if (!next) return tl::unexpected<Error>(next.error());
+    apply(std::move(*next));
+    reopen_log();
+    return {};
+}
+
+void Reloading::reopen_log() {
+    if (Status reopened = init_logging(ctx_.config->global, ctx_.is_quiet); !reopened) {
+        log::error("{}", reopened.error().message);
+    }
 }
 
 Status Reloading::add_backend(const BackendAddition& wanted) {
@@ -78,7 +91,7 @@ void Reloading::apply(ConfigPtr next) {
     ctx_.listeners.configure(ctx_.config->global);
     ctx_.shared.rates.configure(*ctx_.config);
     for (const std::string& name : recycled)
-        recycle(name);
+        recycle(ctx_, name, "database configuration changed");
     WorkerMessage message;
     message.kind = WorkerMessage::Kind::ConfigChanged;
     message.config = ctx_.config;
@@ -87,16 +100,6 @@ void Reloading::apply(ConfigPtr next) {
     ctx_.health.configure(make_health_plan(*ctx_.config));
     for (const std::string& name : removed)
         kill_clients(ctx_.workers, name);
-}
-
-// Connections of the database lead elsewhere now: idle ones are closed, others when they come back.
-void Reloading::recycle(const std::string& database) {
-    ctx_.pools.for_each_pool([&](Pool& pool) {
-        if (pool.key().database != database) return;
-        pool.recycle();
-        pool.group().forget_welcomes();
-        ctx_.janitor.close_idle(pool, "database configuration changed");
-    });
 }
 
 }  // namespace weir

@@ -1,5 +1,5 @@
-// Reloading: the one way from one configuration to another while running, by RELOAD and by the
-// commands that edit backends. Owner: Control. Thread: control.
+// Reloading: the one way from one configuration to another while running, by RELOAD, by SET and by
+// the commands that edit backends. Owner: Control. Thread: control.
 #pragma once
 
 #include <optional>
@@ -21,9 +21,11 @@ class Reloading {
     // Everybody has `next` from now on; what it makes of pools that exist is done.
     void apply(ConfigPtr next);
 
+    Status set_option(const std::string& name, const std::string& value);
+
   private:
     Status read_files();
-    void recycle(const std::string& database);
+    void reopen_log();
 
     ControlContext& ctx_;
 };

@@ -4,6 +4,8 @@
 #include <mutex>
 #include <utility>
 
+#include "proxy/control/tally.h"
+
 namespace weir {
 
 namespace {
@@ -32,14 +34,25 @@ class Gathering final : public SnapshotSink {
 
 }  // namespace
 
-void Snapshots::gather(bool is_brief, Done done) {
+void Snapshots::gather(Depth depth, Done done) {
     auto complete = [this, done = std::move(done)](std::vector<WorkerSnapshot> snapshots) {
         inbox_.call_later([done, all = std::move(snapshots)]() mutable { done(std::move(all)); });
     };
     WorkerMessage message;
     message.kind = WorkerMessage::Kind::Snapshot;
-    message.flag = is_brief;
+    message.flag = depth.is_brief;
+    message.with_details = depth.with_details;
     message.sink = std::make_shared<Gathering>(workers_.workers(), std::move(complete));
+    workers_.broadcast(message);
+}
+
+void Snapshots::count(WorkerMessage message, std::function<void(uint64_t)> done) {
+    if (done) {
+        auto complete = [this, done = std::move(done)](uint64_t sum) {
+            inbox_.call_later([done, sum] { done(sum); });
+        };
+        message.tally = std::make_shared<Tally>(workers_.workers(), std::move(complete));
+    }
     workers_.broadcast(message);
 }
 

@@ -103,10 +103,7 @@ int EpollIo::connect_result(int fd) {
 }
 
 Address EpollIo::local_address(int fd) {
-    sockaddr_storage storage{};
-    socklen_t bytes = sizeof storage;
-    if (getsockname(fd, reinterpret_cast<sockaddr*>(&storage), &bytes) < 0) return {};
-    return Address::from_sockaddr(reinterpret_cast<const sockaddr*>(&storage), bytes);
+    return local_address_of(fd);
 }
 
 bool EpollIo::is_same_user(int fd) {

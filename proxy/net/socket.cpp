@@ -67,6 +67,13 @@ Result<int> listen_on(const Address& address, const std::string& name, int backl
     return fd;
 }
 
+Address local_address_of(int fd) {
+    sockaddr_storage storage{};
+    socklen_t bytes = sizeof storage;
+    if (getsockname(fd, reinterpret_cast<sockaddr*>(&storage), &bytes) < 0) return {};
+    return Address::from_sockaddr(reinterpret_cast<const sockaddr*>(&storage), bytes);
+}
+
 int accept_on(int fd, Address& peer) {
     sockaddr_storage storage{};
     socklen_t bytes = sizeof storage;

@@ -28,6 +28,9 @@ void apply_options(int fd, const Address& address, const SocketOptions& options)
 Result<int> listen_on(const Address& address, const std::string& name, int backlog,
                       bool reuse_port);
 
+// Our own end of a socket; not set when it has none.
+Address local_address_of(int fd);
+
 // Accepts one connection: its descriptor and the peer's address; -errno when there is none.
 int accept_on(int fd, Address& peer);
 

@@ -290,7 +290,7 @@ Pool::Released Pool::release(ServerConnection& server, WorkerId me, Instant now,
     const bool is_single_use = settings_.lifetime.count() == 0 && !is_new;
     const auto is_cap_over = [](const Cap* cap) { return cap->is_over(); };
     const auto caps = shared_caps();
-    if (server.epoch != epoch_ || is_over || is_single_use || database_state_.removed.load() ||
+    if (is_obsolete(server) || is_over || is_single_use || database_state_.removed.load() ||
         is_out_of_service() || std::any_of(caps.begin(), caps.end(), is_cap_over) ||
         (!is_new && (is_above_ceiling() || gives_back_for_others(server)))) {
         out.kind = Released::Kind::MustClose;
@@ -544,6 +544,14 @@ void Pool::recycle() {
     ++epoch_;
     if (dedicated_leased_ + dedicated_opening_ > 0)
         has_obsolete_.store(true, std::memory_order_relaxed);
+}
+
+size_t Pool::obsolete() const {
+    const std::lock_guard lock(mutex_);
+    const auto count = std::count_if(slots_.begin(), slots_.end(), [this](const auto& slot) {
+        return slot->load_owner().state != LedgerState::Free && is_obsolete(*slot);
+    });
+    return static_cast<size_t>(count);
 }
 
 void Pool::set_removed(bool is_removed) {

@@ -64,10 +64,17 @@ struct DatabaseState {
     std::string name;
     Cap servers;  // max_db_connections
     ShareState shares;
-    Cap clients;  // max_db_client_connections
-    std::atomic<bool> paused{false};
+    Cap clients;                      // max_db_client_connections
+    std::atomic<bool> paused{false};  // PAUSE or KILL of this one
     std::atomic<bool> disabled{false};
     std::atomic<bool> removed{false};
+    const std::atomic<bool>* are_all_paused = nullptr;  // PAUSE without a name
+
+    // New work waits.
+    [[nodiscard]] bool is_paused() const {
+        return paused.load(std::memory_order_relaxed) ||
+               (are_all_paused != nullptr && are_all_paused->load(std::memory_order_relaxed));
+    }
 };
 struct UserState {
     std::string name;
@@ -156,8 +163,12 @@ class Pool {
     // False: it is not wanted any more, and the caller is to close it.
     [[nodiscard]] bool begin_dedicated(ServerConnection& server, Waiter& waiter, WorkerId me,
                                        Instant now);
-    // Opened before the last recycle().
-    [[nodiscard]] bool is_obsolete(const ServerConnection& server) const;
+    // Opened before the last recycle(). The connection is the caller's, or the mutex is held.
+    [[nodiscard]] bool is_obsolete(const ServerConnection& server) const {
+        return server.epoch != epoch_.load(std::memory_order_relaxed);
+    }
+    // How many of those there still are.
+    [[nodiscard]] size_t obsolete() const;
     // It was recycled while it had dedicated ones, which never come back by themselves; said once.
     [[nodiscard]] bool take_obsolete_note() {
         return has_obsolete_.exchange(false, std::memory_order_relaxed);
@@ -351,9 +362,7 @@ class Pool {
 
     [[nodiscard]] size_t total() const { return idle_count_ + leased_ + opening_; }
     [[nodiscard]] size_t staying() const { return total() - leaving_; }
-    [[nodiscard]] bool is_paused() const {
-        return database_state_.paused.load(std::memory_order_relaxed);
-    }
+    [[nodiscard]] bool is_paused() const { return database_state_.is_paused(); }
     [[nodiscard]] bool has_room(Instant now) const;
     void publish_outstanding();
     // A unit of every shared limit, or null; else the limit that is reached.
@@ -420,7 +429,7 @@ class Pool {
     size_t dedicated_leased_ = 0;   // of leased_
     size_t dedicated_opening_ = 0;  // of opening_
     uint64_t last_ticket_ = 0;
-    uint64_t epoch_ = 1;
+    std::atomic<uint64_t> epoch_{1};  // written under the mutex
     size_t host_cursor_ = 0;
     LoginRamp ramp_;
     SizeControl sizing_;

@@ -26,11 +26,6 @@ bool Pool::begin_dedicated(ServerConnection& server, Waiter& waiter, WorkerId me
     return true;
 }
 
-bool Pool::is_obsolete(const ServerConnection& server) const {
-    const std::lock_guard lock(mutex_);
-    return server.epoch != epoch_;
-}
-
 // There must be one.
 Waiter& Pool::first_shared_waiter() {
     Waiter* waiter = waiters_.front();

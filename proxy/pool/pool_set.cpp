@@ -153,6 +153,7 @@ DatabaseState& PoolSet::database_locked(const Config& config, const DatabaseConf
     std::unique_ptr<DatabaseState>& state = databases_[database.name];
     if (state == nullptr) {
         state = std::make_unique<DatabaseState>();
+        state->are_all_paused = &are_all_paused;
         state->name = database.name;
     }
     state->servers.set_limit(effective_max_db_connections(config, database));

@@ -69,6 +69,7 @@ class PoolSet {
     }
 
     Cap clients;  // max_client_conn
+    std::atomic<bool> are_all_paused{false};
     std::atomic<bool> has_fair_shares{true};
 
   private:

@@ -26,6 +26,14 @@ class HostTable {
     void put(const std::string& host, std::vector<std::string> ips, Instant fresh_until);
     void put_failure(const std::string& host, std::string error, Instant until);
     [[nodiscard]] size_t size() const;
+    struct Row {
+        std::string host;
+        std::vector<std::string> ips;  // none: the lookup failed, or is under way
+        Instant fresh_until;
+        bool is_asked = false;  // a lookup is under way
+    };
+    // What is known, by name.
+    [[nodiscard]] std::vector<Row> rows() const;
 
   private:
     struct Entry {

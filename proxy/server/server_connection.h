@@ -104,6 +104,7 @@ struct alignas(64) ServerConnection : IdleHook, OwnedHook, Deadline {
     bool has_said_why = false;         // a FATAL of its own: its end is no news
     bool is_hot_standby = false;       // as it says of itself: writes must not go there
     bool is_known_writable = false;    // it says that it is none (PostgreSQL 14 and later)
+    bool is_suspended = false;         // not to be read from, see Standstill
     bool is_leaving = false;           // counted as leaving in the shared limits, see Pool
     uint16_t cancels_in_flight = 0;
     FrameParser parser{Direction::FromServer};

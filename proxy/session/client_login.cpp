@@ -151,7 +151,8 @@ void ClientLogin::enter_database() {
         session_.replication = Replication::None;
         // PgBouncer's rule: its own system user, on the Unix socket, as user `pgbouncer`, is the
         // administrator.
-        if (session_.is_unix && session_.user == "pgbouncer" && ctx_.io.is_same_user(session_.fd)) {
+        if (session_.is_unix && session_.user == kOwnUserName &&
+            ctx_.io.is_same_user(session_.fd)) {
             session_.is_admin = true;
             return on_authenticated();
         }

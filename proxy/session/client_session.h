@@ -26,6 +26,7 @@
 #include "protocol/base/ids.h"
 #include "protocol/message/frame.h"
 #include "proxy/limits/session_limits.h"
+#include "proxy/net/descriptor.h"
 #include "proxy/pool/pool_group.h"
 #include "proxy/pool/waiter.h"
 #include "proxy/prepared/client_statements.h"
@@ -52,6 +53,12 @@ enum class ClientPhase : uint8_t {
     CancelRequest,   // this connection only brought a cancel request
     Closing,         // told why, waits for its last bytes to be taken
 };
+
+// Not told yet that it is in.
+inline bool is_before_welcome(ClientPhase phase) {
+    return phase == ClientPhase::Startup || phase == ClientPhase::Authenticating ||
+           phase == ClientPhase::AuthWait || phase == ClientPhase::Refused;
+}
 
 struct ReadyHook : ListHook {};
 struct HeldHook : ListHook {};  // held by Routing: no backend can serve it
@@ -80,6 +87,7 @@ struct alignas(64) ClientSession : Waiter, ReadyHook, HeldHook, Deadline {
         false;  // an extended batch was rejected; its Sync is still to come
     bool is_admin = false;
     bool is_read_paused = false;      // its server cannot take more
+    bool is_suspended = false;        // not to be read from, see Standstill
     bool holds_client_units = false;  // counted in the limits of clients
     bool is_unix = false;
     bool is_leaving = false;    // it is to go when it is idle: see Draining
@@ -110,7 +118,8 @@ struct alignas(64) ClientSession : Waiter, ReadyHook, HeldHook, Deadline {
     Pool* pool = nullptr;  // of the group: that of the present transaction, or the last one
     std::unique_ptr<ClientLogin> login;
     std::unique_ptr<ClientStatements> statements;
-    std::unique_ptr<SessionLimits> limits;  // null: no rate limit concerns its transactions
+    std::unique_ptr<DescriptorQueue> descriptors;  // to go along with its outbox; nearly never
+    std::unique_ptr<SessionLimits> limits;         // null: no rate limit concerns its transactions
     TrackedParameters parameters;
     std::shared_ptr<const Welcome> welcome;  // what it was told at login, or since
     std::string database;                    // as the client named it

@@ -21,6 +21,7 @@ namespace weir {
 namespace {
 
 constexpr Duration kLingerMax = std::chrono::seconds(2);
+constexpr Duration kSuspendedLook = std::chrono::seconds(1);
 
 bool is_login(ClientPhase phase) {
     return phase == ClientPhase::Startup || phase == ClientPhase::Authenticating;
@@ -191,10 +192,18 @@ void Clients::send(ClientSession& session, std::string_view text) {
     flush(session);
 }
 
-void Clients::send_backlog(ClientSession& session, bool close_after) {
-    if (flush_backlog(ctx_.io, session.fd, session.outbox) < 0)
-        return close(session, "client connection lost");
-    if (close_after) return close(session, "console is done");
+// Descriptors are for the administrator by right of the system only: who may trace this process
+// anyway.
+void Clients::reply_console(ClientSession& session, WorkerMessage& reply) {
+    if (!reply.descriptors.empty() && session.is_unix && session.user == kOwnUserName &&
+        ctx_.io.is_same_user(session.fd)) {
+        if (session.descriptors == nullptr)
+            session.descriptors = std::make_unique<DescriptorQueue>();
+        session.descriptors->add(session.outbox.size(), std::move(reply.descriptors));
+    }
+    session.outbox.append(as_bytes(reply.text));
+    if (flush_outbox(session) < 0) return close(session, "client connection lost");
+    if (reply.flag) return close(session, "console is done");
     if (!session.outbox.empty() && !session.writes) set_interest(session, session.reads, true);
 }
 
@@ -207,8 +216,15 @@ void Clients::flush(ClientSession& session) {
     if (!session.outbox.empty() && !session.writes) set_interest(session, session.reads, true);
 }
 
+int Clients::flush_outbox(ClientSession& session) {
+    if (session.descriptors == nullptr) return flush_backlog(ctx_.io, session.fd, session.outbox);
+    const int result = session.descriptors->flush(session.fd, session.outbox);
+    if (session.descriptors->empty()) session.descriptors.reset();
+    return result;
+}
+
 void Clients::write(ClientSession& session) {
-    if (const int error = flush_backlog(ctx_.io, session.fd, session.outbox); error < 0) {
+    if (const int error = flush_outbox(session); error < 0) {
         if (session.phase == ClientPhase::Closing) return free(session);
         return close(session, "client connection lost");
     }
@@ -221,6 +237,7 @@ void Clients::write(ClientSession& session) {
 }
 
 void Clients::set_interest(ClientSession& session, bool read, bool write) {
+    read = read && !session.is_suspended;
     if (session.reads == read && session.writes == write) return;
     session.reads = read;
     session.writes = write;
@@ -254,6 +271,7 @@ void Clients::fail(ClientSession& session, const Error& error) {
     release_units(session);
     session.held.clear();
     session.phase = ClientPhase::Closing;
+    session.is_suspended = false;
     if (is_mid_reply)
         return free(session);  // an error in the middle of a row would be read as the row
     std::string text;
@@ -432,6 +450,7 @@ void Clients::on_deadline(ClientSession& session) {
     if (session.phase == ClientPhase::Closing || session.phase == ClientPhase::CancelRequest) {
         return free(session);
     }
+    if (session.is_suspended) return ctx_.deadlines.arm(session, ctx_.now + kSuspendedLook);
     if (session.phase == ClientPhase::Refused) return session.login->authentication().on_deadline();
     if (session.phase == ClientPhase::Throttled) return ctx_.throttle->on_deadline(session);
     if (reject_overdue_wait(session)) return;

@@ -34,8 +34,8 @@ class Clients {
 
     // Sends `text` behind what is still to be sent.
     void send(ClientSession& session, std::string_view text);
-    // Sends what was put in the outbox; then ends the session if told so.
-    void send_backlog(ClientSession& session, bool close_after);
+    // What the console says to this client (WorkerMessage::ConsoleReply), and maybe its end.
+    void reply_console(ClientSession& session, WorkerMessage& reply);
     // Sends what ctx.to_client gathered.
     void flush(ClientSession& session);
 
@@ -53,6 +53,7 @@ class Clients {
     void use_input(ClientSession& session, ByteView input);
     void hold_more(ClientSession& session);
     void write(ClientSession& session);
+    int flush_outbox(ClientSession& session);
     void free(ClientSession& session);
     void release_units(ClientSession& session);
     void log_closing(const ClientSession& session, std::string_view reason);

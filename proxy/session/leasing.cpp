@@ -245,7 +245,7 @@ void Leasing::orphan(ClientSession& session) {
     server.is_reset_needed =
         (session.pool_mode == PoolMode::Session || ctx_.config->global.server_reset_query_always) &&
         !ctx_.config->global.server_reset_query.empty();
-    server.is_stream_forwarded = false;
+    server.is_stream_forwarded = server.is_suspended = false;
     if (!server.reads) ctx_.servers->set_interest(server, true, server.writes);
     if (is_mid_message)
         return ctx_.servers->close(server, "client disconnect in the middle of a message");

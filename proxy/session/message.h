@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -13,11 +14,32 @@
 #include "protocol/message/cancel_key.h"
 #include "proxy/auth/login_question.h"
 #include "proxy/leaks/leak_report.h"
+#include "proxy/net/descriptor.h"
 #include "proxy/pool/pool.h"
 #include "proxy/runtime/address.h"
 #include "proxy/runtime/io.h"
 
 namespace weir {
+
+// Bytes between a socket and its other side, for SHOW SOCKETS.
+struct SocketBuffers {
+    uint64_t held = 0;     // received, and not used yet
+    uint64_t message = 0;  // of the message that is passing, still to come
+    uint64_t unsent = 0;   // not taken by the socket yet
+    [[nodiscard]] bool is_empty() const { return held == 0 && message == 0 && unsent == 0; }
+};
+
+// What SHOW FDS tells of a connection.
+struct SocketDetails {
+    std::shared_ptr<const Descriptor> descriptor;  // null: there was no room for a duplicate
+    int number = -1;                               // as this process calls it
+    int link = 0;                                  // number of the linked connection, 0 = none
+    uint64_t cancel_key = 0;
+    std::string client_encoding, std_strings, datestyle, timezone;
+};
+
+// The last 31 bits of an id, as the columns of SHOW have it: ids go on counting.
+constexpr uint64_t kShownIdBits = 0x7fffffff;
 
 // One client or server as SHOW CLIENTS and SHOW SERVERS print it; copies, so that no other thread's
 // objects are touched. Instants are of the process's clock.
@@ -25,6 +47,7 @@ struct ClientRow {
     uint64_t id = 0;
     std::string user, database, addr, local_addr, application_name;
     const char* state = "idle";  // active, idle, waiting, active_cancel_req, waiting_cancel_req
+    std::string tls;             // empty: not encrypted
     uint16_t port = 0, local_port = 0;
     Instant connected_at, requested_at;
     Instant waiting_since;  // never = not waiting
@@ -32,13 +55,17 @@ struct ClientRow {
     uint64_t prepared_statements = 0;
     Replication replication = Replication::None;
     bool is_console = false;
-    bool is_login = false;  // not counted as a client yet
-    std::string pool_user;  // with database: its pool
+    bool is_login = false;    // not counted as a client yet
+    std::string pool_user;    // with database: its pool
+    uint32_t remote_pid = 0;  // of the Unix socket's other end; 0 = not known
+    SocketBuffers buffers;
+    std::optional<SocketDetails> details;  // if asked for
 };
 struct ServerRow {
     uint64_t id = 0;
     std::string user, database, addr, local_addr, application_name;
     const char* state = "active";  // active, idle, used, tested, new, being_canceled
+    std::string tls;
     uint16_t port = 0, local_port = 0;
     Instant connected_at, requested_at;
     uint64_t link = 0;  // id of the linked client, 0 = none
@@ -46,6 +73,8 @@ struct ServerRow {
     uint64_t prepared_statements = 0;
     Replication replication = Replication::None;
     bool close_needed = false;
+    SocketBuffers buffers;
+    std::optional<SocketDetails> details;
 };
 
 // The cancel requests that are passed on to one peer.
@@ -82,6 +111,13 @@ class SnapshotSink {
     virtual void deliver(WorkerId worker, WorkerSnapshot snapshot) = 0;
 };
 
+// Where each worker says how many: of what, the message says. Thread: any (it locks).
+class TallySink {
+  public:
+    virtual ~TallySink() = default;
+    virtual void deliver(uint64_t count) = 0;
+};
+
 struct WorkerMessage {
     enum class Kind : uint8_t {
         NewClient,      // fd, address, local: a connection dealt to this worker
@@ -95,11 +131,14 @@ struct WorkerMessage {
         LoginAnswer,    // answer: to what a login has asked
         Resolved,       // text: host name whose addresses are known now (or not)
         RoutesChanged,  // states or roles of backends are others now
-        Snapshot,       // sink; flag = only the holdings
+        Snapshot,       // sink; flag = only the holdings; with_details
         LookForLeaks,   // it has not looked by itself for long
-        ConsoleReply,   // client, text, flag = close after it
+        ConsoleReply,   // client, text, flag = close after it; descriptors
         KillDatabase,   // text = database name, empty = all; sqlstate/text2 = why
         CloseObsolete,  // pools were recycled: close what is dedicated and of before
+        KillClient,     // server_id: id of the client, text = why; tally: was it here
+        Hold,           // SUSPEND; flag = time is over; tally: connections that still move
+        Release,        // ends Hold
         CloseWaiting,   // close clients that wait for a server (shutdown); text2 = why
         SendAway,       // number: the part of the clients that is to leave by now (see Draining)
         StopAccepting,  // let listening sockets go; flag = only those of TCP
@@ -107,6 +146,7 @@ struct WorkerMessage {
     };
     Kind kind = Kind::Stop;
     bool flag = false;
+    bool with_details = false;
     uint32_t number = 0;
     int fd = -1;
     std::string sqlstate;
@@ -122,6 +162,8 @@ struct WorkerMessage {
     ConfigPtr config;
     std::shared_ptr<SnapshotSink> sink;
     std::shared_ptr<LoginAnswer> answer;
+    std::shared_ptr<TallySink> tally;
+    std::vector<AttachedDescriptor> descriptors;
 };
 
 struct ControlMessage {

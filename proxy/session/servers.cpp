@@ -418,6 +418,7 @@ void Servers::write(ServerConnection& server) {
 // With nothing to wait for, the socket is not watched at all: a broken one would be reported
 // without end while the client takes its time to read what came before.
 void Servers::set_interest(ServerConnection& server, bool read, bool write) {
+    read = read && !server.is_suspended;
     if (server.reads == read && server.writes == write) return;
     const bool was_watched = server.reads || server.writes;
     server.reads = read;
@@ -430,6 +431,7 @@ void Servers::set_interest(ServerConnection& server, bool read, bool write) {
 void Servers::close(ServerConnection& server, std::string_view reason,
                     const std::optional<Error>& failure) {
     if (server.phase == ServerPhase::Closing) return farewell_.finish(server);
+    server.is_suspended = false;
     const bool was_refused = server.login != nullptr && server.login->was_refused();
     if (failure && !(server.is_dedicated() && was_refused))
         note_login_failure(ctx_, server, *failure);

@@ -10,8 +10,12 @@
 
 #include "conf/config.h"
 #include "protocol/base/ids.h"
+#include "proxy/net/descriptor.h"
 
 namespace weir {
+
+// On the Unix socket the system user that Weir runs as is the console's administrator by this name.
+constexpr std::string_view kOwnUserName = "pgbouncer";
 
 class VirtualDatabase {
   public:
@@ -48,7 +52,9 @@ class VirtualDatabase {
 class ConsoleOutlet {
   public:
     virtual ~ConsoleOutlet() = default;
-    virtual void reply(ClientId client, std::string bytes, bool close_after) = 0;
+    // `descriptors` go along with the bytes, and only to the system user that Weir runs as.
+    virtual void reply(ClientId client, std::string bytes,
+                       std::vector<AttachedDescriptor> descriptors, bool close_after) = 0;
 };
 
 }  // namespace weir

@@ -13,7 +13,6 @@ namespace weir {
 namespace {
 
 void append(std::string& out, const ShowSpec& spec) {
-    if (!spec.is_supported()) return;
     out += "SHOW " + std::string(spec.topic) + "\n";
     for (const ResultColumn& column : spec.columns) {
         out += "    " + std::string(column.name) + " " + to_string(column.type) + "\n";

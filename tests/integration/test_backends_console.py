@@ -207,7 +207,7 @@ class Orders(Watched):
             self.order_fails(f"{command} nobody", UNKNOWN, 'no such backend: "nobody"; SHOW BACKENDS lists those there are')
         self.order_fails("reweight nobody 5", UNKNOWN, "no such backend")
         self.order_fails("drain", "08P01", "a backend is required")
-        self.order_fails("disable app", "0A000", "not supported yet")  # about databases
+        self.order_fails("disable nobody", "08P01", "no such database: nobody")  # about databases
 
     def test_stats_users_may_only_look(self):
         self.start()

@@ -4,11 +4,13 @@ The program is WEIR_BIN (run_all.py --weir). When that is Debian's PgBouncer, op
 expectations of compatibility can be checked against the original.
 """
 import contextlib
+import json
 import os
 import re
 import shutil
 import signal
 import subprocess
+import sys
 import tempfile
 import time
 
@@ -212,6 +214,14 @@ class Weir:
         names = [n for n, _ in reply.columns]
         rows = [dict(zip(names, r)) for r in reply.rows]
         return [r for r in rows if all(r[k] == v for k, v in match.items())]
+
+    def sockets(self):
+        """SHOW FDS as the pooler's own system user sees it, with what the descriptors are: see fds.py."""
+        script = os.path.join(os.path.dirname(os.path.abspath(__file__)), "fds.py")
+        done = subprocess.run([sys.executable, script, self.socket_dir, str(self.port)], capture_output=True, text=True, cwd="/", **run_as())
+        if done.returncode:
+            raise AssertionError(f"fds.py: {done.stderr}")
+        return json.loads(done.stdout)
 
     def pool(self, database="app", user="app"):
         """The row of SHOW POOLS with numbers as numbers."""

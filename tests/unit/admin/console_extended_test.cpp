@@ -95,7 +95,7 @@ TEST_CASE("an error skips to Sync") {
     CHECK(code(parse("", "show (")) == "08P01 syntax error at character 6, near \"(\"");
     CHECK(code(parse("", "SHOW STATE; PAUSE")) ==
           "42601 cannot insert multiple commands into a prepared statement");
-    CHECK(code(parse("", "SUSPEND")) == "0A000 SUSPEND is not supported yet");
+    CHECK(code(parse("", "DISABLE")) == "08P01 a database is required");
     CHECK(code(bind_portal("", "nope")) == "26000 prepared statement \"nope\" does not exist");
     CHECK(code(describe('S', "nope")) == "26000 prepared statement \"nope\" does not exist");
     CHECK(code(describe('P', "nope")) == "34000 portal \"nope\" does not exist");

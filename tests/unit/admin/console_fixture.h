@@ -61,8 +61,11 @@ class FakeInspector final : public Inspector {
     int64_t wall_us(Instant at) override {
         return 1'769'860'800'000'000 + (at - Instant{1'000'000'000}).count();
     }
-    size_t dns_names() const override { return 3; }
-    void snapshot(std::function<void(std::vector<WorkerSnapshot>)> done) override {
+    std::vector<HostTable::Row> dns_hosts() const override { return hosts; }
+    std::vector<ListeningSocket> listening_sockets() const override { return listening; }
+    void snapshot(bool with_details,
+                  std::function<void(std::vector<WorkerSnapshot>)> done) override {
+        were_details_asked = with_details;
         if (!snapshots_wait) return done(picture);
         waiting_snapshots.push_back(std::move(done));
     }
@@ -108,6 +111,30 @@ class FakeInspector final : public Inspector {
     Status kill(const std::optional<std::string>& database) override {
         return note("kill " + database.value_or("*"));
     }
+    void kill_client(uint64_t id, std::function<void(Status)> done) override {
+        answer(note("kill_client " + std::to_string(id)), std::move(done));
+    }
+    Status set_disabled(const std::string& database, bool is_disabled) override {
+        return note((is_disabled ? "disable " : "enable ") + database);
+    }
+    Status reconnect(const std::optional<std::string>& database) override {
+        return note("reconnect " + database.value_or("*"));
+    }
+    Result<size_t> outdated(const std::optional<std::string>& database) override {
+        if (database && !config_->find_database(*database))
+            return fail("08P01", "no such database: " + *database);
+        return old_connections;
+    }
+    Status suspend() override {
+        const Status status = note("suspend");
+        if (status) suspended = true;
+        return status;
+    }
+    bool is_suspended() const override { return suspended; }
+    bool is_flushed() const override { return flushed; }
+    Status set_option(const std::string& name, const std::string& value) override {
+        return note("set " + name + " to " + value);
+    }
     Status shutdown(ShutdownMode mode) override {
         return note("shutdown " + std::to_string(static_cast<int>(mode)));
     }
@@ -123,6 +150,12 @@ class FakeInspector final : public Inspector {
     HealthSnapshot backends;
     bool answers_wait = false;
     std::deque<std::function<void()>> waiting_answers;
+    std::vector<HostTable::Row> hosts = std::vector<HostTable::Row>(3);
+    std::vector<ListeningSocket> listening;
+    bool were_details_asked = false;
+    size_t old_connections = 0;
+    bool suspended = false;
+    bool flushed = true;
     bool quiet = true;
     bool paused = false;
     std::optional<Error> next_error;  // of the next command
@@ -143,6 +176,7 @@ class FakeInspector final : public Inspector {
     void set_paused(const std::optional<std::string>& database, bool is) {
         if (!database) {
             paused = is;
+            suspended = suspended && is;
         } else if (const auto entry = config_->find_database(*database)) {
             pools_.database(*config_, *entry).paused.store(is);
         }
@@ -311,7 +345,12 @@ inline Answer take_apart(std::string_view bytes) {
 
 class Fixture : public ConsoleOutlet {
   public:
-    void reply(ClientId client, std::string bytes, bool close_after) override {
+    void reply(ClientId client, std::string bytes, std::vector<AttachedDescriptor> descriptors,
+               bool close_after) override {
+        for (AttachedDescriptor& one : descriptors) {
+            one.at += sent[client.slot].size();
+            attached.push_back(std::move(one));
+        }
         sent[client.slot] += bytes;
         if (close_after) closed.push_back(client.slot);
     }
@@ -341,6 +380,7 @@ class Fixture : public ConsoleOutlet {
     Console console{inspector, *this};
     std::map<uint32_t, std::string> sent;
     std::vector<uint32_t> closed;
+    std::vector<AttachedDescriptor> attached;
 };
 
 }  // namespace weir::console_test

@@ -51,7 +51,7 @@ TEST_CASE("SHOW DATABASES lists entries, what * has made, and the console") {
                                   "0", "3600", std::nullopt, std::nullopt, "9", "0", "0", "0", "0",
                                   "0"});
     CHECK(answer.rows[2] == Texts{"pgbouncer", std::nullopt, "6432", "pgbouncer", "pgbouncer", "2",
-                                  "0", "0", "3600", "statement", std::nullopt, "0", "0", "0", "1",
+                                  "2", "0", "3600", "statement", std::nullopt, "9", "0", "0", "1",
                                   "0", "0"});
     f.inspector.pools().find_database("zoo")->removed.store(true);
     CHECK(first_column(f.run("SHOW DATABASES")) == "app my-db pgbouncer");
@@ -92,7 +92,7 @@ TEST_CASE("SHOW LISTS and SHOW MEM add up") {
                                            {"pools", "2"},
                                            {"peer_pools", "0"},
                                            {"free_clients", "11"},
-                                           {"used_clients", "2"},
+                                           {"used_clients", "3"},
                                            {"login_clients", "1"},
                                            {"free_servers", "0"},
                                            {"used_servers", "0"},
@@ -133,6 +133,45 @@ TEST_CASE("SHOW STATE") {
     f.inspector.paused = true;
     CHECK(f.run("SHOW STATE").rows ==
           std::vector<Texts>{{"active", "no"}, {"paused", "yes"}, {"suspended", "no"}});
+    f.inspector.paused = false;
+    f.inspector.suspended = true;
+    CHECK(f.run("SHOW STATE").rows ==
+          std::vector<Texts>{{"active", "no"}, {"paused", "no"}, {"suspended", "yes"}});
+}
+
+TEST_CASE("SHOW DNS_HOSTS tells what names lead to, and for how long") {
+    Fixture f;
+    const Instant now = f.inspector.time;
+    f.inspector.hosts = {
+        {"db.example", {"10.0.0.1", "::1"}, now + std::chrono::milliseconds(14'900), false},
+        {"old.example", {"10.0.0.2"}, now + -std::chrono::seconds(5), true},
+        {"lost.example", {}, now + std::chrono::seconds(3), false},
+    };
+    const Answer answer = f.run("SHOW DNS_HOSTS");
+    CHECK(answer.column_types == std::vector<uint32_t>{25, 20, 25});
+    CHECK(answer.rows == std::vector<Texts>{{"db.example", "14", "10.0.0.1:0,[::1]:0"},
+                                            {"old.example", "0", "10.0.0.2:0"},
+                                            {"lost.example", "3", ""}});
+    const Answer lists = f.run("SHOW LISTS");
+    CHECK(lists.row("dns_names").at("items") == "3");
+    CHECK(lists.row("dns_queries").at("items") == "1");
+    CHECK(f.run("SHOW DNS_ZONES").rows.empty());
+}
+
+TEST_CASE("SHOW PEERS has the entries of [peers]") {
+    Fixture f;
+    Config& config = f.inspector.mutable_config();
+    config.global.default_pool_size = 20;
+    config.peers = {{1, {"10.0.0.1"}, 6432, kInherit}, {3, {"a", "b"}, 6433, 5}};
+    const Answer answer = f.run("SHOW PEERS");
+    CHECK(answer.column_types == std::vector<uint32_t>{23, 25, 23, 23});
+    CHECK(answer.rows ==
+          std::vector<Texts>{{"1", "10.0.0.1", "6432", "20"}, {"3", "a,b", "6433", "5"}});
+    f.inspector.picture[0].peers = {{3, 4, 3, 2, 1}};
+    f.inspector.picture[1].peers = {{3, 1, 0, 1, 0}, {7, 9, 9, 9, 9}};
+    CHECK(f.run("SHOW PEER_POOLS").rows ==
+          std::vector<Texts>{{"1", "0", "0", "0", "0"}, {"3", "5", "3", "3", "1"}});
+    CHECK(f.run("SHOW LISTS").row("peers").at("items") == "2");
 }
 
 }  // namespace

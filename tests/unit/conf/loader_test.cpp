@@ -178,9 +178,8 @@ TEST_CASE("options that are not in effect yet are noted where they are set") {
     CHECK(has_note(notes, 2, "auth_query is accepted, not yet in effect"));
     CHECK(has_note(notes, 4, "log_stats is accepted, not yet in effect"));
     CHECK(has_note(notes, 5, "auth_type = hba is accepted, not yet in effect"));
-    CHECK(has_note(notes, 6, "service_name is accepted, not yet in effect"));
     CHECK(has_note(notes, 9, "auth_query of \"d\" in [databases] is accepted, not yet in effect"));
-    CHECK(notes.size() == 5);
+    CHECK(notes.size() == 4);
     CHECK(config->global.job_name == "x");
     REQUIRE(config->peers.size() == 2);
     CHECK(config->peers[0].id == 1);
