@@ -377,6 +377,22 @@ class Timeouts(Case):
         self.fatal(c, "08P01|25P03", "idle transaction timeout")
         self.assert_serves()
 
+    @beyond_pgbouncer
+    def test_transaction_timeout(self):
+        """From its beginning on, whatever runs in it; what comes before and after does not count."""
+        self.start(default_pool_size=2, transaction_timeout=1)
+        busy, short = self.clients(2)
+        short.sql("create table held(x int)")
+        busy.sql("begin; lock table held")
+        busy.send(wire.query("select pg_sleep(60)"))
+        self.fatal(busy, "08P01", "transaction timeout")
+        for _ in range(3):
+            short.sql("begin")
+            short.sql("select pg_sleep(0.4)")
+            short.sql("commit")
+        self.assertEqual(short.one("select count(*) from held"), "0")
+        self.assert_idle()
+
     def test_client_idle_timeout(self):
         self.start(client_idle_timeout=1)
         idle, busy = self.clients(2)
