@@ -5,6 +5,7 @@ import tempfile
 import unittest
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
+import check_compatibility
 import check_coverage
 import check_layers
 import check_options
@@ -252,6 +253,50 @@ class OptionsTest(unittest.TestCase):
 
     def test_table_without_rows(self):
         self.assertIn("no row", self.change("conf/option_table.cpp", '{"', "{x")[0])
+
+
+class CompatibilityTest(unittest.TestCase):
+    GOOD = {
+        "conf/option_table.cpp": 'const Option kOptions[] = {\n    {"listen_port", Int, "6432"},\n};\n',
+        "conf/reference.md": "# Options\n## Generic\n| `listen_port` | x |\n## Keys of [databases]\n| `host` | x |\n",
+        "tests/golden/show_columns.txt": "SHOW POOLS\n    database text\n",
+        "tests/integration/test_one.py": "class First:\n    def test_a(self):\n        pass\n\n\nclass Empty:\n    pass\n",
+        "tests/unit/conf/x_test.cpp": 'TEST_CASE("it works, "\n          "really") {\n}\n',
+        "conf/compatibility.md": "# What\n## Options\n| option | tests |\n|---|---|\n| `listen_port` | one.First.test_a; one.First |\n"
+                                 "## Keys of [databases]\n| `host` | none |\n## SHOW\n| `POOLS` | conf/x_test.cpp \"it works\" |\n"
+                                 "## Signals\n| `HUP` | no effect: none here |\n",
+    }
+
+    def change(self, old, new, name="conf/compatibility.md"):
+        self.assertIn(old, self.GOOD[name])
+        with Tree({**self.GOOD, name: self.GOOD[name].replace(old, new)}) as root:
+            return check_compatibility.check_tree(root)[0]
+
+    def test_agreement(self):
+        with Tree(self.GOOD) as root:
+            self.assertEqual(check_compatibility.check_tree(root), ([], 4))
+            self.assertEqual(check_compatibility.open_rows(root), ["Keys of [databases]: host"])
+
+    def test_a_test_that_is_not_there(self):
+        for old, new in (("one.First.test_a", "one.First.test_b"), ("; one.First |", "; one.Second |"), ("; one.First |", "; one.Empty |"), ("it works", "it fails"),
+                         ("conf/x_test", "conf/y_test"), ("no effect: none here", "no effect"), ("| none |", "|  |")):
+            with self.subTest(new):
+                self.assertEqual(len(self.change(old, new)), 1)
+
+    def test_a_title_over_two_lines(self):
+        self.assertEqual(self.change("it works", "it works, really"), [])
+
+    def test_what_has_no_row(self):
+        self.assertEqual(self.change("`listen_port`", "`port`"), ["conf/compatibility.md: listen_port has no row in the chapter Options"])
+        self.assertEqual(self.change("`host`", "`hots`"), ["conf/compatibility.md: host has no row in the chapter Keys of [databases]"])
+        self.assertEqual(self.change("SHOW POOLS", "SHOW LISTS", "tests/golden/show_columns.txt"), ["conf/compatibility.md: LISTS has no row in the chapter SHOW"])
+
+    def test_twice(self):
+        self.assertEqual(self.change("| `HUP`", "| `HUP` | none |\n| `HUP`"), ["conf/compatibility.md:12: HUP stands there twice"])
+
+    def test_missing_file(self):
+        with Tree({k: v for k, v in self.GOOD.items() if not k.endswith(".md")}) as root:
+            self.assertEqual(len(check_compatibility.check_tree(root)[0]), 2)
 
 
 class CoverageTest(unittest.TestCase):
