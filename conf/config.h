@@ -302,6 +302,8 @@ struct BackendEdits {
     std::set<std::string> defined;  // backends that no file defines
 };
 
+struct AuthRules;  // auth_rules.h
+
 struct Config {
     GlobalConfig global;
     std::map<std::string, DatabaseConfig> databases;
@@ -310,6 +312,7 @@ struct Config {
     std::map<std::string, BackendConfig> backends;  // the named ones, also those nobody uses
     std::map<std::string, RateLimitConfig> rate_limits;
     std::unordered_map<std::string, std::string> secrets;  // auth_file: user -> secret
+    std::shared_ptr<const AuthRules> auth_rules;           // null unless auth_type is hba
     // Options that were set but are not honoured yet; reported once at start.
     std::vector<ConfigNote> not_yet_in_effect;
     std::vector<PeerConfig> peers;  // by id, ascending

@@ -4,6 +4,7 @@
 
 #include <set>
 
+#include "conf/auth_rules.h"
 #include "conf/value.h"
 
 namespace weir {
@@ -18,6 +19,7 @@ class Checker {
         check_pool_sizes();
         check_listening();
         check_authentication();
+        check_auth_rules();
         check_timeouts();
         for (const auto& [name, db] : c_.databases) {
             check_database(db);
@@ -71,6 +73,18 @@ class Checker {
             warn("pgbouncer", "auth_file",
                  fmt::format("no client can log in because auth_file \"{}\" holds no user; add one",
                              c_.global.auth_file));
+        }
+    }
+
+    void check_auth_rules() {
+        if (c_.auth_rules == nullptr || c_.global.client_tls_sslmode != SslMode::Disable) return;
+        for (const HbaRule& rule : c_.auth_rules->hba.rules) {
+            const bool needs_tls =
+                rule.connection == HbaConnection::HostSsl || rule.method == AuthMethod::Cert;
+            if (!needs_tls || rule.method == AuthMethod::Reject) continue;
+            warnings_.push_back({rule.at.file, rule.at.line,
+                                 "the rule lets nobody in, as client_tls_sslmode is disable; set "
+                                 "it, or remove the rule"});
         }
     }
 

@@ -182,10 +182,10 @@ struct FileCloser {
 
 Result<std::string> read_file(const std::string& path) {
     const std::unique_ptr<std::FILE, FileCloser> file(std::fopen(path.c_str(), "re"));
-    if (!file) return fail("58P01", std::strerror(errno));
+    if (!file) return fail(errno == ENOENT ? "58P01" : "58030", std::strerror(errno));
     struct stat info {};
     if (fstat(fileno(file.get()), &info) == 0 && S_ISDIR(info.st_mode)) {
-        return fail("58P01", "is a directory");
+        return fail("58030", "is a directory");
     }
     std::string text;
     char block[16384];

@@ -48,7 +48,7 @@ struct IniEvents {
     std::function<void(std::string_view key, std::string_view value, const IniPlace& at)> on_value;
 };
 
-// Gives the text of a file, or why it cannot.
+// Gives the text of a file, or why it cannot (58P01: there is none).
 using FileReader = std::function<Result<std::string>(const std::string& path)>;
 
 // Reads a file whole; refuses directories and anything above kConfigFileBytesMax.

@@ -30,6 +30,11 @@ constexpr int kPeerIdMax = 16383;
 
 constexpr int kIncludeDepthMax = 10;  // nested %include
 constexpr int kIncludesMax = 1000;    // %include lines followed in one load
+constexpr size_t kAuthTokensMax =
+    1'000'000;  // of auth_hba_file, with all it includes; likewise auth_ident_file
+constexpr size_t kAuthRulesMax = 10'000;  // in each of them; a login may have to look at all
+constexpr size_t kRegexBytesMax = 1000;
+constexpr int64_t kRegexMemoryBytesMax = 1 << 20;  // of one, compiled
 constexpr size_t kConfigFileBytesMax = 64u << 20;
 constexpr size_t kConfigErrorsMax = 200;  // collected per load; the rest is only counted
 constexpr int64_t kTimeoutSecondsMax = 1'000'000'000;

@@ -4,6 +4,7 @@
 
 #include <utility>
 
+#include "conf/auth_rules.h"
 #include "conf/backend_check.h"
 #include "conf/backend_sections.h"
 #include "conf/cross_check.h"
@@ -12,6 +13,7 @@
 #include "conf/option_table.h"
 #include "conf/rate_limit_sections.h"
 #include "conf/userlist.h"
+#include "conf/words.h"
 
 namespace weir {
 
@@ -34,6 +36,7 @@ class Loader {
                          "there is no [pgbouncer] section; add the header, even without options");
             }
             read_auth_file();
+            read_auth_rules();
         }
         note_what_is_not_in_effect();
         keep_what_needs_a_restart();  // before backends: unix_socket_dir is one of them
@@ -232,6 +235,29 @@ class Loader {
             config_->secrets.insert_or_assign(std::move(user.name), std::move(user.secret));
         }
         if (list.problem) config_->warnings.push_back(std::move(*list.problem));
+    }
+
+    // Once all options are known; an option at its default is told where auth_type is.
+    void read_auth_rules() {
+        const IniPlace at = place("pgbouncer", "auth_type");
+        // Only between values that could be read, see run().
+        if (errors_.empty()) {
+            for (std::string& text : auth_contradictions(config_->global))
+                complain(at, std::move(text));
+        }
+        const AuthFiles files{reader_, read_directory};
+        for (ConfigError& error : load_auth_rules(*config_, files, at)) {
+            add_error(errors_, std::move(error));
+        }
+        if (config_->auth_rules == nullptr) return;
+        for (const HbaRule& rule : config_->auth_rules->hba.rules) {
+            const int method = static_cast<int>(rule.method);
+            if (word_effect(method, kHbaMethodWords) == Effect::Now) continue;
+            config_->not_yet_in_effect.push_back(
+                {rule.at.file, rule.at.line,
+                 fmt::format("the method {} is accepted, not yet in effect",
+                             word_text(method, kHbaMethodWords))});
+        }
     }
 
     void note_what_is_not_in_effect() {

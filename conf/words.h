@@ -2,6 +2,7 @@
 // accepted but not acted upon yet says so here. Thread: any (constants).
 #pragma once
 
+#include "conf/auth_method.h"
 #include "conf/config.h"
 #include "conf/value.h"
 
@@ -19,10 +20,23 @@ inline constexpr Word kAuthTypeWords[] = {
     {"plain", static_cast<int>(AuthType::Plain)},
     {"md5", static_cast<int>(AuthType::Md5)},
     {"scram-sha-256", static_cast<int>(AuthType::ScramSha256)},
-    {"cert", static_cast<int>(AuthType::Cert), Effect::NotYet},
-    {"hba", static_cast<int>(AuthType::Hba), Effect::NotYet},
+    {"cert", static_cast<int>(AuthType::Cert)},
+    {"hba", static_cast<int>(AuthType::Hba)},
     {"ldap", static_cast<int>(AuthType::Ldap), Effect::NotYet},
     {"pam", static_cast<int>(AuthType::Pam), Effect::NotYet},
+};
+
+// Of the rules of auth_hba_file.
+inline constexpr Word kHbaMethodWords[] = {
+    {"trust", static_cast<int>(AuthMethod::Trust)},
+    {"reject", static_cast<int>(AuthMethod::Reject)},
+    {"md5", static_cast<int>(AuthMethod::Md5)},
+    {"password", static_cast<int>(AuthMethod::Plain)},
+    {"scram-sha-256", static_cast<int>(AuthMethod::ScramSha256)},
+    {"peer", static_cast<int>(AuthMethod::Peer)},
+    {"cert", static_cast<int>(AuthMethod::Cert)},
+    {"ldap", static_cast<int>(AuthMethod::Ldap), Effect::NotYet},
+    {"pam", static_cast<int>(AuthMethod::Pam), Effect::NotYet},
 };
 
 inline constexpr Word kSslModeWords[] = {

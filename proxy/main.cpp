@@ -37,7 +37,7 @@ ConfigPtr with_command_line(const Config& loaded, const CommandLine& line) {
 ConfigPtr read_config(const CommandLine& line) {
     const LoadResult loaded = load_config(line.config_file, nullptr);
     for (const ConfigError& error : loaded.errors)
-        log::error("{}:{}: {}", error.file, error.line, error.message);
+        log::error("{}", to_string(error));
     return loaded.config ? with_command_line(*loaded.config, line) : nullptr;
 }
 
@@ -60,6 +60,8 @@ Status serve(const CommandLine& line, const ConfigPtr& config, const std::vector
     if (Status logging = init_logging(config->global, line.is_quiet); !logging) return logging;
     for (const ConfigNote& note : config->not_yet_in_effect)
         log::warning("{}:{}: {}", note.file, note.line, note.text);
+    for (const ConfigNote& note : config->warnings)
+        log::warning("{}", to_string(ConfigError{note.file, note.line, note.text}));
     if (sockets.empty()) {
         if (Status alone = look_for_others(line, config->global); !alone) return alone;
     } else if (line.is_reboot) {

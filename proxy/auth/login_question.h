@@ -1,5 +1,6 @@
 // What a login may have to ask somebody else, who answers later and perhaps from another thread:
-// the secret of a user (SecretSource), whether a password is right (PasswordChecker). A login has
+// the secret of a user (SecretSource), whether a password is right (PasswordChecker), the name of a
+// system user (ControlMessage::Kind::FindSystemUser). A login has
 // one question open at the most and reads nothing from its client meanwhile
 // (ClientPhase::AuthWait); client_login_timeout goes on. The answer travels as
 // WorkerMessage::Kind::LoginAnswer to the worker of question.client, or is given to
@@ -9,6 +10,7 @@
 #pragma once
 
 #include <cstdint>
+#include <string>
 #include <variant>
 
 #include "protocol/auth/secret.h"
@@ -32,11 +34,15 @@ struct PasswordVerdict {
     bool is_right = false;
 };
 
+struct SystemUser {
+    std::string name;  // empty: the system does not know it
+};
+
 struct LoginAnswer {
     LoginQuestion question;
     // An Error when it could not be found out; the client is told it, and it does not count as a
     // wrong password.
-    std::variant<Error, UserSecret, PasswordVerdict> value = Error("no answer");
+    std::variant<Error, UserSecret, PasswordVerdict, SystemUser> value = Error("no answer");
 };
 
 }  // namespace weir

@@ -4,6 +4,7 @@
 
 #include "conf/logging.h"
 #include "proxy/health_plan.h"
+#include "proxy/runtime/system_users.h"
 
 namespace weir {
 
@@ -91,12 +92,17 @@ void Control::on_message(ControlMessage& message) {
         case ControlMessage::Kind::ConsoleDisconnect: console->on_disconnect(message.client); break;
         case ControlMessage::Kind::ConsoleCancel: console->on_cancel(message.client); break;
         case ControlMessage::Kind::Resolve: resolve_host(message.text); break;
+        case ControlMessage::Kind::FindSystemUser:
+            find_user(message.question, message.system_user);
+            break;
         case ControlMessage::Kind::Evict: ctx_.janitor.relieve(ctx_.clock.now()); break;
     }
 }
 
 void Control::resolve_host(const std::string& host) {
-    resolve(ctx_.loop, host, [this, host](std::vector<std::string> ips, const std::string& error) {
+    const auto done = [this, host, life = std::weak_ptr(life_)](std::vector<std::string> ips,
+                                                                const std::string& error) {
+        if (life.expired()) return;
         const Instant now = ctx_.clock.now();
         if (error.empty()) {
             ctx_.hosts.put(host, std::move(ips), now + ctx_.config->global.dns_max_ttl);
@@ -108,7 +114,21 @@ void Control::resolve_host(const std::string& host) {
         message.kind = WorkerMessage::Kind::Resolved;
         message.text = host;
         ctx_.workers.broadcast(message);
-    });
+    };
+    resolve(ctx_.loop, host, done);
+}
+
+void Control::find_user(const LoginQuestion& question, uint32_t uid) {
+    const auto done = [this, question, life = std::weak_ptr(life_)](std::string name) {
+        if (life.expired()) return;
+        WorkerMessage message;
+        message.kind = WorkerMessage::Kind::LoginAnswer;
+        message.answer = std::make_shared<LoginAnswer>();
+        message.answer->question = question;
+        message.answer->value = SystemUser{std::move(name)};
+        ctx_.workers.post(question.client.worker, std::move(message));
+    };
+    find_system_user(ctx_.loop, uid, done);
 }
 
 void Control::reply(ClientId client, std::string bytes, std::vector<AttachedDescriptor> descriptors,

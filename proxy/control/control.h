@@ -110,6 +110,7 @@ class Control final : public Inspector, public ConsoleOutlet {
     void on_message(ControlMessage& message);
     void on_tick();
     void resolve_host(const std::string& host);
+    void find_user(const LoginQuestion& question, uint32_t uid);
 
     ControlContext ctx_;
     Reloading reloading_{ctx_};
@@ -122,6 +123,8 @@ class Control final : public Inspector, public ConsoleOutlet {
     Auditor auditor_;
     std::function<void(Instant)> on_tick_;
     std::unique_ptr<Ticker> ticker_;
+    // Gone first: a look-up that ends while the loop is being closed finds nobody here.
+    std::shared_ptr<const int> life_ = std::make_shared<const int>();
 };
 
 }  // namespace weir

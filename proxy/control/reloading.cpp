@@ -27,8 +27,7 @@ Status Reloading::read_files() {
     if (!loaded.config) {
         std::string all;
         for (const ConfigError& error : loaded.errors) {
-            const std::string line =
-                error.file + ":" + std::to_string(error.line) + ": " + error.message;
+            const std::string line = to_string(error);
             log::error("{}", line);
             all += (all.empty() ? "" : "\n") + line;
         }
@@ -40,6 +39,8 @@ Status Reloading::read_files() {
     log::info("configuration reloaded from {}", file);
     for (const std::string& text : undone)
         log::warning("{}", text);
+    for (const ConfigNote& note : ctx_.config->warnings)
+        log::warning("{}", to_string(ConfigError{note.file, note.line, note.text}));
     return {};
 }
 

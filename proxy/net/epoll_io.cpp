@@ -119,6 +119,13 @@ int EpollIo::peer_pid(int fd) {
     return getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &credentials, &bytes) == 0 ? credentials.pid : 0;
 }
 
+std::optional<uint32_t> EpollIo::peer_uid(int fd) {
+    ucred credentials{};
+    socklen_t bytes = sizeof credentials;
+    if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &credentials, &bytes) != 0) return std::nullopt;
+    return credentials.uid;
+}
+
 bool EpollIo::is_peer_gone(int fd) {
     pollfd entry{.fd = fd, .events = POLLRDHUP, .revents = 0};
     return poll(&entry, 1, 0) > 0 && (entry.revents & (POLLRDHUP | POLLHUP | POLLERR)) != 0;

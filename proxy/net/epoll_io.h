@@ -35,6 +35,7 @@ class EpollIo final : public Io {
     Address local_address(int fd) override;
     bool is_same_user(int fd) override;
     int peer_pid(int fd) override;
+    std::optional<uint32_t> peer_uid(int fd) override;
     bool is_peer_gone(int fd) override;
     size_t unsent_bytes(int fd) override;
     void shutdown_send(int fd) override;

@@ -7,6 +7,7 @@
 #include <sys/uio.h>
 
 #include <cstdint>
+#include <optional>
 #include <span>
 
 #include "protocol/base/bytes.h"
@@ -66,6 +67,8 @@ class Io {
     // unknown).
     virtual bool is_same_user(int fd) = 0;
     virtual int peer_pid(int fd) = 0;
+    // Its system user; nothing when the system does not tell.
+    virtual std::optional<uint32_t> peer_uid(int fd) = 0;
     // For looking at a socket that is not being read or written, now and then: has the peer ended
     // its side, behind bytes that wait to be received? How many sent bytes has it not taken yet?
     virtual bool is_peer_gone(int fd) = 0;

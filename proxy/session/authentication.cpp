@@ -1,30 +1,19 @@
 #include "proxy/session/authentication.h"
 
+#include <spdlog/fmt/fmt.h>
+
 #include <utility>
 
+#include "conf/logging.h"
 #include "protocol/message/frontend.h"
 #include "protocol/message/writer.h"
 #include "proxy/session/client_login.h"
 #include "proxy/session/clients.h"
+#include "proxy/session/throttle.h"
 
 namespace weir {
 
 namespace {
-
-AuthMethod method_of(AuthType type) {
-    switch (type) {
-        case AuthType::Any: return AuthMethod::Any;
-        case AuthType::Trust: return AuthMethod::Trust;
-        case AuthType::Plain: return AuthMethod::Plain;
-        case AuthType::Md5: return AuthMethod::Md5;
-        case AuthType::ScramSha256: return AuthMethod::ScramSha256;
-        case AuthType::Cert: return AuthMethod::Cert;
-        case AuthType::Ldap: return AuthMethod::Ldap;
-        case AuthType::Pam: return AuthMethod::Pam;
-        case AuthType::Hba: break;
-    }
-    return AuthMethod::Reject;
-}
 
 Error not_yet() {
     return {"28000", "this auth_type is accepted in the configuration but not yet in effect"};
@@ -36,53 +25,95 @@ void Authentication::fail(const Error& error) {
     ctx_.clients->fail(session_, error);
 }
 
+void Authentication::note(std::string_view text) const {
+    static RateLimit limit(10);
+    const auto suppressed = limit.admit(ctx_.now);
+    if (!suppressed) return;
+    const std::string more =
+        *suppressed == 0 ? "" : fmt::format(" ({} more not logged)", *suppressed);
+    log::info("C-{:#x}: {}/{}@{}:{} {}{}", session_.id, session_.database, session_.user,
+              session_.peer.host(), session_.peer.port, text, more);
+}
+
 // ---- the method ----
 
 void Authentication::begin(const Target& target) {
     target_ = target;
-    choose_method();
-    switch (method_) {
-        case AuthMethod::Any: return trust();
-        case AuthMethod::Trust:
-        case AuthMethod::Plain:
-        case AuthMethod::Md5:
-        case AuthMethod::ScramSha256:
-            if (asks_password() && is_turned_away()) return;
-            return find_secret();
+    choice_ = choose_auth(*ctx_.config, {.is_unix = session_.is_unix,
+                                         .is_tls = session_.is_tls,
+                                         .address = address_of(session_.peer),
+                                         .database = session_.database,
+                                         .user = session_.user,
+                                         .replication = session_.replication});
+    if (choice_.method == AuthMethod::Reject) return reject();
+    if (choice_.method == AuthMethod::Any) return trust();
+    if (proves_something() && is_turned_away()) return;
+    if (const char* problem = choice_.certificate_problem(identity, session_.is_tls, session_.user))
+        return on_wrong_identity(problem);
+    switch (choice_.method) {
+        case AuthMethod::Peer: return ask_system_user();
         case AuthMethod::Ldap:
         case AuthMethod::Pam:
             if (ctx_.shared.password_checker == nullptr) return fail(not_yet());
-            if (is_turned_away()) return;
             return ask_plain_password();
-        case AuthMethod::Reject:
-        case AuthMethod::Cert:
-        case AuthMethod::Peer: return fail(not_yet());
+        default: return find_secret();
     }
 }
 
-void Authentication::choose_method() {
-    method_ = method_of(ctx_.config->global.auth_type);
+// Rules come before anything is asked about the user.
+void Authentication::reject() {
+    if (choice_.rule == nullptr) return fail(Error("28000", "no authentication method is found"));
+    note(fmt::format("rejected by {}:{}", choice_.rule->at.file, choice_.rule->at.line));
+    fail(Error("28000", "login rejected"));
 }
 
 bool Authentication::is_asked_elsewhere() const {
-    return method_ == AuthMethod::Ldap || method_ == AuthMethod::Pam;
+    return choice_.method == AuthMethod::Ldap || choice_.method == AuthMethod::Pam;
 }
 
-bool Authentication::asks_password() const {
-    return method_ == AuthMethod::Plain || method_ == AuthMethod::Md5 ||
-           method_ == AuthMethod::ScramSha256 || is_asked_elsewhere();
+// Can the client be wrong about it?
+bool Authentication::proves_something() const {
+    const bool is_trusted =
+        choice_.method == AuthMethod::Any || choice_.method == AuthMethod::Trust;
+    return !is_trusted ||
+           (choice_.rule != nullptr && choice_.rule->certificate != ClientCertificate::NotAsked);
 }
 
 void Authentication::trust() {
-    const bool has_forced_user = target_.database != nullptr && target_.database->user;
-    if (method_ == AuthMethod::Any) {
-        if (target_.database != nullptr && !has_forced_user) {
-            return fail(Error("08P01", "auth_type=any requires forced user"));
-        }
-    } else if (!secret_.is_known && !has_forced_user) {
-        return fail(Error("28000", "no such user"));
+    if (choice_.method == AuthMethod::Trust) {
+        if (!secret_.is_known) return fail(Error("28000", "\"trust\" authentication failed"));
+    } else if (!target_.is_console && !(target_.database != nullptr && target_.database->user)) {
+        note("auth_type=any requires forced user");
+        return fail(Error("08P01", "bouncer config error"));
     }
     login_.on_authenticated();
+}
+
+// ---- the identity of the connection ----
+
+void Authentication::ask_system_user() {
+    const std::optional<uint32_t> uid = ctx_.io.peer_uid(session_.fd);
+    if (!uid) return on_wrong_identity("the system does not tell who the peer is");
+    ControlMessage message;
+    message.kind = ControlMessage::Kind::FindSystemUser;
+    message.question = ask();
+    message.system_user = *uid;
+    ctx_.shared.exchange.post_control(std::move(message));
+}
+
+void Authentication::on_system_user(const SystemUser& user) {
+    if (!choice_.allows(user.name, session_.user)) {
+        return on_wrong_identity(fmt::format("system user \"{}\" is not allowed", user.name));
+    }
+    find_secret();
+}
+
+// The client is not told what was wrong: the same as when there is no such user.
+void Authentication::on_wrong_identity(std::string_view problem) {
+    note(problem);
+    on_wrong_password(Error("28000", choice_.method == AuthMethod::Peer
+                                         ? "unix socket login rejected"
+                                         : "certificate authentication failed"));
 }
 
 // ---- the secret ----
@@ -112,14 +143,22 @@ void Authentication::find_secret() {
 
 void Authentication::on_secret(UserSecret secret) {
     secret_ = std::move(secret);
-    if (method_ == AuthMethod::Trust) return trust();
-    start_exchange();
+    if (!secret_.is_known) note(fmt::format("no such user: {}", session_.user));
+    switch (choice_.method) {
+        case AuthMethod::Trust: return trust();
+        case AuthMethod::Cert:
+        case AuthMethod::Peer:
+            if (!secret_.is_known) return on_wrong_identity("there is no such user");
+            guard_.on_right(session_);
+            return login_.on_authenticated();
+        default: return start_exchange();
+    }
 }
 
 void Authentication::start_exchange() {
     const ScramSource scram{ctx_.shared.verifiers, ctx_.shared.mock_secret,
                             static_cast<uint32_t>(ctx_.config->global.scram_iterations)};
-    exchange_ = std::make_unique<PasswordExchange>(method_, session_.user, secret_, scram);
+    exchange_ = std::make_unique<PasswordExchange>(choice_.method, session_.user, secret_, scram);
     ctx_.clients->send(session_, exchange_->request());
 }
 
@@ -144,6 +183,7 @@ void Authentication::on_answer(LoginAnswer& answer) {
     ctx_.clients->schedule(session_);  // what it has sent meanwhile
     if (const auto* error = std::get_if<Error>(&answer.value)) return fail(*error);
     if (auto* secret = std::get_if<UserSecret>(&answer.value)) return on_secret(std::move(*secret));
+    if (const auto* user = std::get_if<SystemUser>(&answer.value)) return on_system_user(*user);
     on_verdict(std::get<PasswordVerdict>(answer.value));
 }
 
@@ -188,13 +228,14 @@ void Authentication::check_elsewhere(ByteView body) {
     if (!password) return fail(Error("08P01", "invalid password message"));
     if (is_turned_away()) return;
     secret_ = {true, SecretString(*password)};
-    const Status taken = ctx_.shared.password_checker->submit({.question = ask(),
-                                                               .method = method_,
-                                                               .options = options_,
-                                                               .user = session_.user,
-                                                               .database = session_.database,
-                                                               .client_host = session_.peer.host(),
-                                                               .password = secret_.secret});
+    const Status taken = ctx_.shared.password_checker->submit(
+        {.question = ask(),
+         .method = choice_.method,
+         .options = choice_.rule == nullptr ? AuthOptions() : choice_.rule->options,
+         .user = session_.user,
+         .database = session_.database,
+         .client_host = session_.peer.host(),
+         .password = secret_.secret});
     if (!taken) fail(taken.error());
 }
 

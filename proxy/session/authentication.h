@@ -1,8 +1,10 @@
 // Authentication: from the start-up packet to the verdict: which method this client has to use,
 // the exchange with it, and what has to be asked of others (proxy/auth) on the way.
 //
-//   begin -> [AuthWait: secret] -> Authenticating: password -> [AuthWait: verdict] -> the verdict
+//   begin -> [AuthWait: system user] -> [AuthWait: secret] -> Authenticating: password ->
+//   [AuthWait: verdict] -> the verdict
 //
+// Which of them a method needs is its own; rules (auth_hba_file) are asked before anything else.
 // Each phase in brackets only if somebody else has to be asked and cannot answer at once. The
 // verdict is ClientLogin::on_authenticated() or the end of the session. Owner: ClientLogin.
 // Thread: the worker's.
@@ -11,7 +13,7 @@
 #include <memory>
 #include <optional>
 
-#include "conf/auth_method.h"
+#include "proxy/auth/auth_choice.h"
 #include "proxy/auth/password_exchange.h"
 #include "proxy/auth/peer_identity.h"
 #include "proxy/session/context.h"
@@ -52,7 +54,10 @@ class Authentication {
     PeerIdentity identity;
 
   private:
-    void choose_method();
+    void reject();
+    void ask_system_user();
+    void on_system_user(const SystemUser& user);
+    void on_wrong_identity(std::string_view problem);
     void find_secret();
     void on_secret(UserSecret secret);
     void on_verdict(PasswordVerdict verdict);
@@ -61,11 +66,12 @@ class Authentication {
     void ask_plain_password();
     void on_message(ByteView body);
     void check_elsewhere(ByteView body);
-    [[nodiscard]] bool asks_password() const;
+    [[nodiscard]] bool proves_something() const;
     [[nodiscard]] bool is_asked_elsewhere() const;
     [[nodiscard]] bool is_turned_away();
     void on_wrong_password(Error error);
     LoginQuestion ask();
+    void note(std::string_view text) const;
     void fail(const Error& error);
 
     WorkerContext& ctx_;
@@ -73,8 +79,7 @@ class Authentication {
     ClientLogin& login_;
     const PasswordGuard guard_;
     Target target_;
-    AuthMethod method_ = AuthMethod::Trust;
-    AuthOptions options_;
+    AuthChoice choice_;
     UserSecret secret_;
     std::unique_ptr<PasswordExchange> exchange_;
     uint32_t questions_ = 0;        // asked so far

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "conf/limits.h"
+#include "conf/logging.h"
 #include "conf/port_targets.h"
 #include "protocol/message/writer.h"
 #include "proxy/session/cancels.h"
@@ -78,6 +80,7 @@ void ClientLogin::on_startup_message(const StartupPacket& packet) {
     session_.user = packet.find("user");
     session_.database = packet.find("database");
     if (session_.user.empty()) return fail(Error("08P01", "no username supplied"));
+    if (session_.user.size() > kUserNameBytesMax) return fail(Error("08P01", "username too long"));
     if (session_.database.empty()) session_.database = session_.user;
     if (ctx_.config->global.client_tls_sslmode >= SslMode::Require)
         return fail(Error("08P01", "SSL required"));
@@ -154,6 +157,7 @@ void ClientLogin::enter_database() {
         if (session_.is_unix && session_.user == kOwnUserName &&
             ctx_.io.is_same_user(session_.fd)) {
             session_.is_admin = true;
+            log_attempt();
             return on_authenticated();
         }
         const VirtualDatabase::Admission admission = console->admit(config, session_.user);
@@ -168,8 +172,18 @@ void ClientLogin::enter_database() {
         if (Status reserved = reserve_client(); !reserved) return fail(reserved.error());
         database_ = config.find_database(session_.database);
     }
+    log_attempt();
     authentication_.begin(
         {.database = database_ ? &*database_ : nullptr, .is_console = is_console_});
+}
+
+void ClientLogin::log_attempt() const {
+    if (!ctx_.config->global.log_connections) return;
+    constexpr const char* kReplication[] = {"no", "database", "yes"};
+    log::info("C-{:#x}: {}/{}@{}:{} login attempt: db={} user={} tls=no replication={}",
+              session_.id, session_.database, session_.user, session_.peer.host(),
+              session_.peer.port, session_.database, session_.user,
+              kReplication[static_cast<size_t>(session_.replication)]);
 }
 
 Status ClientLogin::reserve_client() {

@@ -44,6 +44,7 @@ class ClientLogin {
     Status take_options(std::string_view text);
     [[nodiscard]] TargetSessionAttrs wanted_backends() const;
     void enter_database();
+    void log_attempt() const;
     Status reserve_client();
     Status enter_pool();
     [[nodiscard]] std::string_view wanted_application_name() const;

@@ -90,6 +90,7 @@ struct alignas(64) ClientSession : Waiter, ReadyHook, HeldHook, Deadline {
     bool is_suspended = false;        // not to be read from, see Standstill
     bool holds_client_units = false;  // counted in the limits of clients
     bool is_unix = false;
+    bool is_tls = false;
     bool is_leaving = false;    // it is to go when it is idle: see Draining
     bool has_leak = false;      // it is reported for its many statements
     bool has_long_key = false;  // it speaks protocol 3.2

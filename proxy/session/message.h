@@ -172,11 +172,14 @@ struct ControlMessage {
         ConsoleDisconnect,  // client
         ConsoleCancel,      // client
         Resolve,            // text: host name wanted
+        FindSystemUser,     // question, system_user: the name of that uid is wanted
         Evict,              // pool: starved by a shared limit, see PoolSet::relieve
     };
     Kind kind = Kind::Evict;
     bool is_admin = false;
     ClientId client;
+    LoginQuestion question;
+    uint32_t system_user = 0;
     std::string user;
     std::string database;
     std::string text;

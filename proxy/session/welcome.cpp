@@ -1,6 +1,5 @@
 #include "proxy/session/welcome.h"
 
-#include "conf/logging.h"
 #include "protocol/base/random.h"
 #include "protocol/message/writer.h"
 #include "proxy/session/cancels.h"
@@ -22,13 +21,6 @@ void finish(WorkerContext& ctx, ClientSession& session, std::string& text, Clien
     session.phase = phase;
     session.quiet_since = ctx.now;
     session.Waiter::ticket = 0;
-    if (ctx.config->global.log_connections) {
-        constexpr const char* kReplication[] = {"no", "database", "yes"};
-        log::info("C-{:#x}: {}/{}@{}:{} login attempt: db={} user={} tls=no replication={}",
-                  session.id, session.database, session.user, session.peer.host(),
-                  session.peer.port, session.database, session.user,
-                  kReplication[static_cast<size_t>(session.replication)]);
-    }
     ctx.clients->retire_login(session);
     const uint32_t life = session.generation;
     ctx.clients->send(session, text);

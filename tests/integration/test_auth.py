@@ -111,14 +111,39 @@ class Refusals(Case):
 
     def test_trust_wants_a_known_user(self):
         self.start(auth_type="trust", userlist={"app": "", "admin": ""})
-        self.assertEqual(self.refused(user="nobody").severity, "FATAL")
+        e = self.refused(user="nobody")
+        self.assertEqual((e.severity, e.message), ("FATAL", '"trust" authentication failed'))
         self.assert_serves()
+
+    def test_trust_wants_a_known_user_even_where_one_is_forced(self):
+        self.start(auth_type="trust", userlist={"app": "", "admin": ""}, databases={"forced": "{pg} user=app2"})
+        self.assertEqual(self.refused(user="nobody", database="forced").message, '"trust" authentication failed')
+        with self.weir.connect("app", "forced") as c:
+            self.assertEqual(c.one("select current_user"), "app2")
 
     def test_any_wants_a_forced_user(self):
         self.start(auth_type="any", databases={"forced": "{pg} user=app2", "free": "{pg}"})
         with self.weir.connect("whoever", "forced") as c:
             self.assertEqual(c.one("select current_user"), "app2")
-        self.assertEqual(self.refused(user="whoever", database="free").severity, "FATAL")
+        for database in ("free", "nosuch"):
+            e = self.refused(user="whoever", database=database)
+            self.assertEqual((e.severity, e.message), ("FATAL", "bouncer config error"))
+        wait_until(lambda: "auth_type=any requires forced user" in self.weir.log(), 10, "the reason in the log")
+
+    def test_a_user_name_that_is_too_long(self):
+        self.start(auth_type="md5")
+        for bytes_, message in ((127, "password authentication failed"), (128, "username too long")):
+            self.assertEqual(self.refused(user="x" * bytes_, secret="x").message, message)
+
+    def test_attempts_are_logged_before_their_outcome(self):
+        self.start(auth_type="md5", userlist={"app": SECRET, "admin": ""})
+        self.refused(user="nobody", secret="x")
+        self.refused(secret="wrong")
+        wait_until(lambda: self.weir.log().count("pooler error") == 2, 10, "both refusals in the log")
+        log = self.weir.log()
+        for text in ("login attempt: db=app user=nobody tls=no", "no such user: nobody", "login attempt: db=app user=app tls=no"):
+            self.assertIn(text, log)
+        self.assertNotIn("no such user: app", log)
 
     @beyond_pgbouncer
     def test_an_empty_secret_never_matches(self):

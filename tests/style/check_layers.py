@@ -32,6 +32,7 @@ LIBRARIES = (
     (r"nlohmann/.*", r"health/patroni_answer\.cpp", "nlohmann-json lives in health/patroni_answer.cpp"),
     (r"(pg_query|protobuf-c)([/.].*)", r"proxy/routing/read_only_proof\.cpp",
      "libpg_query lives in proxy/routing/read_only_proof.cpp"),
+    (r"re2/.*", r"conf/regex\.cpp", "RE2 lives in conf/regex.cpp"),
     (r"openssl/.*", r"(protocol|proxy)/", "OpenSSL lives in protocol/ (and proxy/)"),
     (r"(sys/socket|sys/un|sys/epoll|netdb|netinet/.*|arpa/.*|poll)(\.h)?", r"(conf|health|proxy|admin)/",
      "protocol/ has no sockets"),

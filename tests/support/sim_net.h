@@ -114,6 +114,7 @@ class SimIo final : public Io {
     Address local_address(int) override { return *Address::from_ip("10.9.9.9", 1); }
     bool is_same_user(int) override { return false; }
     int peer_pid(int) override { return 0; }
+    std::optional<uint32_t> peer_uid(int) override { return 1234; }
     bool is_peer_gone(int fd) override;
     size_t unsent_bytes(int fd) override;
     void shutdown_send(int fd) override;

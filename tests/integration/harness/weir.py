@@ -33,9 +33,10 @@ def quoted(text):
 class Weir:
     """Keyword arguments are options of [pgbouncer]; `databases` maps names to connection strings in which {pg} stands for host, port
     and dbname of this pooler's own database, {server} for host and port alone and {dbname} for its name alone. `backends` maps names to lines of
-    [backends], `limits` maps names to the keys of [rate_limit:NAME], `peers` numbers to lines of [peers]. `files` are extra files in its folder."""
+    [backends], `limits` maps names to the keys of [rate_limit:NAME], `peers` numbers to lines of [peers]. `files` maps names to texts of extra
+    files in its folder, which is its working directory."""
 
-    def __init__(self, cluster, databases=None, users=None, userlist=None, weir=None, text=None, backends=None, limits=None, peers=None, **options):
+    def __init__(self, cluster, databases=None, users=None, userlist=None, weir=None, text=None, backends=None, limits=None, peers=None, files=None, **options):
         self.cluster, self.proc = cluster, None
         self.dir = tempfile.mkdtemp(prefix="weir-it-")
         give_to_postgres(self.dir)
@@ -49,6 +50,7 @@ class Weir:
         self.backends = backends or {}
         self.limits = limits or {}
         self.peers = peers or {}
+        self.files = files or {}
         self.users, self.weir_section, self.text = users or {}, {"workers": WORKERS, **(weir or {})}, text
         self.userlist = USERS if userlist is None else userlist
         self.options = {"listen_addr": "127.0.0.1,::1", "listen_port": self.port, "unix_socket_dir": self.socket_dir, "auth_type": "trust",
@@ -86,7 +88,13 @@ class Weir:
             f.write(self.ini())
         with open(self.userlist_path, "w") as f:
             f.write("".join(f"{quoted(u)} {quoted(s)}\n" for u, s in self.userlist.items()))
-        for path in (self.ini_path, self.userlist_path):
+        paths = [self.ini_path, self.userlist_path]
+        for name, content in self.files.items():
+            paths.append(f"{self.dir}/{name}")
+            os.makedirs(os.path.dirname(paths[-1]), mode=0o755, exist_ok=True)
+            with open(paths[-1], "w") as f:
+                f.write(content)
+        for path in paths:
             give_to_postgres(path)
 
     # -- process

@@ -283,7 +283,7 @@ TEST_CASE("only values other than the default are reported as not yet in effect"
     config.auth_type = AuthType::ScramSha256;
     CHECK_FALSE(is_not_yet_in_effect(config, option("default_pool_size")));
     CHECK_FALSE(is_not_yet_in_effect(config, option("auth_type")));
-    for (const AuthType later : {AuthType::Cert, AuthType::Hba, AuthType::Ldap, AuthType::Pam}) {
+    for (const AuthType later : {AuthType::Ldap, AuthType::Pam}) {
         config.auth_type = later;
         CHECK(is_not_yet_in_effect(config, option("auth_type")));
     }

@@ -9,6 +9,7 @@
 #include <optional>
 #include <sstream>
 
+#include "conf/auth_rules.h"
 #include "conf/loader.h"
 #include "conf/option_table.h"
 #include "conf/reference.h"
@@ -104,6 +105,18 @@ TEST_CASE("every commented option of the large sample is accepted when the comme
         MESSAGE(to_string(error));
     }
     CHECK(result.config);
+}
+
+TEST_CASE("the sample rules and maps can be read, and the rules find their map") {
+    Config config;
+    config.global.auth_type = AuthType::Hba;
+    config.global.auth_hba_file = source_dir() + "/conf/hba.conf";
+    config.global.auth_ident_file = source_dir() + "/conf/ident.conf";
+    for (const ConfigError& error : load_auth_rules(config, {}, {"weir.ini", 1}))
+        MESSAGE(to_string(error));
+    REQUIRE(config.auth_rules);
+    CHECK(config.auth_rules->hba.rules.size() == 5);
+    CHECK(config.auth_rules->maps.allows("people", "ann_admin", "admin_ann"));
 }
 
 TEST_CASE("the reference and the golden list are those of the table") {

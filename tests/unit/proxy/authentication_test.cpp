@@ -5,6 +5,7 @@
 #include <doctest/doctest.h>
 
 #include "protocol/message/startup.h"
+#include "proxy/session/client_login.h"
 #include "tests/support/login_rig.h"
 
 namespace weir::sim {
@@ -66,6 +67,18 @@ bool is_welcome(const std::string& bytes) {
 
 bool has(const std::string& bytes, std::string_view text) {
     return bytes.find(text) != std::string::npos;
+}
+
+// auth_type hba with these rules.
+std::shared_ptr<Config> rules_config(const std::string& hba, const std::string& ident = "") {
+    auto config = plain_config(AuthType::Hba);
+    config->global.auth_hba_file = "hba";
+    if (!ident.empty()) config->global.auth_ident_file = "ident";
+    const AuthFiles files{
+        [&](const std::string& path) -> Result<std::string> { return path == "hba" ? hba : ident; },
+        read_directory};
+    REQUIRE(load_auth_rules(*config, files, {}).empty());
+    return config;
 }
 
 LoginAnswer answer(LoginQuestion question, UserSecret secret) {
@@ -228,6 +241,138 @@ TEST_CASE("wrong passwords that are found out elsewhere are counted and answered
     rig.start(*client, "somebody", "db");
     CHECK(has(rig.received(*client), "too many wrong passwords"));
     CHECK(checker.checks.size() == 2);
+}
+
+TEST_CASE("rules are asked before any secret is looked up") {
+    LoginRig rig(rules_config("host db good all password\nhost db bad all reject\n"));
+    SlowSource source;
+    rig.context().secrets = &source;
+    const LinkPtr rejected = rig.connect();
+    rig.start(*rejected, "bad", "db");
+    CHECK(has(rig.received(*rejected), "login rejected"));
+    const LinkPtr unknown = rig.connect();
+    rig.start(*unknown, "neither", "db");
+    CHECK(has(rig.received(*unknown), "no authentication method is found"));
+    CHECK(source.asked.empty());
+    const LinkPtr good = rig.connect();
+    rig.start(*good, "good", "db");
+    CHECK(source.users == std::vector<std::string>{"good"});
+}
+
+TEST_CASE("rules see where a client comes from") {
+    LoginRig rig(rules_config("host db u 192.0.2.0/24 trust\nlocal db u password\n"));
+    const LinkPtr near = rig.connect("192.0.2.9");
+    rig.start(*near, "u", "db");
+    CHECK(is_welcome(rig.received(*near)));
+    const LinkPtr far = rig.connect("198.51.100.1");
+    rig.start(*far, "u", "db");
+    CHECK(has(rig.received(*far), "no authentication method is found"));
+    const LinkPtr local = rig.connect("unix");
+    rig.start(*local, "u", "db");
+    CHECK(asks_plain_password(rig.received(*local)));
+}
+
+TEST_CASE("a peer is asked of the system, and let in under its own name only") {
+    LoginRig rig(rules_config("local db all peer\n"));
+    const auto login = [&rig](const std::string& user, const std::string& system) {
+        const LinkPtr client = rig.connect("unix");
+        rig.start(*client, user, "db");
+        CHECK(rig.received(*client).empty());
+        REQUIRE(!rig.to_control.empty());
+        const ControlMessage question = rig.to_control.back();
+        rig.to_control.clear();
+        CHECK(question.kind == ControlMessage::Kind::FindSystemUser);
+        CHECK(question.system_user == 1234);  // as the rig's sockets tell
+        rig.deliver({question.question, SystemUser{system}});
+        return rig.received(*client);
+    };
+    CHECK(is_welcome(login("u", "u")));
+    CHECK(has(login("u", "other"), "unix socket login rejected"));
+    CHECK(has(login("u", ""), "unix socket login rejected"));
+    CHECK(has(login("ghost", "ghost"), "unix socket login rejected"));  // not in auth_file
+}
+
+TEST_CASE("a reload during a login changes neither its rule nor its map") {
+    LoginRig rig(rules_config("local db all peer map=m\n", "m ann u\n"));
+    const LinkPtr client = rig.connect("unix");
+    rig.start(*client, "u", "db");
+    REQUIRE(rig.to_control.size() == 1);
+    rig.set_config(rules_config("local db all reject\n"));
+    rig.deliver({rig.to_control[0].question, SystemUser{"ann"}});
+    CHECK(is_welcome(rig.received(*client)));
+}
+
+TEST_CASE("certificates are judged before secrets are looked up") {
+    LoginRig rig(plain_config(AuthType::Cert));
+    SlowSource source;
+    rig.context().secrets = &source;
+    rig.know_server("db", "late");
+    const auto session_of = [&rig]() -> ClientSession& {
+        ClientSession* session = rig.context().clients_slab.at(0);
+        REQUIRE(session->login != nullptr);
+        return *session;
+    };
+    const LinkPtr plain = rig.connect();
+    rig.start(*plain, "late", "db");
+    CHECK(has(rig.received(*plain), "certificate authentication failed"));
+    rig.hang_up(*plain);
+    CHECK(source.asked.empty());
+    const LinkPtr client = rig.connect();
+    ClientSession& session = session_of();
+    session.is_tls = true;
+    session.login->authentication().identity = {true, "late", {}};
+    rig.start(*client, "late", "db");
+    REQUIRE(source.asked.size() == 1);
+    rig.deliver(answer(source.asked[0], {true, SecretString("pw")}));
+    CHECK(is_welcome(rig.received(*client)));
+}
+
+TEST_CASE("wrong certificates are counted and answered late, as wrong passwords are") {
+    auto config = plain_config(AuthType::Cert);
+    config->global.auth_failures_max = 1;
+    config->global.auth_failure_delay = std::chrono::seconds(1);
+    LoginRig rig(config);
+    const LinkPtr first = rig.connect();
+    rig.start(*first, "u", "db");
+    CHECK(rig.received(*first).empty());
+    rig.pass(std::chrono::milliseconds(1100));
+    CHECK(has(rig.received(*first), "certificate authentication failed"));
+    const LinkPtr second = rig.connect();
+    rig.start(*second, "u", "db");
+    CHECK(has(rig.received(*second), "too many wrong passwords"));
+}
+
+TEST_CASE("trust wants a user that there is, and so does a forced user's database") {
+    auto config = plain_config(AuthType::Trust);
+    config->databases["db"].user = "u";
+    LoginRig rig(config);
+    const LinkPtr known = rig.connect();
+    rig.start(*known, "u", "db");
+    CHECK(is_welcome(rig.received(*known)));
+    const LinkPtr stranger = rig.connect();
+    rig.start(*stranger, "stranger", "db");
+    CHECK(has(rig.received(*stranger), "\"trust\" authentication failed"));
+}
+
+TEST_CASE("any lets everybody in where a user is forced") {
+    auto config = plain_config(AuthType::Any);
+    LoginRig free(config);
+    const LinkPtr refused = free.connect();
+    free.start(*refused, "whoever", "db");
+    CHECK(has(free.received(*refused), "bouncer config error"));
+    auto forced = plain_config(AuthType::Any);
+    forced->databases["db"].user = "u";
+    LoginRig rig(forced);
+    const LinkPtr client = rig.connect();
+    rig.start(*client, "whoever", "db");
+    CHECK(is_welcome(rig.received(*client)));
+}
+
+TEST_CASE("a user name that PostgreSQL could not have is refused") {
+    LoginRig rig(plain_config());
+    const LinkPtr client = rig.connect();
+    rig.start(*client, std::string(128, 'x'), "db");
+    CHECK(has(rig.received(*client), "username too long"));
 }
 
 }  // namespace weir::sim
