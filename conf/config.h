@@ -29,6 +29,9 @@ enum class QueueError : uint8_t { Close, Keep };
 enum class ServerProtocol : uint8_t { V30, V32 };
 // What becomes of clients that are idle while the process waits for them to leave.
 enum class ShutdownDrain : uint8_t { None, Transaction };
+// What becomes of a session that names a prepared statement which is not there, or one too many.
+enum class StatementError : uint8_t { Close, Keep };
+enum class LogFormat : uint8_t { Pgbouncer, Json };
 enum class SslMode : uint8_t { Disable, Allow, Prefer, Require, VerifyCa, VerifyFull };
 
 const char* to_string(PoolMode mode);
@@ -204,6 +207,8 @@ struct GlobalConfig {
     ServerProtocol server_protocol = ServerProtocol::V30;
     ShutdownDrain shutdown_drain = ShutdownDrain::None;
     Duration shutdown_drain_time = std::chrono::seconds(10);
+    StatementError statement_error = StatementError::Close;
+    LogFormat log_format = LogFormat::Pgbouncer;
     int auth_failures_max = 0;  // wrong passwords of one address for one user; 0 = no limit
     Duration auth_failures_window = std::chrono::seconds(60);
     Duration auth_failure_delay = Duration(0);

@@ -40,6 +40,7 @@ constexpr size_t kConfigErrorsMax = 200;  // collected per load; the rest is onl
 constexpr int64_t kTimeoutSecondsMax = 1'000'000'000;
 
 constexpr size_t kLogLineBytesMax = 16u << 10;  // a longer line is cut
-constexpr size_t kLogQueueLines = 4096;         // when full the oldest line is dropped and counted
+constexpr size_t kLogQueueLines = 16u << 10;    // when full, further lines are lost, and counted
+constexpr size_t kLogQueueBytes = 8u << 20;     // the same
 
 }  // namespace weir

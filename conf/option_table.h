@@ -49,14 +49,13 @@ enum class OptionType : uint8_t {
 };
 enum class Change : uint8_t { Reload, Restart };  // when a new value is taken over
 
-using OptionField =
-    std::variant<int GlobalConfig::*, bool GlobalConfig::*, uint32_t GlobalConfig::*,
-                 int64_t GlobalConfig::*, Duration GlobalConfig::*, std::string GlobalConfig::*,
-                 std::vector<std::string> GlobalConfig::*, PoolMode GlobalConfig::*,
-                 AuthType GlobalConfig::*, SslMode GlobalConfig::*, LoadBalance GlobalConfig::*,
-                 TargetSessionAttrs GlobalConfig::*, ReadYourWrites GlobalConfig::*,
-                 SizingMode GlobalConfig::*, QueueError GlobalConfig::*,
-                 ShutdownDrain GlobalConfig::*, ServerProtocol GlobalConfig::*>;
+using OptionField = std::variant<
+    int GlobalConfig::*, bool GlobalConfig::*, uint32_t GlobalConfig::*, int64_t GlobalConfig::*,
+    Duration GlobalConfig::*, std::string GlobalConfig::*, std::vector<std::string> GlobalConfig::*,
+    PoolMode GlobalConfig::*, AuthType GlobalConfig::*, SslMode GlobalConfig::*,
+    LoadBalance GlobalConfig::*, TargetSessionAttrs GlobalConfig::*, ReadYourWrites GlobalConfig::*,
+    SizingMode GlobalConfig::*, QueueError GlobalConfig::*, ShutdownDrain GlobalConfig::*,
+    ServerProtocol GlobalConfig::*, StatementError GlobalConfig::*, LogFormat GlobalConfig::*>;
 
 struct Bounds {
     int64_t min = 0;

@@ -103,6 +103,16 @@ inline constexpr Word kShutdownDrainWords[] = {
     {"transaction", static_cast<int>(ShutdownDrain::Transaction)},
 };
 
+inline constexpr Word kStatementErrorWords[] = {
+    {"close", static_cast<int>(StatementError::Close)},
+    {"keep", static_cast<int>(StatementError::Keep)},
+};
+
+inline constexpr Word kLogFormatWords[] = {
+    {"pgbouncer", static_cast<int>(LogFormat::Pgbouncer)},
+    {"json", static_cast<int>(LogFormat::Json)},
+};
+
 inline constexpr Word kRatePointWords[] = {
     {"accept", static_cast<int>(RatePoint::Accept)},
     {"login", static_cast<int>(RatePoint::Login)},

@@ -82,8 +82,8 @@ void Auditor::tick(Instant now, const GlobalConfig& global) {
 void Auditor::wake_sleepers(Instant now, Duration interval) {
     next_wake_ = now + interval;
     bool is_anything_lent = false;
-    pools_.for_each_pool(
-        [&](Pool& pool) { is_anything_lent = is_anything_lent || pool.counts().leased > 0; });
+    for (const Pool* pool : pools_.wakes().awake())
+        is_anything_lent = is_anything_lent || pool->counts().leased > 0;
     if (!is_anything_lent) return;
     for (unsigned worker = 0; worker < exchange_.workers(); ++worker) {
         const Instant looked{looked_at_us_[worker].load(std::memory_order_relaxed)};
@@ -97,7 +97,9 @@ void Auditor::wake_sleepers(Instant now, Duration interval) {
 void Auditor::check_counts(Instant now) {
     next_check_ = now + kCheckEvery;
     audits_.clear();
-    pools_.for_each_pool([this](Pool& pool) { audits_.push_back({&pool, pool.audit()}); });
+    // One that sleeps has nothing lent, and its counts were looked at when it last was awake.
+    for (Pool* pool : pools_.wakes().awake())
+        audits_.push_back({pool, pool->audit()});
     if (audits_.empty()) return;
     is_gathering_ = true;
     gather_([this, now](std::vector<WorkerSnapshot> snapshots) {

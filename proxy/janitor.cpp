@@ -15,19 +15,12 @@ WorkerId Janitor::next_opener() {
 }
 
 void Janitor::tick(Instant now) {
-    std::vector<Pool::Expired> expired;
+    pools_.wakes().wake_due(now);
     bool is_somebody_starved = false;
     bool is_something_obsolete = false;
-    std::vector<Pool*> pools;
-    pools_.for_each_pool([&](Pool& pool) { pools.push_back(&pool); });
-    for (Pool* pool : pools) {
-        pool->resize(now);
-        if (pool->is_out_of_service()) close_idle(*pool, "backend is out of service");
-        pool->take_expired(kControlWorker, now, expired);
-        for (const Pool::Expired& it : expired)
-            close(*pool, *it.server, it.reason);
-        expired.clear();
-        open_wanted(*pool, now);
+    // Others may wake meanwhile; their turn comes with the next tick.
+    for (Pool* pool : pools_.wakes().awake()) {
+        tick(*pool, now);
         is_something_obsolete = pool->take_obsolete_note() || is_something_obsolete;
         is_somebody_starved = is_somebody_starved || pool->are_others_starved();
     }
@@ -43,6 +36,32 @@ void Janitor::tick(Instant now) {
     } else {
         shares_.weigh(now);
     }
+    bury_idle_groups(now);
+    pools_.wakes().settle(now);
+}
+
+void Janitor::tick(Pool& pool, Instant now) {
+    pools_.note_active(pool.database_state());
+    pool.resize(now);
+    if (pool.is_out_of_service()) close_idle(pool, "backend is out of service");
+    pool.take_expired(kControlWorker, now, expired_);
+    for (const Pool::Expired& it : expired_)
+        close(pool, *it.server, it.reason);
+    expired_.clear();
+    open_wanted(pool, now);
+}
+
+// A pool that sleeps has an alarm for when its group has been idle for too long.
+void Janitor::bury_idle_groups(Instant now) {
+    std::vector<PoolGroup*> idle;
+    for (Pool* pool : pools_.wakes().awake()) {
+        const Instant end = pool->group().idle_end();
+        if (end.is_never() || now < end) continue;
+        if (std::find(idle.begin(), idle.end(), &pool->group()) == idle.end())
+            idle.push_back(&pool->group());
+    }
+    for (PoolGroup* group : idle)
+        (void)pools_.bury_idle(*group, now);
 }
 
 void Janitor::open_wanted(Pool& pool, Instant now) {
@@ -82,6 +101,15 @@ void Janitor::close_idle(Pool& pool, std::string_view reason) {
         close(pool, *server, reason);
 }
 
+void Janitor::close_gone(const std::string& host, const std::vector<std::string>& ips) {
+    pools_.for_each_pool([&](Pool& pool) {
+        std::vector<ServerConnection*> idle;
+        pool.take_gone(host, ips, kControlWorker, idle);
+        for (ServerConnection* server : idle)
+            close(pool, *server, "database configuration changed");
+    });
+}
+
 void Janitor::empty_removed_pools(Instant now) {
     pools_.for_each_pool([this, now](Pool& pool) {
         if (!pool.is_removed()) return;
@@ -97,6 +125,7 @@ void Janitor::empty_removed_pools(Instant now) {
 }
 
 void Janitor::serve_waiters(Pool& pool, Instant now) {
+    pool.wake();
     while (const auto grant = pool.match_waiter(now))
         exchange_.post_grant(*grant);
     open_wanted(pool, now);
@@ -107,14 +136,15 @@ void Janitor::serve_waiters(Pool& pool, Instant now) {
 void Janitor::relieve(Instant now) {
     shares_.weigh(now);
     std::vector<std::pair<Instant, Pool*>> needy;
-    pools_.for_each_pool([](Pool& pool) {
-        for (Cap* cap : pool.shared_caps())
+    // Whoever waits is awake.
+    for (Pool* pool : pools_.wakes().awake()) {
+        for (Cap* cap : pool->shared_caps())
             cap->starved.store(false);
-    });
-    pools_.for_each_pool([&](Pool& pool) {
-        const Pool::Counts counts = pool.counts();
-        if (counts.waiting > counts.opening) needy.emplace_back(counts.oldest_wait, &pool);
-    });
+    }
+    for (Pool* pool : pools_.wakes().awake()) {
+        const Pool::Counts counts = pool->counts();
+        if (counts.waiting > counts.opening) needy.emplace_back(counts.oldest_wait, pool);
+    }
     std::sort(needy.begin(), needy.end(),
               [](const auto& a, const auto& b) { return a.first < b.first; });
     size_t demand = 0;
@@ -149,7 +179,7 @@ void Janitor::evict_for(Pool& needy, size_t demand, Instant now) {
     if (full.empty() || static_cast<size_t>(leaving) >= demand) return;
     Pool* victim = nullptr;
     Instant oldest;
-    pools_.for_each_pool([&](Pool& pool) {
+    const auto look_at = [&](Pool& pool) {
         if (&pool == &needy) return;
         const auto caps = pool.shared_caps();
         const bool shares =
@@ -166,7 +196,14 @@ void Janitor::evict_for(Pool& needy, size_t demand, Instant now) {
             victim = &pool;
             oldest = idle_since;
         }
-    });
+    };
+    // All who share the limit of a database are its own pools.
+    const bool is_of_database = full.size() == 1 && full[0] == &needy.database_state().servers;
+    if (is_of_database) {
+        pools_.for_each_pool_of(needy.database_state().name, look_at);
+    } else {
+        pools_.for_each_pool(look_at);
+    }
     if (victim == nullptr) return;
     Instant idle_since;
     ServerConnection* server = victim->take_lru_idle(kControlWorker, &idle_since);

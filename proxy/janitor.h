@@ -21,7 +21,7 @@ class Janitor {
     Janitor(PoolSet& pools, Exchange& exchange)
         : pools_(pools), exchange_(exchange), shares_(pools) {}
 
-    // A round over all pools.
+    // A round over the pools that are awake (WakeList).
     void tick(Instant now);
     // A shared limit (max_db_connections, max_user_connections) is in somebody's way: evict the
     // least recently used idle connection of its users, for the pool whose oldest waiter waits
@@ -30,12 +30,17 @@ class Janitor {
     void relieve(Instant now);
     // Closes the idle connections of a pool (PAUSE, RELOAD, KILL).
     void close_idle(Pool& pool, std::string_view reason);
+    // `host` no longer has these addresses: idle connections to them are closed, others when they
+    // come back.
+    void close_gone(const std::string& host, const std::vector<std::string>& ips);
     // RELOAD has taken backends away: who waits for one of them is sent elsewhere.
     void empty_removed_pools(Instant now);
     // RESUME, or a new limit: idle connections and new ones for those who wait.
     void serve_waiters(Pool& pool, Instant now);
 
   private:
+    void tick(Pool& pool, Instant now);
+    void bury_idle_groups(Instant now);
     void close(Pool& pool, ServerConnection& server, std::string_view reason);
     void open_elsewhere(ServerConnection* server);
     void open_wanted(Pool& pool, Instant now);
@@ -47,6 +52,7 @@ class Janitor {
     Exchange& exchange_;
     ShareKeeper shares_;
     unsigned opener_ = 0;
+    std::vector<Pool::Expired> expired_;  // scratch
 };
 
 }  // namespace weir

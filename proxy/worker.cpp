@@ -94,7 +94,9 @@ void Worker::on_message(WorkerMessage& message) {
             peer_cancels_.forward(static_cast<int>(message.number), message.cancel_key,
                                   message.requester);
             break;
-        case WorkerMessage::Kind::CancelDone: cancels_.on_done(message.requester); break;
+        case WorkerMessage::Kind::CancelDone:
+            cancels_.on_done(message.requester, message.text);
+            break;
         case WorkerMessage::Kind::ConfigChanged: on_config(std::move(message.config)); break;
         case WorkerMessage::Kind::LoginAnswer: clients_.on_login_answer(*message.answer); break;
         case WorkerMessage::Kind::Resolved:
@@ -115,7 +117,10 @@ void Worker::on_message(WorkerMessage& message) {
             break;
         }
         case WorkerMessage::Kind::KillDatabase: kill(message); break;
-        case WorkerMessage::Kind::CloseObsolete: dedicated_.close_obsolete(); break;
+        case WorkerMessage::Kind::CloseObsolete:
+            dedicated_.close_obsolete();
+            relay_.close_obsolete();
+            break;
         case WorkerMessage::Kind::KillClient: message.tally->deliver(kill_client(message)); break;
         case WorkerMessage::Kind::Hold:
             message.tally->deliver(standstill_.hold(message.flag));

@@ -13,6 +13,15 @@ namespace {
 // A command that has not been answered by then is told what it waits for.
 constexpr Duration kExplainAfter = std::chrono::seconds(1);
 
+void log_stats(const PoolTotals& average) {
+    log::info(
+        "stats: {} xacts/s, {} queries/s, {} client parses/s, {} server parses/s, {} binds/s, in "
+        "{} B/s, out {} B/s, xact {} us, query {} us, wait {} us",
+        average.transactions, average.queries, average.client_parses, average.server_parses,
+        average.binds, average.bytes_received, average.bytes_sent, average.transaction_us,
+        average.query_us, average.wait_us);
+}
+
 // What administrators do is told in PgBouncer's words.
 void log_command(const ConsoleStatement& statement) {
     const CommandSpec& spec = *statement.spec;
@@ -91,8 +100,10 @@ void Console::on_cancel(ClientId client) {
 
 void Console::on_tick(Instant now) {
     const ConfigPtr config = inspector_.config();
-    history_.on_tick(now, std::chrono::seconds(config->global.stats_period_s),
-                     [this] { return totals(); });
+    const bool is_period_over =
+        history_.on_tick(now, std::chrono::seconds(config->global.stats_period_s),
+                         [this] { return changed_totals(); });
+    if (is_period_over && config->global.log_stats) log_stats(history_.average_of_all());
     for (const auto& [id, entry] : entries_) {
         if (entry->wait == Wait::Event) settle(*entry);
         if (entry->wait == Wait::Event && !entry->explain_at.is_never() && now >= entry->explain_at)
@@ -135,6 +146,7 @@ void Console::run(Entry& entry, const ConsoleStatement& statement) {
     }
     entry.run = ++last_run_;
     entry.running = &statement;
+    log_command(statement);
     if (statement.show != nullptr) return run_show(entry, *statement.show);
     log_command(statement);
     if (statement.spec->start != nullptr) {
@@ -217,6 +229,12 @@ CommandOutcome Console::show(const ShowSpec& spec, std::span<const WorkerSnapsho
                                  .consoles = entries_.size(),
                                  .workers = workers,
                                  .health = health});
+}
+
+DatabaseTotals Console::changed_totals() {
+    DatabaseTotals out = collect_changed(inspector_.pools());
+    out[kConsoleDatabase] = own_totals_;
+    return out;
 }
 
 DatabaseTotals Console::totals() {

@@ -84,6 +84,8 @@ class Console final : public VirtualDatabase {
     [[nodiscard]] CommandOutcome show(const ShowSpec& spec, std::span<const WorkerSnapshot> workers,
                                       const HealthSnapshot* health);
     [[nodiscard]] DatabaseTotals totals();
+    // As far as they may have changed since the last call.
+    [[nodiscard]] DatabaseTotals changed_totals();
 
     Inspector& inspector_;
     ConsoleOutlet& outlet_;

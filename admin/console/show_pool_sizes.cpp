@@ -36,6 +36,7 @@ Cell until(Instant at, Instant now) {
 
 void add_row(const ShowInput& input, Pool& pool, CommandOutcome& outcome) {
     if (!is_listed(pool, pool.counts())) return;
+    pool.resize(input.inspector.now());  // one that sleeps was not sampled lately
     const Pool::SizeView view = pool.size_view();
     outcome.rows.push_back({pool.key().database, pool.key().user,
                             pool.endpoint() == nullptr ? Cell() : Cell(pool.endpoint()->address()),

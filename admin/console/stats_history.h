@@ -1,5 +1,5 @@
-// StatsHistory: the counters of each database at the two last ends of a stats_period, from which
-// the averages of SHOW STATS come: those of the last full period.
+// StatsHistory: the averages of SHOW STATS, those of the last full stats_period, from the counters
+// of each database at its ends. What did not count anything costs nothing.
 //
 // Owner: Console. Thread: control.
 #pragma once
@@ -38,26 +38,28 @@ inline constexpr StatsCounter kStatsCounters[] = {
 
 // The counters of every database that has a pool and is configured.
 DatabaseTotals collect_totals(PoolSet& pools);
+// Of those alone that may have counted something since the last call.
+DatabaseTotals collect_changed(PoolSet& pools);
 PoolTotals sum_of(const DatabaseTotals& totals);
 
 class StatsHistory {
   public:
-    // Takes the counters from `collect` when a period has passed (and the first time).
-    void on_tick(Instant now, Duration period, const std::function<DatabaseTotals()>& collect);
+    // Takes the counters from `collect` when a period has passed (and the first time); those that
+    // it does not give are as they were. True when a period has ended: there are new averages.
+    bool on_tick(Instant now, Duration period, const std::function<DatabaseTotals()>& collect);
 
     // Zeros before the end of the first period.
     [[nodiscard]] PoolTotals average(const std::string& database) const;
     [[nodiscard]] PoolTotals average_of_all() const;
 
   private:
-    struct Sample {
-        Instant at;
-        DatabaseTotals totals;
-    };
-    [[nodiscard]] PoolTotals average(const PoolTotals& before, const PoolTotals& after) const;
+    [[nodiscard]] PoolTotals average_of(const PoolTotals& growth) const;
 
-    Sample older_;
-    Sample newer_;
+    Instant sampled_at_;
+    Duration period_{0};     // the one that `grown_` is about
+    DatabaseTotals totals_;  // as of sampled_at_
+    DatabaseTotals grown_;   // in the last period; those that have not are left out
+    PoolTotals grown_in_all_;
 };
 
 }  // namespace weir

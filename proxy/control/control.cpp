@@ -1,5 +1,7 @@
 #include "proxy/control/control.h"
 
+#include <openssl/crypto.h>
+
 #include <utility>
 
 #include "conf/logging.h"
@@ -11,6 +13,7 @@ namespace weir {
 namespace {
 
 constexpr unsigned kTickMs = 100;
+constexpr Duration kBuriedFor = std::chrono::seconds(60);
 
 }  // namespace
 
@@ -32,6 +35,7 @@ void Control::set_console(VirtualDatabase& console) {
 }
 
 Status Control::listen(const std::vector<int>& inherited) {
+    if (Status opened = names_.open(); !opened) return opened;
     const GlobalConfig& global = ctx_.config->global;
     for (const int fd : inherited) {
         log::info("socket passed from service manager (fd {})", fd);
@@ -55,7 +59,9 @@ void Control::run(const std::function<void()>& on_up) {
     ctx_.health.configure(make_health_plan(*ctx_.config));  // when there are workers to tell
     ctx_.workers.start(ctx_.listeners.all());
     ticker_ = std::make_unique<Ticker>(ctx_.loop, kTickMs, [this] { on_tick(); });
-    log::info("process up: Weir {}, {} workers", WEIR_VERSION, ctx_.workers_count);
+    log::info("process up: Weir {}, {} workers, libuv {}, adns: {}, tls: {}", WEIR_VERSION,
+              ctx_.workers_count, uv_version_string(), resolver_version(),
+              OpenSSL_version(OPENSSL_VERSION));
     ctx_.service.ready();
     if (on_up) on_up();
     ctx_.loop.run();
@@ -75,11 +81,24 @@ void Control::on_tick() {
     auditor_.tick(now, ctx_.config->global);
     if (on_tick_) on_tick_(now);
     life_cycle_.on_tick(now);
+    names_.on_tick(now);
+    free_buried(now);
     if (ctx_.service.is_ping_due(now)) {
         // The answer of every worker says that all of them live.
         snapshots_.gather(true,
                           [this](const std::vector<WorkerSnapshot>&) { ctx_.service.ping(); });
     }
+}
+
+// Buried for so long that no worker has an event of theirs at hand, as its answer proves.
+void Control::free_buried(Instant now) {
+    const Instant before = now + -kBuriedFor;
+    if (is_freeing_ || !ctx_.pools.has_buried(before)) return;
+    is_freeing_ = true;
+    snapshots_.gather(true, [this, before](const std::vector<WorkerSnapshot>&) {
+        is_freeing_ = false;
+        ctx_.pools.destroy_buried(before);
+    });
 }
 
 void Control::on_message(ControlMessage& message) {
@@ -91,31 +110,12 @@ void Control::on_message(ControlMessage& message) {
             break;
         case ControlMessage::Kind::ConsoleDisconnect: console->on_disconnect(message.client); break;
         case ControlMessage::Kind::ConsoleCancel: console->on_cancel(message.client); break;
-        case ControlMessage::Kind::Resolve: resolve_host(message.text); break;
+        case ControlMessage::Kind::Resolve: names_.resolve(message.text); break;
         case ControlMessage::Kind::FindSystemUser:
             find_user(message.question, message.system_user);
             break;
         case ControlMessage::Kind::Evict: ctx_.janitor.relieve(ctx_.clock.now()); break;
     }
-}
-
-void Control::resolve_host(const std::string& host) {
-    const auto done = [this, host, life = std::weak_ptr(life_)](std::vector<std::string> ips,
-                                                                const std::string& error) {
-        if (life.expired()) return;
-        const Instant now = ctx_.clock.now();
-        if (error.empty()) {
-            ctx_.hosts.put(host, std::move(ips), now + ctx_.config->global.dns_max_ttl);
-        } else {
-            log::warning("DNS lookup failed: {}: {}", host, error);
-            ctx_.hosts.put_failure(host, error, now + ctx_.config->global.dns_nxdomain_ttl);
-        }
-        WorkerMessage message;
-        message.kind = WorkerMessage::Kind::Resolved;
-        message.text = host;
-        ctx_.workers.broadcast(message);
-    };
-    resolve(ctx_.loop, host, done);
 }
 
 void Control::find_user(const LoginQuestion& question, uint32_t uid) {

@@ -14,6 +14,7 @@
 #include "proxy/control/inbox.h"
 #include "proxy/control/life_cycle.h"
 #include "proxy/control/listeners.h"
+#include "proxy/control/name_service.h"
 #include "proxy/control/pidfile.h"
 #include "proxy/control/reloading.h"
 #include "proxy/control/snapshots.h"
@@ -109,14 +110,15 @@ class Control final : public Inspector, public ConsoleOutlet {
   private:
     void on_message(ControlMessage& message);
     void on_tick();
-    void resolve_host(const std::string& host);
     void find_user(const LoginQuestion& question, uint32_t uid);
+    void free_buried(Instant now);
 
     ControlContext ctx_;
     Reloading reloading_{ctx_};
     Suspension suspension_;
     DatabaseOrders orders_{ctx_, suspension_};
     LifeCycle life_cycle_{ctx_, reloading_, orders_};
+    NameService names_{ctx_};
     Pidfile pidfile_;
     Inbox inbox_;
     Snapshots snapshots_{ctx_.workers, inbox_};
@@ -125,6 +127,7 @@ class Control final : public Inspector, public ConsoleOutlet {
     std::unique_ptr<Ticker> ticker_;
     // Gone first: a look-up that ends while the loop is being closed finds nobody here.
     std::shared_ptr<const int> life_ = std::make_shared<const int>();
+    bool is_freeing_ = false;  // pools that were buried: the workers are asked
 };
 
 }  // namespace weir

@@ -73,11 +73,12 @@ void DatabaseOrders::pause_for_good() {
 
 bool DatabaseOrders::is_quiet(const std::optional<std::string>& database) {
     bool is_quiet = true;
-    ctx_.pools.for_each_pool([&](Pool& pool) {
-        if (database && pool.key().database != *database) return;
-        const Pool::Counts counts = pool.counts();
+    // Whatever is lent or being opened is so by a pool that is awake.
+    for (const Pool* pool : ctx_.pools.wakes().awake()) {
+        if (database && pool->key().database != *database) continue;
+        const Pool::Counts counts = pool->counts();
         is_quiet = is_quiet && counts.leased == 0 && counts.opening == 0;
-    });
+    }
     return is_quiet;
 }
 
@@ -119,7 +120,7 @@ Status DatabaseOrders::kill(const std::optional<std::string>& database) {
     if (!marked) return marked;
     if (!database) are_all_killed_ = true;
     kill_clients(ctx_.workers, database.value_or(""));
-    close_idle_of_paused("database killed");
+    close_idle_of_paused("database removed");
     return {};
 }
 

@@ -31,6 +31,7 @@ Status Reloading::read_files() {
             log::error("{}", line);
             all += (all.empty() ? "" : "\n") + line;
         }
+        log::warning("config file loading failed");
         return fail("F0000", all);
     }
     const std::vector<std::string> undone = undone_edits(*ctx_.config, *loaded.config);

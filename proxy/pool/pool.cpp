@@ -84,6 +84,7 @@ bool Pool::is_out_of_service() const {
 // First come, first served, also for those who have waited elsewhere before. Workers' clocks of one
 // moment differ by their batches of events: who of the others comes first is told by the mutex.
 void Pool::enqueue(Waiter& waiter, Instant now, Instant since) {
+    wake_locked();
     waiter.ticket = ++last_ticket_;
     waiter.since = since;
     Waiter* later = nullptr;
@@ -152,6 +153,7 @@ ServerConnection* Pool::oldest_idle() {
 }
 
 void Pool::lease_idle(ServerConnection& server, WorkerId home, WorkerId me) {
+    wake_locked();
     idle_[home].remove(server);
     --idle_count_;
     ++leased_;
@@ -205,10 +207,11 @@ ServerConnection* Pool::reserve_slot(WorkerId opener, bool* is_starved) {
         slots_.back()->pool = this;
         free_slots_.push_back(slots_.back()->slot);
     }
+    wake_locked();
     ServerConnection& server = *slots_[free_slots_.back()];
     free_slots_.pop_back();
     ++opening_;
-    server.epoch = epoch_;
+    server.epoch = epoch_.load();
     set_owner(server, LedgerState::Opening, opener);
     return &server;
 }
@@ -284,22 +287,29 @@ Pool::Released Pool::release(ServerConnection& server, WorkerId me, Instant now,
         ramp_.on_success();
         retry_at_us_.store(0, std::memory_order_relaxed);
         last_failure_.reset();
+        if (server.host_turn < host_dead_until_.size()) host_dead_until_[server.host_turn] = {};
     }
     const bool is_over =
         settings_.size > 0 && staying() > static_cast<size_t>(settings_.size + settings_.reserve);
     const bool is_single_use = settings_.lifetime.count() == 0 && !is_new;
     const auto is_cap_over = [](const Cap* cap) { return cap->is_over(); };
     const auto caps = shared_caps();
-    if (is_obsolete(server) || is_over || is_single_use || database_state_.removed.load() ||
-        is_out_of_service() || std::any_of(caps.begin(), caps.end(), is_cap_over) ||
-        (!is_new && (is_above_ceiling() || gives_back_for_others(server)))) {
+    const auto must_close = [&out](const char* reason) {
         out.kind = Released::Kind::MustClose;
+        out.reason = reason;
         return out;
+    };
+    if (server.epoch != epoch_) return must_close("close_needed");
+    if (is_single_use) return must_close("server lifetime over");
+    if (database_state_.removed.load()) return must_close("database removed");
+    if (is_out_of_service()) return must_close("backend is out of service");
+    if (is_over || std::any_of(caps.begin(), caps.end(), is_cap_over) ||
+        (!is_new && (is_above_ceiling() || gives_back_for_others(server)))) {
+        return must_close("server is no longer needed");
     }
     if (dedicated_waiting_ > 0 && makes_room_for_dedicated(now, is_new)) {
         mark_leaving(server);
-        out.kind = Released::Kind::MustClose;
-        return out;
+        return must_close("evicted");
     }
     if (shared_waiting() > 0 && !is_paused()) {
         out.kind = Released::Kind::Granted;
@@ -311,11 +321,10 @@ Pool::Released Pool::release(ServerConnection& server, WorkerId me, Instant now,
         return out;
     }
     const bool is_surplus = settings_.size > 0 && staying() > static_cast<size_t>(settings_.size);
-    if (is_paused() || is_surplus || (!is_new && is_wanted_elsewhere()) ||
-        (is_expired(server, now) && !is_new)) {
-        out.kind = Released::Kind::MustClose;
-        return out;
-    }
+    if (is_paused()) return must_close("pause mode");
+    if (is_surplus) return must_close("server is no longer needed");
+    if (!is_new && is_wanted_elsewhere()) return must_close("evicted");
+    if (!is_new && is_expired(server, now)) return must_close("server lifetime over");
     --leased_;
     ++idle_count_;
     server.idle_since = now;
@@ -336,6 +345,7 @@ Pool::Retired Pool::retire(ServerConnection& server, WorkerId me, Instant now,
     --count;
     const bool is_leaving = server.is_leaving;
     const bool is_dedicated = server.is_dedicated();
+    const size_t host_turn = server.host_turn;
     if (is_dedicated)
         --(owner.state == LedgerState::Opening ? dedicated_opening_ : dedicated_leased_);
     server.reset();
@@ -347,9 +357,15 @@ Pool::Retired Pool::retire(ServerConnection& server, WorkerId me, Instant now,
         for (Cap* cap : shared_caps())
             cap->left();
     }
+    if (total() == 0) group_.note_idle(now);
     // That a server refuses to replicate says nothing of other logins.
     const bool is_its_own = is_dedicated && failure && failure->sqlstate != "08006";
-    if (failure && owner.state == LedgerState::Opening && !is_its_own) {
+    const bool is_unreachable =
+        failure && (failure->sqlstate == "57P03" || failure->sqlstate == "08006");
+    // Another host of the list may do: no pause, and nobody is told.
+    const bool may_try_another =
+        is_unreachable && owner.state == LedgerState::Opening && note_dead_host(host_turn, now);
+    if (failure && owner.state == LedgerState::Opening && !is_its_own && !may_try_another) {
         ramp_.on_failure(now, random_);
         retry_at_us_.store(ramp_.retry_at().us, std::memory_order_relaxed);
         last_failure_ = failure;
@@ -457,6 +473,24 @@ void Pool::take_all_idle(WorkerId me, std::vector<ServerConnection*>& out) {
     }
 }
 
+// Only what has logged in: until then host and address are its worker's, who looks itself.
+void Pool::take_gone(const std::string& host, const std::vector<std::string>& ips, WorkerId me,
+                     std::vector<ServerConnection*>& out) {
+    const Guard lock(*this);
+    for (const auto& slot : slots_) {
+        ServerConnection& server = *slot;
+        const ServerOwner owner = server.load_owner();
+        if (owner.state != LedgerState::Idle && owner.state != LedgerState::Leased) continue;
+        if (server.host != host || server.address.is_unix()) continue;
+        if (std::find(ips.begin(), ips.end(), server.address.host()) == ips.end()) continue;
+        server.epoch = 0;
+        has_obsolete_.store(true, std::memory_order_relaxed);
+        if (owner.state != LedgerState::Idle) continue;
+        lease_idle(server, owner.worker, me);
+        out.push_back(&server);
+    }
+}
+
 ServerConnection* Pool::want_open(WorkerId opener, Instant now) {
     const Guard lock(*this);
     bool is_starved = false;
@@ -465,13 +499,7 @@ ServerConnection* Pool::want_open(WorkerId opener, Instant now) {
         const EndpointVerdict verdict = endpoint_->verdict();
         if (!takes_work(verdict) || verdict.is_connect_open) return nullptr;
     }
-    const bool keeps_min =
-        group_.clients.load(std::memory_order_relaxed) > 0 || settings_.has_forced_user;
-    const bool is_below_min = staying() < static_cast<size_t>(std::max(settings_.size_min, 0));
-    if (!keeps_min || !is_below_min || is_paused() || is_removed() ||
-        database_state_.removed.load())
-        return nullptr;
-    if (!group_.has_credentials() || !ramp_.may_begin(now, opening_)) return nullptr;
+    if (!is_below_min() || !ramp_.may_begin(now, opening_)) return nullptr;
     if (!has_room(now) || must_yield_locked()) return nullptr;
     // Not worth taking a unit of a shared limit from others: a refusal is not starvation.
     if (reserve_shared() != nullptr) return nullptr;
@@ -529,6 +557,7 @@ std::vector<Grant> Pool::take_waiters(Instant now) {
 
 void Pool::configure(const PoolSettings& settings, const DatabaseConfig& database) {
     const std::lock_guard lock(mutex_);
+    wake_locked();
     settings_ = settings;
     database_ = database;
     LoginRampOptions ramp;
@@ -541,9 +570,8 @@ void Pool::configure(const PoolSettings& settings, const DatabaseConfig& databas
 
 void Pool::recycle() {
     const std::lock_guard lock(mutex_);
-    ++epoch_;
-    if (dedicated_leased_ + dedicated_opening_ > 0)
-        has_obsolete_.store(true, std::memory_order_relaxed);
+    epoch_.fetch_add(1, std::memory_order_relaxed);
+    if (leased_ + opening_ > 0) has_obsolete_.store(true, std::memory_order_relaxed);
 }
 
 size_t Pool::obsolete() const {
@@ -561,13 +589,6 @@ void Pool::set_removed(bool is_removed) {
 DatabaseConfig Pool::database() const {
     const std::lock_guard lock(mutex_);
     return database_;
-}
-
-size_t Pool::next_host() {
-    const std::lock_guard lock(mutex_);
-    // load_balance_hosts = disable keeps to one until it fails.
-    const bool is_sticky = database_.load_balance_hosts == LoadBalanceHosts::Disable;
-    return is_sticky ? host_cursor_ : host_cursor_++;
 }
 
 Pool::Counts Pool::counts() const {

@@ -32,6 +32,7 @@
 #include "proxy/pool/login_ramp.h"
 #include "proxy/pool/size_control.h"
 #include "proxy/pool/waiter.h"
+#include "proxy/pool/wake_list.h"
 #include "proxy/server/server_connection.h"
 #include "proxy/stats/counters.h"
 
@@ -57,6 +58,7 @@ struct ShareState {
     Instant turned_at;
     uint64_t turn = 0;  // who gets the odd units
     bool is_in_force = false;
+    bool is_weighed = false;  // in the round that is under way
 };
 
 // What the clients and servers of one database entry (or of one user) share.
@@ -68,6 +70,11 @@ struct DatabaseState {
     std::atomic<bool> paused{false};  // PAUSE or KILL of this one
     std::atomic<bool> disabled{false};
     std::atomic<bool> removed{false};
+    // PoolSet's, under its mutex:
+    bool is_automatic = false;  // made from the `*` entry
+    bool is_active = false;     // see PoolSet::take_active(); control thread's
+    bool has_gone = false;      // pools that are no more have counted something
+    PoolTotals gone;            // what they have counted
     const std::atomic<bool>* are_all_paused = nullptr;  // PAUSE without a name
 
     // New work waits.
@@ -184,6 +191,7 @@ class Pool {
         enum class Kind : uint8_t { Idle, Granted, MustClose } kind = Kind::Idle;
         Grant grant;
         ServerConnection* open = nullptr;
+        const char* reason = "";  // of MustClose
     };
     // A clean, leased connection comes back; `is_new` when it has just logged in. MustClose: it is
     // still the caller's, to be closed and then given to retire().
@@ -214,6 +222,10 @@ class Pool {
     };
     void take_expired(WorkerId me, Instant now, std::vector<Expired>& out);
     void take_all_idle(WorkerId me, std::vector<ServerConnection*>& out);
+    // Those to one of these addresses of `host`, idle ones leased to `me`; those in use are marked,
+    // to be closed when they come back.
+    void take_gone(const std::string& host, const std::vector<std::string>& ips, WorkerId me,
+                   std::vector<ServerConnection*>& out);
     // A slot to open for min_pool_size or for those who wait, reserved for worker `opener`; null =
     // none.
     ServerConnection* want_open(WorkerId opener, Instant now);
@@ -230,6 +242,19 @@ class Pool {
     std::optional<Grant> match_waiter(Instant now);
     // Takes every waiter out of the queue.
     std::vector<Grant> take_waiters(Instant now);
+
+    // ---- whether the control thread has to look at it, see WakeList ----
+
+    // `wakes` outlives it; before it is used.
+    void set_wakes(WakeList& wakes) { wakes_ = &wakes; }
+    // Something about it has changed that its own methods do not see: a client of its group came or
+    // left. Thread: any.
+    void wake();
+    // Nothing is under way. True: it sleeps, until `due`, if that is not never.
+    [[nodiscard]] bool may_sleep(Instant now, Instant* due);
+    // No connection and nobody who waits for one.
+    [[nodiscard]] bool is_vacant() const;
+    Instant alarm;  // the WakeList's
 
     // ---- its size (control thread, but for note_capacity_signal) ----
 
@@ -281,8 +306,9 @@ class Pool {
     // Removed, or its backend is drained or shut by the operator: no connection is kept.
     [[nodiscard]] bool is_out_of_service() const;
     [[nodiscard]] DatabaseConfig database() const;
-    // Which entry of the host list is next: in turn, or as load_balance_hosts says.
-    size_t next_host();
+    // Which of the `count` entries of the host list is next: in turn, or as load_balance_hosts
+    // says; one that could not be reached lately comes last.
+    size_t next_host(size_t count, Instant now);
 
     struct Counts {
         size_t idle = 0;
@@ -336,12 +362,16 @@ class Pool {
         return now.us < retry_at_us_.load(std::memory_order_relaxed);
     }
     std::vector<PoolCounters>& counters() { return counters_; }
+    [[nodiscard]] const std::vector<PoolCounters>& counters() const { return counters_; }
     // What peak_ewma goes by: one for each worker, its alone.
     std::vector<PeakEwma>& latencies() { return latencies_; }
     std::atomic<int> spilled{0};  // reads here for want of a replica, waiting or served
 
   private:
     [[nodiscard]] Counts counts_locked() const;
+    void wake_locked();
+    [[nodiscard]] bool is_below_min() const;
+    [[nodiscard]] Instant next_due();
     using IdleList = IntrusiveList<ServerConnection, IdleHook>;
     static constexpr int kLookAhead = 16;  // of waiters, under the mutex
 
@@ -383,6 +413,8 @@ class Pool {
     void take_unused(WorkerId me, Instant now, std::vector<Expired>& out);
     [[nodiscard]] uint32_t count_unused(Instant now);
     [[nodiscard]] bool is_unused(const ServerConnection& server, Instant now) const;
+    // It could not be reached; true when there is another one that may be.
+    bool note_dead_host(size_t host, Instant now);
     void set_owner(ServerConnection& server, LedgerState state, WorkerId worker);
     ServerConnection* pop_idle(WorkerId me);
     ServerConnection* oldest_idle();
@@ -414,7 +446,10 @@ class Pool {
     std::atomic<bool> has_obsolete_{false};
     std::atomic<uint32_t> capacity_signals_{0};  // since the last sample
 
+    WakeList* wakes_ = nullptr;
+
     mutable std::mutex mutex_;
+    bool is_awake_ = false;
     DatabaseConfig database_;
     PoolSettings settings_;
     std::vector<std::unique_ptr<ServerConnection>> slots_;
@@ -431,6 +466,7 @@ class Pool {
     uint64_t last_ticket_ = 0;
     std::atomic<uint64_t> epoch_{1};  // written under the mutex
     size_t host_cursor_ = 0;
+    std::vector<Instant> host_dead_until_;  // empty until a host of several has failed
     LoginRamp ramp_;
     SizeControl sizing_;
     Prng random_;

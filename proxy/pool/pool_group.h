@@ -53,7 +53,7 @@ struct PoolMembers {
     SelectionOptions selection;
     uint32_t read_spill_percent = 0;
     bool splits_reads = false;             // read_write_split
-    mutable std::vector<RouteView> views;  // one for each worker
+    mutable std::vector<RouteView> views;  // one for each worker, when it is routed
 };
 
 class PoolGroup {
@@ -66,7 +66,27 @@ class PoolGroup {
     [[nodiscard]] const PoolKey& key() const { return key_; }
     DatabaseState& database_state() { return database_state_; }
     UserState& user_state() { return user_state_; }
-    std::atomic<int> clients{0};  // sessions that use it
+
+    // ---- who uses it ----
+
+    std::atomic<int> clients{0};  // sessions that use it; see PoolSet::enter
+    // One of them has gone.
+    void leave(Instant now) {
+        note_idle(now);
+        if (clients.fetch_sub(1, std::memory_order_relaxed) == 1) first().wake();
+    }
+    // It has lost a client or a connection, maybe the last one.
+    void note_idle(Instant now) { idle_since_us_.store(now.us, std::memory_order_relaxed); }
+    // How long it may be without clients and connections; 0 = for ever.
+    void set_idle_limit(Duration limit) {
+        idle_limit_us_.store(limit.count(), std::memory_order_relaxed);
+    }
+    // When it will have been idle for that long, if it is idle; never = it stays, or is in use.
+    [[nodiscard]] Instant idle_end() const {
+        const int64_t limit_us = idle_limit_us_.load(std::memory_order_relaxed);
+        if (limit_us == 0 || clients.load(std::memory_order_relaxed) > 0) return {};
+        return {idle_since_us_.load(std::memory_order_relaxed) + limit_us};
+    }
 
     [[nodiscard]] const PoolMembers& members() const {
         return *members_.load(std::memory_order_acquire);
@@ -122,6 +142,8 @@ class PoolGroup {
     // One for each worker; made once, before the first members that are routed are published.
     std::vector<RouteCounters> route_counters_;
     std::array<std::atomic<int64_t>, kKinds> unserved_since_us_{};
+    std::atomic<int64_t> idle_since_us_{0};
+    std::atomic<int64_t> idle_limit_us_{0};
 
     mutable std::mutex mutex_;
     ServerCredentials credentials_;

@@ -34,6 +34,11 @@ PoolSettings PoolSet::settings_of(const Config& config, const DatabaseConfig& da
 PoolGroup& PoolSet::find_or_create(const Config& config, const DatabaseConfig& database,
                                    const std::string& user) {
     const std::lock_guard lock(mutex_);
+    return group_locked(config, database, user);
+}
+
+PoolGroup& PoolSet::group_locked(const Config& config, const DatabaseConfig& database,
+                                 const std::string& user) {
     Entry& entry = groups_[PoolKey{database.name, user}];
     if (entry.group == nullptr) {
         entry.group = std::make_unique<PoolGroup>(PoolKey{database.name, user},
@@ -42,6 +47,93 @@ PoolGroup& PoolSet::find_or_create(const Config& config, const DatabaseConfig& d
         configure_group(entry, config, database);
     }
     return *entry.group;
+}
+
+Result<PoolGroup*> PoolSet::enter(const Config& config, const DatabaseConfig& database,
+                                  const std::string& client_user, const std::string& server_user) {
+    const std::lock_guard lock(mutex_);
+    DatabaseState& state = database_locked(config, database);
+    if (state.disabled.load())
+        return fail("08P01", "database \"" + database.name + "\" is disabled");
+    const auto no_more = [this, &database](const char* limit) {
+        std::unique_ptr<DatabaseState> unused;
+        drop_automatic(database.name, unused);  // it may have been made just now
+        return fail("08P01", std::string("no more connections allowed (") + limit + ")");
+    };
+    if (!state.clients.try_reserve()) return no_more("max_db_client_connections");
+    if (!user_locked(config, client_user).clients.try_reserve()) {
+        state.clients.release();
+        return no_more("max_user_client_connections");
+    }
+    PoolGroup& group = group_locked(config, database, server_user);
+    group.clients.fetch_add(1, std::memory_order_relaxed);
+    return &group;
+}
+
+// ---- groups that nobody uses ----
+
+bool PoolSet::has_groups(const std::string& database) const {
+    const auto first = groups_.lower_bound(PoolKey{database, ""});
+    return first != groups_.end() && first->first.database == database;
+}
+
+// A database from the `*` entry without pools leaves no trace, unless orders hold for it.
+void PoolSet::drop_automatic(const std::string& name, std::unique_ptr<DatabaseState>& into) {
+    const auto found = databases_.find(name);
+    if (found == databases_.end() || has_groups(name)) return;
+    const DatabaseState& state = *found->second;
+    if (!state.is_automatic || state.paused.load() || state.disabled.load()) return;
+    if (state.clients.used() > 0 || state.servers.used() > 0) return;
+    into = std::move(found->second);
+    databases_.erase(found);
+}
+
+bool PoolSet::bury_idle(PoolGroup& group, Instant now) {
+    const std::lock_guard lock(mutex_);
+    const Instant end = group.idle_end();
+    if (end.is_never() || now < end) return false;
+    const auto found = groups_.find(group.key());
+    WEIR_CHECK(found != groups_.end());
+    for (const auto& [target, pool] : found->second.pools) {
+        if (!pool->is_vacant()) return false;
+    }
+    DatabaseState& state = group.database_state();
+    state.has_gone = true;
+    for (const auto& [target, pool] : found->second.pools) {
+        for (const PoolCounters& counters : pool->counters())
+            state.gone.add(counters);
+        wakes_.forget(*pool);
+    }
+    Buried& buried = buried_.emplace_back();
+    buried.at = now;
+    buried.entry = std::move(found->second);
+    groups_.erase(found);
+    drop_automatic(group.key().database, buried.database);
+    std::erase(active_, buried.database.get());
+    return true;
+}
+
+std::vector<const DatabaseState*> PoolSet::take_active() {
+    std::vector<const DatabaseState*> out;
+    for (DatabaseState* database : active_) {
+        database->is_active = false;
+        out.push_back(database);
+    }
+    active_.clear();
+    return out;
+}
+
+bool PoolSet::has_buried(Instant before) const {
+    return !buried_.empty() && buried_.front().at < before;
+}
+
+void PoolSet::destroy_buried(Instant before) {
+    std::erase_if(buried_, [before](Buried& buried) {
+        if (buried.at >= before) return false;
+        buried.entry.pools.clear();  // before the group and the database that they refer to
+        buried.entry.group.reset();
+        return true;
+    });
 }
 
 namespace {
@@ -67,6 +159,11 @@ SelectionOptions selection_of(const Config& config, const DatabaseConfig& databa
 
 void PoolSet::configure_group(Entry& entry, const Config& config, const DatabaseConfig& database) {
     PoolGroup& group = *entry.group;
+    Duration idle_limit = config.global.pool_idle_timeout;
+    const Duration automatic = config.global.autodb_idle_timeout;
+    if (group.database_state().is_automatic && automatic.count() > 0)
+        idle_limit = idle_limit.count() > 0 ? std::min(idle_limit, automatic) : automatic;
+    group.set_idle_limit(idle_limit);
     const PoolSettings settings = settings_of(config, database, group.key().user);
     auto members = std::make_unique<PoolMembers>();
     members->is_routed = is_routed(config, database);
@@ -91,7 +188,8 @@ void PoolSet::configure_group(Entry& entry, const Config& config, const Database
     } else {
         add(nullptr, database);
     }
-    for (unsigned i = 0; i < workers_; ++i) {
+    // A plain database has nothing to choose.
+    for (unsigned i = 0; members->is_routed && i < workers_; ++i) {
         members->views.push_back({Selector(members->selection, members->list.size()),
                                   std::vector<RoutePlace>(members->list.size()),
                                   std::vector<Candidate>(members->list.size())});
@@ -118,6 +216,7 @@ std::unique_ptr<PoolSet::Sketch> PoolSet::sketch(const Config& config,
     auto made = std::make_unique<Sketch>();
     made->entry_.group =
         std::make_unique<PoolGroup>(PoolKey{database.name, user}, made->database_, made->user_);
+    made->entry_.is_sketch = true;
     configure_group(made->entry_, config, database);
     return made;
 }
@@ -134,6 +233,7 @@ Pool& PoolSet::pool_locked(Entry& entry, const BackendConfig* backend,
     std::unique_ptr<Pool>& pool = entry.pools[address];
     if (pool == nullptr) {
         pool = std::make_unique<Pool>(*entry.group, target, database, workers_, random_.next());
+        if (!entry.is_sketch) pool->set_wakes(wakes_);
     }
     return *pool;
 }
@@ -156,6 +256,7 @@ DatabaseState& PoolSet::database_locked(const Config& config, const DatabaseConf
         state->are_all_paused = &are_all_paused;
         state->name = database.name;
     }
+    state->is_automatic = !config.databases.contains(database.name);
     state->servers.set_limit(effective_max_db_connections(config, database));
     state->clients.set_limit(effective_max_db_client_connections(config, database));
     return *state;

@@ -1,13 +1,20 @@
 // PoolSet: every pool, in groups by (database, user), and the states that pools share (per
-// database, user, backend). They are made on the first login and live as long as the process; their
-// addresses are stable. Thread: any; one mutex, taken at login, on reload and for SHOW, never for a
-// query.
+// database, user, backend). They are made on the first login, and their addresses are stable.
+//
+// Groups that nobody uses are forgotten after pool_idle_timeout, and databases made from the `*`
+// entry with all of theirs after autodb_idle_timeout: bury_idle() takes them out, so that nobody
+// finds them any more, and destroy_buried() frees them when every worker has long done with what it
+// had at hand. Who holds one counts in PoolGroup::clients, which enter() raises under the mutex, or
+// has one of its connections. All others live as long as the process.
+//
+// Thread: any; one mutex, taken at login, on reload and for SHOW, never for a query.
 #pragma once
 
 #include <map>
 #include <memory>
 #include <mutex>
 #include <string>
+#include <vector>
 
 #include "health/endpoint_table.h"
 #include "proxy/pool/pool_group.h"
@@ -23,6 +30,11 @@ class PoolSet {
     // The pools of (database, user); made, and configured from `config`, when they are new.
     PoolGroup& find_or_create(const Config& config, const DatabaseConfig& database,
                               const std::string& user);
+    // The same for a client that is counted from here on in it, and in the limits of the database
+    // and of `client_user`; PoolGroup::leave() and the limits' release() end that. Errors: the
+    // database is disabled, or one of the limits is reached (08P01).
+    Result<PoolGroup*> enter(const Config& config, const DatabaseConfig& database,
+                             const std::string& client_user, const std::string& server_user);
     DatabaseState& database(const Config& config, const DatabaseConfig& database);
     UserState& user(const Config& config, const std::string& name);
     // Null when nobody has used it yet.
@@ -49,6 +61,35 @@ class PoolSet {
                 fn(*pool);
         }
     }
+    // The same for those of one database.
+    template <typename Fn>
+    void for_each_pool_of(const std::string& database, Fn&& fn) {
+        const std::lock_guard lock(mutex_);
+        for (auto it = groups_.lower_bound(PoolKey{database, ""});
+             it != groups_.end() && it->first.database == database; ++it) {
+            for (auto& [target, pool] : it->second.pools)
+                fn(*pool);
+        }
+    }
+    // Those that have something under way, see WakeList. Thread: control.
+    [[nodiscard]] WakeList& wakes() { return wakes_; }
+
+    // Of the databases that something was done for: which ones since the last call. Thread:
+    // control.
+    void note_active(DatabaseState& database) {
+        if (database.is_active) return;
+        database.is_active = true;
+        active_.push_back(&database);
+    }
+    std::vector<const DatabaseState*> take_active();
+
+    // Takes out the group when it has been idle for as long as it may. False when somebody has
+    // come. Thread: control.
+    bool bury_idle(PoolGroup& group, Instant now);
+    // Something was buried before `before`, and can be freed when all workers have answered since.
+    [[nodiscard]] bool has_buried(Instant before) const;
+    void destroy_buried(Instant before);
+
     template <typename Fn>
     void for_each_group(Fn&& fn) {
         const std::lock_guard lock(mutex_);
@@ -77,8 +118,19 @@ class PoolSet {
     struct Entry {
         std::unique_ptr<PoolGroup> group;
         std::map<std::string, std::unique_ptr<Pool>> pools;
+        bool is_sketch = false;  // nobody looks after its pools
     };
 
+    struct Buried {
+        Instant at;
+        Entry entry;
+        std::unique_ptr<DatabaseState> database;  // null: it stays
+    };
+
+    PoolGroup& group_locked(const Config& config, const DatabaseConfig& database,
+                            const std::string& user);
+    [[nodiscard]] bool has_groups(const std::string& database) const;
+    void drop_automatic(const std::string& name, std::unique_ptr<DatabaseState>& into);
     void configure_group(Entry& entry, const Config& config, const DatabaseConfig& database);
     Pool& pool_locked(Entry& entry, const BackendConfig* backend, const DatabaseConfig& database);
     BackendState& backend_locked(const BackendConfig& backend);
@@ -89,6 +141,9 @@ class PoolSet {
 
     const unsigned workers_;
     EndpointTable& endpoints_;
+    WakeList wakes_;
+    std::vector<Buried> buried_;          // control thread's
+    std::vector<DatabaseState*> active_;  // the same
     std::mutex mutex_;
     Prng random_;
     std::map<PoolKey, Entry> groups_;

@@ -1,6 +1,7 @@
 #include "proxy/pool/share_keeper.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "proxy/pool/fair_share.h"
 
@@ -8,23 +9,37 @@ namespace weir {
 
 void ShareKeeper::weigh(Instant now) {
     const bool is_wanted = pools_.has_fair_shares.load(std::memory_order_relaxed);
-    std::vector<std::vector<Pool*>> databases;
-    pools_.for_each_pool([&](Pool& pool) {
-        const DatabaseState& database = pool.database_state();
-        if (database.servers.limit() == 0 && !database.shares.is_in_force) return;
-        // Those of one database come one after the other.
-        if (databases.empty() || &databases.back().front()->database_state() != &database)
-            databases.emplace_back();
-        databases.back().push_back(&pool);
-    });
-    for (std::vector<Pool*>& pools : databases) {
-        const bool is_limited = pools.front()->database_state().servers.limit() > 0;
+    std::vector<DatabaseState*> databases;
+    for (Pool* pool : pools_.wakes().awake()) {
+        DatabaseState& database = pool->database_state();
+        if (database.servers.limit() == 0 && !database.shares.is_in_force) continue;
+        if (std::exchange(database.shares.is_weighed, true)) continue;
+        databases.push_back(&database);
+    }
+    std::vector<Pool*> pools;
+    for (DatabaseState* database : databases) {
+        database->shares.is_weighed = false;
+        const bool is_limited = database->servers.limit() > 0;
+        if (is_wanted && is_limited && is_settled(*database, now)) continue;
+        pools.clear();
+        pools_.for_each_pool_of(database->name, [&pools](Pool& pool) { pools.push_back(&pool); });
         if (is_wanted && is_limited && pools.size() > 1) {
             weigh(pools, now);
         } else {
             lift(pools);
         }
     }
+}
+
+// Nothing is wanting, and it is not time to split again.
+bool ShareKeeper::is_settled(DatabaseState& database, Instant now) {
+    ShareState& shares = database.shares;
+    const bool is_full = database.servers.used() >= database.servers.limit();
+    if (!shares.is_in_force || is_full || shares.is_contended.load()) return false;
+    if (database.servers.starved.load(std::memory_order_acquire)) return false;
+    if (now - shares.split_at >= kInterval) return false;
+    shares.owed.store(0);
+    return true;
 }
 
 void ShareKeeper::lift(std::vector<Pool*>& pools) {

@@ -32,6 +32,7 @@ class ShareKeeper {
   private:
     void weigh(std::vector<Pool*>& pools, Instant now);
     void split(std::vector<Pool*>& pools, Instant now);
+    [[nodiscard]] static bool is_settled(DatabaseState& database, Instant now);
     static void lift(std::vector<Pool*>& pools);
 
     PoolSet& pools_;

@@ -44,6 +44,8 @@ class SizeControl {
     [[nodiscard]] bool is_due(Instant now) const {
         return sampled_at_.is_never() || now - sampled_at_ >= kInterval;
     }
+    // All that was used and wanted has been sampled.
+    [[nodiscard]] bool is_settled() const { return in_use_peak_ == 0 && wanted_peak_ == 0; }
     struct Now {
         uint32_t in_use = 0;
         uint32_t waiting = 0;

@@ -1,5 +1,8 @@
 #include "proxy/runtime/host_table.h"
 
+#include <algorithm>
+#include <utility>
+
 #include "proxy/runtime/address.h"
 
 namespace weir {
@@ -28,13 +31,33 @@ HostTable::Answer HostTable::lookup(const std::string& host, Instant now) {
     return answer;
 }
 
-void HostTable::put(const std::string& host, std::vector<std::string> ips, Instant fresh_until) {
+bool HostTable::begin_lookup(const std::string& host) {
+    const std::lock_guard lock(mutex_);
+    return !std::exchange(entries_[host].is_asked, true);
+}
+
+std::vector<std::string> HostTable::put(const std::string& host, std::vector<std::string> ips,
+                                        Instant fresh_until) {
     const std::lock_guard lock(mutex_);
     Entry& entry = entries_[host];
+    std::vector<std::string> gone;
+    for (const std::string& before : entry.last_good) {
+        if (std::find(ips.begin(), ips.end(), before) == ips.end()) gone.push_back(before);
+    }
+    entry.last_good = ips;
     entry.ips = std::move(ips);
     entry.error.clear();
     entry.is_asked = false;
     entry.until = fresh_until;
+    return gone;
+}
+
+bool HostTable::is_current(const std::string& host, const std::string& ip) const {
+    const std::lock_guard lock(mutex_);
+    const auto found = entries_.find(host);
+    if (found == entries_.end() || found->second.last_good.empty()) return true;
+    const std::vector<std::string>& ips = found->second.last_good;
+    return std::find(ips.begin(), ips.end(), ip) != ips.end();
 }
 
 void HostTable::put_failure(const std::string& host, std::string error, Instant until) {
@@ -44,6 +67,14 @@ void HostTable::put_failure(const std::string& host, std::string error, Instant 
     entry.error = std::move(error);
     entry.is_asked = false;
     entry.until = until;
+}
+
+std::vector<HostTable::Row> HostTable::rows() const {
+    const std::lock_guard lock(mutex_);
+    std::vector<Row> out;
+    for (const auto& [host, entry] : entries_)
+        out.push_back({host, entry.ips, entry.until, entry.is_asked});
+    return out;
 }
 
 size_t HostTable::size() const {

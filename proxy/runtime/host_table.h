@@ -1,6 +1,6 @@
-// HostTable: addresses of host names, with a time to live. Workers look up, never wait: a name that
-// is not known (or whose addresses are stale) is asked of the control thread, whose resolver fills
-// the table and tells the workers. Thread: any (one mutex, on connect paths only).
+// HostTable: host names to addresses, with a time to live. Workers look up, never wait: a name that
+// is not known (or whose addresses are stale) is asked of the control thread, whose NameService
+// fills the table and tells the workers. Thread: any (one mutex, on connect paths only).
 #pragma once
 
 #include <map>
@@ -23,8 +23,14 @@ class HostTable {
     };
     // An address literal answers itself.
     Answer lookup(const std::string& host, Instant now);
-    void put(const std::string& host, std::vector<std::string> ips, Instant fresh_until);
+    // False when somebody asks for it already; otherwise the caller is to do it.
+    bool begin_lookup(const std::string& host);
+    // Gives the addresses that it had at the last good answer and has no more.
+    std::vector<std::string> put(const std::string& host, std::vector<std::string> ips,
+                                 Instant fresh_until);
     void put_failure(const std::string& host, std::string error, Instant until);
+    // The last good answer had it; so does whatever is no name at all.
+    [[nodiscard]] bool is_current(const std::string& host, const std::string& ip) const;
     [[nodiscard]] size_t size() const;
     struct Row {
         std::string host;
@@ -38,6 +44,7 @@ class HostTable {
   private:
     struct Entry {
         std::vector<std::string> ips;
+        std::vector<std::string> last_good;  // outlives a failure
         std::string error;
         size_t next = 0;
         bool is_asked = false;

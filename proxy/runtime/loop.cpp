@@ -1,9 +1,5 @@
 #include "proxy/runtime/loop.h"
 
-#include <arpa/inet.h>
-#include <netdb.h>
-
-#include <algorithm>
 #include <memory>
 
 #include "protocol/base/check.h"
@@ -88,46 +84,6 @@ SignalHandle::SignalHandle(Loop& loop, int number, std::function<void()> callbac
 
 SignalHandle::~SignalHandle() {
     close_box(box_);
-}
-
-namespace {
-
-struct Lookup {
-    uv_getaddrinfo_t request;
-    std::function<void(std::vector<std::string>, std::string)> done;
-};
-
-void on_resolved(uv_getaddrinfo_t* request, int status, addrinfo* found) noexcept {
-    const std::unique_ptr<Lookup> lookup(static_cast<Lookup*>(request->data));
-    std::vector<std::string> ips;
-    for (const addrinfo* entry = found; entry != nullptr; entry = entry->ai_next) {
-        char text[INET6_ADDRSTRLEN] = "";
-        if (getnameinfo(entry->ai_addr, entry->ai_addrlen, text, sizeof text, nullptr, 0,
-                        NI_NUMERICHOST) != 0) {
-            continue;
-        }
-        if (std::find(ips.begin(), ips.end(), text) == ips.end()) ips.emplace_back(text);
-    }
-    uv_freeaddrinfo(found);
-    std::string error;
-    if (status != 0) error = uv_strerror(status);
-    if (error.empty() && ips.empty()) error = "no address";
-    lookup->done(std::move(ips), std::move(error));
-}
-
-}  // namespace
-
-void resolve(Loop& loop, const std::string& host,
-             std::function<void(std::vector<std::string>, std::string)> done) {
-    auto lookup = std::make_unique<Lookup>();
-    lookup->done = std::move(done);
-    lookup->request.data = lookup.get();
-    addrinfo hints{};
-    hints.ai_socktype = SOCK_STREAM;
-    const int status =
-        uv_getaddrinfo(loop.get(), &lookup->request, on_resolved, host.c_str(), nullptr, &hints);
-    if (status != 0) return lookup->done({}, uv_strerror(status));
-    (void)lookup.release();  // on_resolved owns it now
 }
 
 }  // namespace weir

@@ -70,8 +70,4 @@ class SignalHandle {
     Box* box_;
 };
 
-// Looks up a host name in libuv's thread pool. `done` gets literal addresses, or an error text.
-void resolve(Loop& loop, const std::string& host,
-             std::function<void(std::vector<std::string> ips, std::string error)> done);
-
 }  // namespace weir

@@ -80,9 +80,11 @@ struct alignas(64) ServerConnection : IdleHook, OwnedHook, Deadline {
     uint32_t generation = 0;
     Pool* pool = nullptr;
     std::atomic<uint64_t> owner{0};
-    Duration lifetime{0};   // server_lifetime, a little less by chance; drawn at its login
-    Instant idle_since;     // never = it was not idle before its present lease
-    uint64_t epoch = 0;     // the pool's epoch when it was opened; older ones are recycled
+    Duration lifetime{0};  // server_lifetime, a little less by chance; drawn at its login
+    Instant idle_since;    // never = it was not idle before its present lease
+    // The pool's epoch when it was opened; older ones are recycled. Set to 0 by its owner, and by
+    // the control thread under the mutex.
+    std::atomic<uint64_t> epoch{0};
     ClientId reserved_for;  // it is opened for this session alone, see Pool
     uint64_t reserved_ticket = 0;
 
@@ -127,7 +129,8 @@ struct alignas(64) ServerConnection : IdleHook, OwnedHook, Deadline {
     Replication replication = Replication::None;
     Address address;
     Address local_address;
-    std::string host;  // the entry of the host list it was opened for
+    std::string host;        // the entry of the host list it was opened for
+    uint32_t host_turn = 0;  // which one that is
     uint16_t port = 0;
     uint64_t id = 0;  // as SHOW prints it
     Instant connected_at;

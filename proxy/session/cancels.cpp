@@ -17,6 +17,8 @@ namespace weir {
 
 namespace {
 
+constexpr const char* kUnknownKey = "failed cancel request";
+
 Watch watch_of(const CancelConnection& cancel) {
     return Watch::of(Watch::Kind::Cancel, &cancel, cancel.generation);
 }
@@ -74,7 +76,7 @@ void Cancels::on_request(ClientSession& requester, const CancelKey& key) {
     ctx_.deadlines.arm(requester, ctx_.now + ctx_.config->global.cancel_wait_timeout);
     if (is_passed_on(key, requester.client_id())) return;
     const WorkerId worker = read(key).worker;
-    if (worker >= ctx_.shared.exchange.workers()) return notify(requester.client_id());
+    if (worker >= ctx_.shared.exchange.workers()) return notify(requester.client_id(), kUnknownKey);
     WorkerMessage message;
     message.kind = WorkerMessage::Kind::Cancel;
     message.cancel_key = key;
@@ -92,7 +94,8 @@ void Cancels::carry_out(const CancelKey& key, ClientId requester) {
     const CancelKey& given = is_there && session->peer_id != 0 ? with_hops(key, kHopsMax) : key;
     const bool is_right = is_there && given.process_id == right.process_id &&
                           constant_time_equal(as_bytes(given.secret), as_bytes(right.secret));
-    if (!is_right) return notify(requester);
+    if (!is_right) return notify(requester, kUnknownKey);
+    const char* done = "successfully sent cancel request";
     switch (session->phase) {
         case ClientPhase::Throttled:
         case ClientPhase::Waiting:
@@ -105,6 +108,7 @@ void Cancels::carry_out(const CancelKey& key, ClientId requester) {
                 session->server->backend_key.is_set()) {
                 return start(*session->server, requester);
             }
+            done = "cancel request for idle client";
             break;
         case ClientPhase::Console: {
             ControlMessage message;
@@ -113,27 +117,28 @@ void Cancels::carry_out(const CancelKey& key, ClientId requester) {
             ctx_.shared.exchange.post_control(std::move(message));
             break;
         }
-        default: break;  // nothing runs
+        default: done = "cancel request for idle client"; break;
     }
-    notify(requester);
+    notify(requester, done);
 }
 
-void Cancels::notify(ClientId requester) {
+void Cancels::notify(ClientId requester, std::string_view reason) {
     if (requester.is_nobody()) return;
     WorkerMessage message;
     message.kind = WorkerMessage::Kind::CancelDone;
     message.requester = requester;
+    message.text = reason;
     ctx_.shared.exchange.post(requester.worker, std::move(message));
 }
 
-void Cancels::on_done(ClientId requester) {
+void Cancels::on_done(ClientId requester, std::string_view reason) {
     ClientSession* session = ctx_.clients_slab.find(requester.slot, requester.generation);
-    if (session != nullptr) ctx_.clients->close(*session, "cancel request done");
+    if (session != nullptr) ctx_.clients->close(*session, reason);
 }
 
 void Cancels::start(ServerConnection& server, ClientId requester) {
     const Result<int> fd = ctx_.io.connect(server.address);
-    if (!fd) return notify(requester);
+    if (!fd) return notify(requester, "connect failed");
     CancelConnection& cancel = slab_.take();
     cancel.fd = *fd;
     cancel.server = &server;
@@ -179,7 +184,7 @@ void Cancels::finish(CancelConnection& cancel, bool is_over) {
     cancel.server = nullptr;
     std::erase(open_, &cancel);
     slab_.give_back(cancel);
-    notify(requester);
+    notify(requester, was_sent ? "successfully sent cancel request" : "cancel request failed");
     if (server == nullptr) return;
     --server->cancels_in_flight;
     if (was_sent && !is_over) {

@@ -37,10 +37,10 @@ class Cancels {
     void on_request(ClientSession& requester, const CancelKey& key);
     // The request is for a session of this worker.
     void carry_out(const CancelKey& key, ClientId requester);
-    // The requester's connection may be closed.
-    void on_done(ClientId requester);
+    // The requester's connection may be closed; `reason` for the log.
+    void on_done(ClientId requester, std::string_view reason);
     // Tells the requester's worker so.
-    void notify(ClientId requester);
+    void notify(ClientId requester, std::string_view reason = "successfully sent cancel request");
 
     // Cancels what the server runs; `requester` nobody for our own clean-up.
     void start(ServerConnection& server, ClientId requester);

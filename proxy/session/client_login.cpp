@@ -9,6 +9,7 @@
 #include "proxy/session/cancels.h"
 #include "proxy/session/clients.h"
 #include "proxy/session/leasing.h"
+#include "proxy/session/log_peer.h"
 #include "proxy/session/routing.h"
 #include "proxy/session/throttle.h"
 
@@ -70,6 +71,15 @@ size_t ClientLogin::on_startup(ByteView input) {
 
 void ClientLogin::on_startup_message(const StartupPacket& packet) {
     session_.phase = ClientPhase::Authenticating;
+    if (log::is_enabled(LogLevel::Debug)) {
+        for (const auto& [name, value] : packet.parameters) {
+            if (name == "application_name") {
+                log::debug(log_peer(ctx_, session_), "using application_name: {}", value);
+            } else {
+                log::debug(log_peer(ctx_, session_), "got var: {}={}", name, value);
+            }
+        }
+    }
     const Negotiation negotiation = negotiate(packet);
     session_.has_long_key = negotiation.version == kProtocol32;
     if (negotiation.needed) {
@@ -160,6 +170,7 @@ void ClientLogin::enter_database() {
             log_attempt();
             return on_authenticated();
         }
+        log_attempt();
         const VirtualDatabase::Admission admission = console->admit(config, session_.user);
         if (!admission.is_allowed) return fail(Error("08P01", "not allowed"));
         session_.is_admin = admission.is_admin;
@@ -171,19 +182,21 @@ void ClientLogin::enter_database() {
         if (!limited) return fail(limited.error());
         if (Status reserved = reserve_client(); !reserved) return fail(reserved.error());
         database_ = config.find_database(session_.database);
+        log_attempt();
     }
     log_attempt();
     authentication_.begin(
         {.database = database_ ? &*database_ : nullptr, .is_console = is_console_});
 }
 
+// Before anybody is asked for a password, as PgBouncer has it.
 void ClientLogin::log_attempt() const {
     if (!ctx_.config->global.log_connections) return;
-    constexpr const char* kReplication[] = {"no", "database", "yes"};
-    log::info("C-{:#x}: {}/{}@{}:{} login attempt: db={} user={} tls=no replication={}",
-              session_.id, session_.database, session_.user, session_.peer.host(),
-              session_.peer.port, session_.database, session_.user,
-              kReplication[static_cast<size_t>(session_.replication)]);
+    const bool is_physical = session_.replication == Replication::Physical;
+    const char* replication = is_physical ? "yes" : "database";
+    if (session_.replication == Replication::None) replication = "no";
+    log::info(log_peer(ctx_, session_), "login attempt: db={} user={} tls=no replication={}",
+              session_.database, session_.user, replication);
 }
 
 Status ClientLogin::reserve_client() {
@@ -212,20 +225,11 @@ void ClientLogin::on_authenticated() {
 
 Status ClientLogin::enter_pool() {
     const Config& config = *ctx_.config;
-    PoolSet& pools = ctx_.shared.pools;
-    DatabaseState& state = pools.database(config, *database_);
-    if (state.disabled.load())
-        return weir::fail("08P01", "database \"" + session_.database + "\" is disabled");
-    if (!state.clients.try_reserve()) {
-        return weir::fail("08P01", "no more connections allowed (max_db_client_connections)");
-    }
-    if (!pools.user(config, session_.user).clients.try_reserve()) {
-        state.clients.release();
-        return weir::fail("08P01", "no more connections allowed (max_user_client_connections)");
-    }
     const std::string server_user = database_->user.value_or(session_.user);
-    PoolGroup& group = pools.find_or_create(config, *database_, server_user);
-    group.clients.fetch_add(1, std::memory_order_relaxed);
+    const Result<PoolGroup*> entered =
+        ctx_.shared.pools.enter(config, *database_, session_.user, server_user);
+    if (!entered) return tl::unexpected<Error>(entered.error());
+    PoolGroup& group = **entered;
     session_.group = &group;
     session_.pool = &group.first();
     session_.wanted = wanted_backends();
@@ -247,6 +251,7 @@ Status ClientLogin::enter_pool() {
         credentials.scram_keys = authentication_.scram_keys();
     }
     group.set_credentials(std::move(credentials));
+    group.first().wake();  // min_pool_size may ask for connections now
     return {};
 }
 

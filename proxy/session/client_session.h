@@ -92,6 +92,7 @@ struct alignas(64) ClientSession : Waiter, ReadyHook, HeldHook, Deadline {
     bool is_unix = false;
     bool is_tls = false;
     bool is_leaving = false;    // it is to go when it is idle: see Draining
+    bool is_wait_told = false;  // it knows that it is queued: query_wait_notify
     bool has_leak = false;      // it is reported for its many statements
     bool has_long_key = false;  // it speaks protocol 3.2
     Replication replication = Replication::None;

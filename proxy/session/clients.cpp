@@ -11,6 +11,7 @@
 #include "proxy/session/draining.h"
 #include "proxy/session/leak_watch.h"
 #include "proxy/session/leasing.h"
+#include "proxy/session/log_peer.h"
 #include "proxy/session/relay.h"
 #include "proxy/session/routing.h"
 #include "proxy/session/servers.h"
@@ -71,6 +72,10 @@ void Clients::accept(int fd, const Address& peer) {
     session.reads = true;
     ctx_.io.add(fd, Watch::of(Watch::Kind::Client, &session, session.generation), true, false);
     ctx_.client_count.fetch_add(1, std::memory_order_relaxed);
+    if (log::is_enabled(LogLevel::Debug)) {
+        const LogPeer there = log_peer(ctx_, session);
+        log::debug(there, "P: got connection: {}", there.address());
+    }
     arm(session);
 }
 
@@ -81,7 +86,7 @@ void Clients::on_event(ClientSession& session, const IoEvent& event) {
     if (static_cast<uint16_t>(session.generation) != event.watch.generation() || session.fd < 0)
         return;
     if (event.readable && session.reads) return read(session);
-    if (event.broken) close(session, "client connection lost");
+    if (event.broken) close(session, "client unexpected eof");
 }
 
 void Clients::on_login_answer(LoginAnswer& answer) {
@@ -95,7 +100,7 @@ void Clients::on_login_answer(LoginAnswer& answer) {
 
 void Clients::read(ClientSession& session) {
     const uint32_t life = session.generation;
-    for (int rounds = 0; rounds < 4; ++rounds) {
+    for (int rounds = ctx_.reads_max(); rounds > 0; --rounds) {
         if (session.phase == ClientPhase::Closing || is_blocked(session)) return hold_more(session);
         // What is held goes in front, so that every message is in one piece of memory.
         const size_t held = session.held.size();
@@ -105,8 +110,9 @@ void Clients::read(ClientSession& session) {
                                       WorkerContext::kInputBytes - offset);
         const ssize_t n = ctx_.io.receive(session.fd, into);
         if (n == -EAGAIN) return;
-        if (n <= 0)
-            return close(session, n == 0 ? "client unexpected eof" : "client connection lost");
+        // Whoever connects and says nothing may be watching whether we live.
+        const bool is_probe = session.phase == ClientPhase::Startup && held == 0;
+        if (n <= 0) return close(session, is_probe ? "" : "client unexpected eof");
         const auto bytes = static_cast<size_t>(n);
         if (session.pool != nullptr) ctx_.counters(*session.pool).bytes_received.add(bytes);
         if (!fits || session.whole_bytes > held + bytes) {
@@ -137,7 +143,7 @@ void Clients::hold_more(ClientSession& session) {
         if (n <= 0) free(session);
         return;
     }
-    if (n <= 0) return close(session, n == 0 ? "client unexpected eof" : "client connection lost");
+    if (n <= 0) return close(session, "client unexpected eof");
     if (session.pool != nullptr) {
         ctx_.counters(*session.pool).bytes_received.add(static_cast<uint64_t>(n));
     }
@@ -202,7 +208,7 @@ void Clients::reply_console(ClientSession& session, WorkerMessage& reply) {
         session.descriptors->add(session.outbox.size(), std::move(reply.descriptors));
     }
     session.outbox.append(as_bytes(reply.text));
-    if (flush_outbox(session) < 0) return close(session, "client connection lost");
+    if (flush_outbox(session) < 0) return close(session, "client unexpected eof");
     if (reply.flag) return close(session, "console is done");
     if (!session.outbox.empty() && !session.writes) set_interest(session, session.reads, true);
 }
@@ -210,7 +216,7 @@ void Clients::reply_console(ClientSession& session, WorkerMessage& reply) {
 void Clients::flush(ClientSession& session) {
     if (ctx_.to_client.empty()) return;
     const ssize_t n = ctx_.to_client.flush(ctx_.io, session.fd, session.outbox);
-    if (n < 0) return close(session, "client connection lost");
+    if (n < 0) return close(session, "client unexpected eof");
     if (session.pool != nullptr)
         ctx_.counters(*session.pool).bytes_sent.add(static_cast<uint64_t>(n));
     if (!session.outbox.empty() && !session.writes) set_interest(session, session.reads, true);
@@ -226,7 +232,7 @@ int Clients::flush_outbox(ClientSession& session) {
 void Clients::write(ClientSession& session) {
     if (const int error = flush_outbox(session); error < 0) {
         if (session.phase == ClientPhase::Closing) return free(session);
-        return close(session, "client connection lost");
+        return close(session, "client unexpected eof");
     }
     if (!session.outbox.empty()) return;
     set_interest(session, session.reads, false);
@@ -260,10 +266,7 @@ void Clients::fail(ClientSession& session, const Error& error) {
     if (session.phase == ClientPhase::Free || session.phase == ClientPhase::Closing) return;
     log_closing(session, error.message);
     if (ctx_.config->global.log_pooler_errors && session.phase != ClientPhase::CancelRequest) {
-        log::warning("C-{:#x}: {}/{}@{}:{} pooler error: {}", session.id,
-                     session.database.empty() ? "(nodb)" : session.database,
-                     session.user.empty() ? "(nouser)" : session.user, session.peer.host(),
-                     session.peer.port, error.message);
+        log::warning(log_peer(ctx_, session), "pooler error: {}", error.message);
     }
     const bool is_mid_reply = session.server != nullptr &&
                               session.server->parser.is_mid_message() &&
@@ -311,8 +314,8 @@ void Clients::release_units(ClientSession& session) {
         session.holds_client_units = false;
         ctx_.shared.pools.clients.release();
         if (session.pool != nullptr) {
-            session.group->clients.fetch_sub(1, std::memory_order_relaxed);
             session.group->database_state().clients.release();
+            session.group->leave(ctx_.now);
             ctx_.shared.pools.user(*ctx_.config, session.user).clients.release();
         }
     }
@@ -334,12 +337,9 @@ void Clients::free(ClientSession& session) {
 }
 
 void Clients::log_closing(const ClientSession& session, std::string_view reason) {
-    if (!ctx_.config->global.log_disconnections || session.phase == ClientPhase::CancelRequest)
-        return;
-    log::info("C-{:#x}: {}/{}@{}:{} closing because: {} (age={}s)", session.id,
-              session.database.empty() ? "(nodb)" : session.database,
-              session.user.empty() ? "(nouser)" : session.user, session.peer.host(),
-              session.peer.port, reason, (ctx_.now - session.connected_at).count() / 1'000'000);
+    if (!ctx_.config->global.log_disconnections || reason.empty()) return;
+    log::info(log_peer(ctx_, session), "closing because: {} (age={}s)", reason,
+              (ctx_.now - session.connected_at).count() / 1'000'000);
 }
 
 void Clients::close_all(std::string_view reason) {
@@ -393,6 +393,7 @@ std::optional<Error> Clients::overdue(const ClientSession& session, Instant* nex
             break;
         case ClientPhase::Waiting:
             look(ctx_.routing->next_look(session));
+            if (!session.is_wait_told) look(tell_wait_at(session));
             limit(session.timeouts.query_wait_ms, session.requested_at, "query_wait_timeout");
             limit(session.timeouts.query_ms, session.requested_at, "query_timeout");
             break;
@@ -422,6 +423,25 @@ std::optional<Error> Clients::overdue(const ClientSession& session, Instant* nex
         default: break;
     }
     return out;
+}
+
+// When a client that waits for a server is told so; never = not at all.
+Instant Clients::tell_wait_at(const ClientSession& session) const {
+    const int after_s = ctx_.config->global.query_wait_notify_s;
+    return after_s > 0 ? session.requested_at + std::chrono::seconds(after_s) : Instant{};
+}
+
+void Clients::tell_wait(ClientSession& session) {
+    const Instant at = tell_wait_at(session);
+    if (session.phase != ClientPhase::Waiting || session.is_wait_told || at.is_never()) return;
+    if (ctx_.now < at) return;
+    session.is_wait_told = true;
+    std::string text;
+    write_notice(text, {.severity = "NOTICE",
+                        .sqlstate = "00000",
+                        .message = "No server connection available in postgres backend, client "
+                                   "being queued"});
+    send(session, text);
 }
 
 void Clients::arm(ClientSession& session) {
@@ -454,6 +474,9 @@ void Clients::on_deadline(ClientSession& session) {
     if (session.phase == ClientPhase::Refused) return session.login->authentication().on_deadline();
     if (session.phase == ClientPhase::Throttled) return ctx_.throttle->on_deadline(session);
     if (reject_overdue_wait(session)) return;
+    const uint32_t life = session.generation;
+    tell_wait(session);
+    if (session.generation != life) return;
     Instant next;
     if (const std::optional<Error> error = overdue(session, &next)) {
         if (is_login(session.phase)) ctx_.leaks->on_half_login(session);

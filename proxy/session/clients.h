@@ -25,8 +25,8 @@ class Clients {
     void run_scheduled();
 
     // Ends the session: tells the client `error` as FATAL (PgBouncer's habit) when given, logs
-    // `reason`. Its server is given back or cleaned. The session is closed when this returns, or
-    // closing.
+    // `reason`, if that is not empty. Its server is given back or cleaned. The session is closed
+    // when this returns, or closing.
     void close(ClientSession& session, std::string_view reason);
     void fail(ClientSession& session, const Error& error);
     // A message that breaks the protocol: FATAL 08P01, counted.
@@ -59,6 +59,8 @@ class Clients {
     void log_closing(const ClientSession& session, std::string_view reason);
     [[nodiscard]] std::optional<Error> overdue(const ClientSession& session, Instant* next) const;
     bool reject_overdue_wait(ClientSession& session);
+    [[nodiscard]] Instant tell_wait_at(const ClientSession& session) const;
+    void tell_wait(ClientSession& session);
 
     // A client whose server is busy may send this much ahead before we stop reading it.
     static constexpr size_t kHeldBytesMax = 64 * 1024;

@@ -3,6 +3,7 @@
 // Thread: the worker's, except `exchange` and `pools`, which are any thread's.
 #pragma once
 
+#include <limits>
 #include <memory>
 #include <span>
 #include <vector>
@@ -102,6 +103,11 @@ struct WorkerContext {
     SecretSource* secrets = nullptr;  // null = users of auth_file only
     Dedicated* dedicated = nullptr;
 
+    // How often one connection is read before the others get their turn (sbuf_loopcnt).
+    [[nodiscard]] int reads_max() const {
+        const int count = config->global.sbuf_loopcnt;
+        return count > 0 ? count : std::numeric_limits<int>::max();
+    }
     PoolCounters& counters(Pool& pool) const { return pool.counters()[id]; }
 };
 

@@ -2,11 +2,13 @@
 
 #include <algorithm>
 
+#include "conf/logging.h"
 #include "protocol/message/writer.h"
 #include "proxy/session/client_login.h"
 #include "proxy/session/clients.h"
 #include "proxy/session/dedicated.h"
 #include "proxy/session/leak_watch.h"
+#include "proxy/session/log_peer.h"
 #include "proxy/session/routing.h"
 #include "proxy/session/servers.h"
 #include "proxy/session/throttle.h"
@@ -15,6 +17,7 @@ namespace weir {
 
 bool Leasing::request(ClientSession& session) {
     session.requested_at = ctx_.now;
+    session.is_wait_told = false;
     session.reroutes = 0;
     if (ctx_.routing->choose(session)) return ask(session);
     ctx_.routing->hold(session);
@@ -33,6 +36,7 @@ bool Leasing::ask(ClientSession& session) {
     if (got.is_queued) {
         session.phase = session.login != nullptr ? ClientPhase::LoginWait : ClientPhase::Waiting;
         ctx_.clients->arm(session);
+        if (log::is_enabled(LogLevel::Debug)) log::debug(log_peer(ctx_, session), "pause_client");
         if (got.open != nullptr) ctx_.servers->open(*got.open);
         if (got.evicted != nullptr) evict(*got.evicted, got.evicted_id);
         if (got.is_starved) {
@@ -81,6 +85,7 @@ void Leasing::on_grant(const Grant& grant) {
         session != nullptr && session->Waiter::ticket == grant.ticket &&
         (session->phase == ClientPhase::Waiting || session->phase == ClientPhase::LoginWait);
     if (!is_wanted) return give_back(server, false);
+    if (log::is_enabled(LogLevel::Debug)) log::debug(log_peer(ctx_, *session), "activate_client");
     if (session->phase == ClientPhase::LoginWait) return finish_login(*session, server);
     if (!ctx_.routing->still_serves(*session, server)) return decline(*session, server);
     if (link(*session, server, grant.waiting_since)) ctx_.clients->schedule(*session);
@@ -275,7 +280,7 @@ void Leasing::give_back(ServerConnection& server, bool is_new) {
         case Pool::Released::Kind::Granted: deliver(released.grant); break;
         case Pool::Released::Kind::MustClose:
             ctx_.owned.push_back(server);
-            ctx_.servers->close(server, "server is no longer needed");
+            ctx_.servers->close(server, released.reason);
             break;
     }
     if (released.open != nullptr) ctx_.servers->open(*released.open);

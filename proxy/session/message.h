@@ -126,7 +126,7 @@ struct WorkerMessage {
         CloseServer,    // server, server_id: leased to this worker to be closed; text = why
         Cancel,         // cancel_key, requester: a cancel request for one of its sessions
         PeerCancel,     // number: the peer; cancel_key as it is to get it; requester
-        CancelDone,     // requester: the connection that brought it may be closed
+        CancelDone,     // requester: the connection that brought it may be closed; text = why
         ConfigChanged,  // config
         LoginAnswer,    // answer: to what a login has asked
         Resolved,       // text: host name whose addresses are known now (or not)

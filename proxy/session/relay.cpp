@@ -8,6 +8,7 @@
 #include "proxy/session/evidence.h"
 #include "proxy/session/leak_watch.h"
 #include "proxy/session/leasing.h"
+#include "proxy/session/log_peer.h"
 #include "proxy/session/servers.h"
 #include "proxy/session/splitting.h"
 #include "proxy/session/throttle.h"
@@ -75,6 +76,27 @@ Relay::Step Relay::refuse(ClientSession& session, const Error& error) {
     return Step::Stopped;
 }
 
+// server_fast_close: it is to be replaced, and need not wait for its client's session to end.
+bool Relay::closes_fast(const ServerConnection& server) const {
+    const ClientSession* session = server.client;
+    return ctx_.config->global.server_fast_close && session != nullptr &&
+           session->pool_mode == PoolMode::Session && !server.is_dedicated() &&
+           server.phase == ServerPhase::Relaying && server.is_clean() &&
+           !session->parser.is_mid_message() && server.pool->is_obsolete(server);
+}
+
+void Relay::close_obsolete() {
+    std::vector<ServerConnection*> obsolete;
+    for (ServerConnection* server = ctx_.owned.front(); server != nullptr;
+         server = ctx_.owned.next(*server)) {
+        if (closes_fast(*server)) obsolete.push_back(server);
+    }
+    for (ServerConnection* server : obsolete) {
+        if (server->OwnedHook::is_linked() && closes_fast(*server))
+            ctx_.servers->close(*server, "database configuration changed");
+    }
+}
+
 // A server that has nothing to do ignores it.
 bool Relay::is_idle_message(FrontendTag tag) {
     return tag == FrontendTag::CopyData || tag == FrontendTag::CopyDone ||
@@ -104,6 +126,10 @@ std::optional<Relay::Step> Relay::begin(ClientSession& session, const Piece& pie
 
 Relay::Step Relay::on_message(ClientSession& session, const Piece& piece, ByteView input) {
     const auto tag = static_cast<FrontendTag>(piece.tag);
+    if (log::is_enabled(LogLevel::Noise)) {
+        log::noise(log_peer(ctx_, session), "read pkt='{}' len={}", static_cast<char>(piece.tag),
+                   piece.total_bytes());
+    }
     if (tag == FrontendTag::Terminate) {
         if (session.server != nullptr) ctx_.servers->flush(*session.server);
         ctx_.to_server.clear();
@@ -371,6 +397,10 @@ bool Relay::must_be_whole(const Piece& piece) {
 bool Relay::on_server_message(ServerConnection& server, const Piece& piece) {
     const auto tag = static_cast<BackendTag>(piece.tag);
     ClientSession* session = server.client;
+    if (log::is_enabled(LogLevel::Noise)) {
+        log::noise(log_peer(server), "read pkt='{}', len={}", static_cast<char>(piece.tag),
+                   piece.total_bytes());
+    }
     emit_faked(server);
     PendingReply head;
     if (server.tracker.pending() > 0) head = server.tracker.head();
@@ -408,6 +438,7 @@ void Relay::on_error(ServerConnection& server, const Piece& piece) {
             server.client != nullptr || server.is_reset_sent || server.is_new;
         return;
     }
+    if (error.sqlstate == "26000" && put_refusal(server, error)) return;
     if (error.severity == "FATAL" || error.severity == "PANIC") server.is_error_forwarded = true;
     // "cached plan must not change result type": the statements of this server are stale. It is
     // replaced when it comes back, so that the client's next try prepares anew.
@@ -437,11 +468,15 @@ bool Relay::on_ready(ServerConnection& server) {
     const Duration latency = ctx_.now - session->query_from;
     counters.query_us.add(static_cast<uint64_t>(latency.count()));
     note_latency(ctx_, server, latency);
+    if (log::is_enabled(LogLevel::Debug))
+        log::debug(log_peer(ctx_, *session), "query time: {} us", latency.count());
     session->query_from = session->quiet_since = ctx_.now;
     if (server.tracker.status() == TransactionStatus::Idle) {
+        const Duration lasted = ctx_.now - session->transaction_from;
         counters.transactions.add(1);
-        counters.transaction_us.add(
-            static_cast<uint64_t>((ctx_.now - session->transaction_from).count()));
+        counters.transaction_us.add(static_cast<uint64_t>(lasted.count()));
+        if (log::is_enabled(LogLevel::Debug))
+            log::debug(log_peer(ctx_, *session), "transaction time: {} us", lasted.count());
         session->transaction_from = ctx_.now;
         note_transaction(ctx_, server);
         if (session->is_write) session->last_write_at = ctx_.now;
@@ -470,6 +505,10 @@ bool Relay::settle(ServerConnection& server, const ServerOwner& owner) {
     if (is_ready_seen_ && server.phase != ServerPhase::Relaying) {
         ctx_.leasing->on_prologue_done(server);
         return server.load_owner() == owner;
+    }
+    if (is_ready_seen_ && closes_fast(server)) {
+        ctx_.servers->close(server, "database configuration changed");
+        return false;
     }
     resume(server);
     if (!is_over(server)) {

@@ -5,6 +5,7 @@
 
 #include <optional>
 
+#include "protocol/message/backend.h"
 #include "proxy/session/context.h"
 
 namespace weir {
@@ -23,6 +24,9 @@ class Relay {
     // Answers the message that a waiting client sent with `error`, and drops that message: one
     // simple query, or an extended batch up to its Sync. The session goes on.
     void reject_request(ClientSession& session, const Error& error);
+
+    // server_fast_close: a pool was recycled; those of its connections that can be, are closed.
+    void close_obsolete();
 
   private:
     enum class Step : uint8_t {
@@ -68,10 +72,15 @@ class Relay {
     void note_parse(ClientSession& session, const Piece& piece);
     void note_bind(ClientSession& session, const Piece& piece);
     void send_parse(ClientSession& session, const Statement& statement, Origin origin);
+    // statement_error = keep: the server is made to refuse what concerns the statement `name`, and
+    // its answer is put into the words that the client expects.
+    Step let_refuse(ClientSession& session, std::string_view name, char why);
+    bool put_refusal(ServerConnection& server, const ErrorView& error);
     [[nodiscard]] bool make_room(ServerConnection& server);
 
     [[nodiscard]] static bool is_idle_message(FrontendTag tag);
     [[nodiscard]] static bool is_over(const ServerConnection& server);
+    [[nodiscard]] bool closes_fast(const ServerConnection& server) const;
     static bool must_be_whole(const Piece& piece);
     bool on_server_message(ServerConnection& server, const Piece& piece);
     void on_error(ServerConnection& server, const Piece& piece);

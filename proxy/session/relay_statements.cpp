@@ -14,6 +14,10 @@ namespace {
 
 // An unnamed statement longer than this is not remembered beyond its transaction.
 constexpr size_t kUnnamedBytesMax = 16 * 1024;
+// statement_error = keep: what is wrong with a statement; in front of its name and behind it, in a
+// name that no server has.
+constexpr char kMissing = '\1';
+constexpr char kTaken = '\2';
 // A named statement must fit in memory.
 constexpr uint32_t kParseBytesMax = 256 * 1024 * 1024;
 
@@ -99,6 +103,8 @@ Relay::Step Relay::on_parse(ClientSession& session, const Piece& piece) {
     if (is_forgetting(server) || mine.has_many_unconfirmed()) return wait_for_all(session);
     if (mine.is_undecided(parse->name, batch)) return wait_for_earlier(session);
     if (mine.find(parse->name) != nullptr) {
+        if (ctx_.config->global.statement_error == StatementError::Keep)
+            return let_refuse(session, parse->name, kTaken);
         if (server.tracker.pending() > 0) return wait_for_all(session);
         return refuse(session, Error("08P01", "prepared statement name is already in use"));
     }
@@ -228,7 +234,47 @@ bool Relay::is_forgetting(ServerConnection& server) {
 
 // ---- what uses statements ----
 
-// Used, and `out` filled, when the server will have the statement that the client calls `name`.
+// An ERROR in a batch makes the server skip the rest of it and abort a transaction; only the server
+// can do that. So it gets a Bind that it refuses.
+Relay::Step Relay::let_refuse(ClientSession& session, std::string_view name, char why) {
+    const std::string marked = why + std::string(name) + why;
+    scratch_.clear();
+    MessageWriter writer(scratch_);
+    writer.begin(static_cast<uint8_t>(FrontendTag::Bind));
+    writer.cstring("");
+    writer.cstring(marked);
+    for (int i = 0; i < 3; ++i)
+        writer.u16(0);  // no formats, no values, no formats of results
+    writer.end();
+    ctx_.to_server.append_copy(scratch_);
+    session.server->tracker.sent(Request::Bind, Origin::Client);
+    session.is_discarding_body = true;
+    return Step::Used;
+}
+
+bool Relay::put_refusal(ServerConnection& server, const ErrorView& error) {
+    for (const char why : {kMissing, kTaken}) {
+        const size_t first = error.message.find(why);
+        const size_t last = error.message.rfind(why);
+        if (first == std::string_view::npos || first == last) continue;
+        std::string text(error.message);  // maybe in another language
+        text.erase(last, 1);
+        text.erase(first, 1);
+        if (why == kTaken) {
+            const std::string_view name = error.message.substr(first + 1, last - first - 1);
+            text = "prepared statement \"" + std::string(name) + "\" already exists";
+        }
+        std::string answer;
+        write_error(answer, {.sqlstate = why == kTaken ? "42P05" : "26000", .message = text});
+        ctx_.to_client.append_copy(answer);
+        server.is_stream_forwarded = false;  // this takes its place
+        return true;
+    }
+    return false;
+}
+
+// Used, and `out` filled, when the server will have the statement that the client calls `name`;
+// Used and null when the server is to refuse it.
 Relay::Step Relay::prepare_named(ClientSession& session, std::string_view name,
                                  const Statement*& out) {
     ServerConnection& server = *session.server;
@@ -237,6 +283,8 @@ Relay::Step Relay::prepare_named(ClientSession& session, std::string_view name,
     const ClientStatements& mine = statements_of(session);
     if (mine.is_undecided(name, batch)) return wait_for_earlier(session);
     const Statement* statement = mine.find(name);
+    if (statement == nullptr && ctx_.config->global.statement_error == StatementError::Keep)
+        return let_refuse(session, name, kMissing);
     if (statement == nullptr) {
         // Unless the batch has failed before: then the server skips this message.
         if (server.tracker.pending() > 0) return wait_for_all(session);
@@ -270,7 +318,7 @@ Relay::Step Relay::on_bind(ClientSession& session, const Piece& piece) {
     }
     const Statement* statement = nullptr;
     const Step step = prepare_named(session, bind->statement, statement);
-    if (step != Step::Used) return step;
+    if (step != Step::Used || statement == nullptr) return step;
     ctx_.counters(*session.pool).binds.add(1);
     if (statement->may_forget) session.server->may_forget = true;
     ctx_.leaks->on_query(*session.server, statement->text_and_types);
@@ -310,7 +358,7 @@ Relay::Step Relay::on_target(ClientSession& session, const Piece& piece) {
     }
     const Statement* statement = nullptr;
     const Step step = prepare_named(session, target->name, statement);
-    if (step != Step::Used) return step;
+    if (step != Step::Used || statement == nullptr) return step;
     scratch_.clear();
     MessageWriter writer(scratch_);
     writer.begin(piece.tag);

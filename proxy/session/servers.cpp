@@ -13,6 +13,7 @@
 #include "proxy/session/evidence.h"
 #include "proxy/session/leak_watch.h"
 #include "proxy/session/leasing.h"
+#include "proxy/session/log_peer.h"
 #include "proxy/session/relay.h"
 #include "proxy/session/routing.h"
 
@@ -37,13 +38,16 @@ void Servers::open(ServerConnection& server) {
     server.id = ctx_.shared.last_id.fetch_add(1, std::memory_order_relaxed) + 1;
     server.connected_at = server.requested_at = ctx_.now;
     ctx_.owned.push_back(server);
+    if (log::is_enabled(LogLevel::Debug))
+        log::debug(log_peer(server), "launching new connection to server");
     if (server.is_dedicated() && !ctx_.dedicated->attach(server))
         return close(server, "replication client disconnected");
     const DatabaseConfig database = server.pool->database();
     server.port = database.port;
     if (!database.hosts.empty()) {
-        const size_t turn = server.pool->next_host() % database.hosts.size();
+        const size_t turn = server.pool->next_host(database.hosts.size(), ctx_.now);
         server.host = database.hosts[turn];
+        server.host_turn = static_cast<uint32_t>(turn);
         if (turn < database.ports.size()) server.port = database.ports[turn];
     }
     const Duration limit = ctx_.config->global.server_connect_timeout;
@@ -71,7 +75,7 @@ void Servers::connect(ServerConnection& server) {
     switch (answer.kind) {
         case HostTable::Answer::Kind::Pending: unresolved_.push_back(&server); return;
         case HostTable::Answer::Kind::Failed:
-            return close(server, "DNS lookup failed: " + answer.error,
+            return close(server, "server DNS lookup failed",
                          Error("08006", "DNS lookup failed: " + host + ": " + answer.error));
         case HostTable::Answer::Kind::Known:
             return connect_to(server, *Address::from_ip(answer.ip, server.port));
@@ -99,9 +103,12 @@ void Servers::connect_to(ServerConnection& server, const Address& address) {
 void Servers::on_connected(ServerConnection& server) {
     if (const int error = ctx_.io.connect_result(server.fd); error != 0) {
         const std::string text = std::string("connect failed: ") + std::strerror(error);
-        return close(server, text, Error("08006", text));
+        log::warning(log_peer(server), "cannot connect: {}", std::strerror(error));
+        return close(server, "connect failed", Error("08006", text));
     }
     server.local_address = ctx_.io.local_address(server.fd);
+    log_connected(server);
+    if (log::is_enabled(LogLevel::Debug)) log::debug(log_peer(server), "S: connect ok");
     server.phase = ServerPhase::LoggingIn;
     server.login = std::make_unique<ServerLogin>(server.pool->group().credentials(),
                                                  server.pool->database(), extras(server));
@@ -111,6 +118,15 @@ void Servers::on_connected(ServerConnection& server) {
                      Error("08006", "server_tls_sslmode requires TLS, which is not in effect yet"));
     }
     send(server, server.login->start());
+}
+
+void Servers::log_connected(const ServerConnection& server) const {
+    if (!ctx_.config->global.log_connections) return;
+    if (server.address.is_unix()) return log::info(log_peer(server), "new connection to server");
+    LogPeer here;
+    here.host = server.local_address.host();
+    here.port = server.local_address.port();
+    log::info(log_peer(server), "new connection to server (from {})", here.address());
 }
 
 StartupExtras Servers::extras(const ServerConnection& server) const {
@@ -136,7 +152,12 @@ void Servers::on_event(ServerConnection& server, const IoEvent& event) {
         if (event.watch.generation() == static_cast<uint16_t>(server.id)) read(server);
         const bool is_still_ours = server.load_owner() == owner && server.client == nullptr;
         if (!is_still_ours) return;
-        if (!server.is_clean()) return close(server, "server sent something unexpected while idle");
+        if (!server.is_clean()) {
+            // It said farewell (57P01), and its end is only behind that.
+            return close(server, server.has_said_why
+                                     ? "server conn crashed?"
+                                     : "server sent something unexpected while idle");
+        }
         return ctx_.leasing->give_back(server, false);
     }
     // Granted to us, but its message is still in the inbox; or an event of the slot's earlier
@@ -155,7 +176,7 @@ void Servers::on_event(ServerConnection& server, const IoEvent& event) {
 
 void Servers::read(ServerConnection& server) {
     const ServerOwner owner = server.load_owner();
-    for (int rounds = 0; rounds < 4; ++rounds) {
+    for (int rounds = ctx_.reads_max(); rounds > 0; --rounds) {
         if (server.client != nullptr && !server.client->outbox.empty()) {
             // The client takes its time: do not read what it cannot be given.
             return set_interest(server, false, server.writes);
@@ -166,8 +187,7 @@ void Servers::read(ServerConnection& server) {
         const ssize_t n = ctx_.io.receive(server.fd, into);
         if (n == -EAGAIN) return;
         if (n <= 0) {
-            const std::string text =
-                n == 0 ? "server conn crashed?" : std::strerror(static_cast<int>(-n));
+            const std::string text = "server conn crashed?";
             const bool is_login = server.phase == ServerPhase::LoggingIn;
             server.is_stream_over = true;
             if (!is_login && server.phase != ServerPhase::Closing) note_lost(ctx_, server);
@@ -203,9 +223,8 @@ bool Servers::on_login_bytes(ServerConnection& server, ByteView input) {
             server.login->on_message(static_cast<BackendTag>(piece.tag), piece.body(), reply);
         if (!done) {
             const Error error = done.error();
-            log::warning("S-{:#x}: {}/{} login failed: {}: {}", server.id,
-                         server.pool->key().database, server.pool->key().user, error.sqlstate,
-                         error.message);
+            log::warning(log_peer(server), "server login failed: {}{}",
+                         server.login->was_refused() ? "FATAL " : "", error.message);
             close(server, "login failed", error);
             return false;
         }
@@ -248,12 +267,16 @@ void Servers::on_logged_in(ServerConnection& server) {
     server.welcome = server.is_dedicated() ? std::make_shared<const Welcome>(std::move(welcome))
                                            : server.pool->group().intern(welcome);
     note_login(ctx_, server);
+    // Its name may have got other addresses while it logged in.
+    if (server.address.is_set() && !server.address.is_unix() &&
+        !ctx_.shared.hosts.is_current(server.host, server.address.host())) {
+        server.epoch = 0;
+    }
     server.login.reset();
     ctx_.deadlines.disarm(server);
-    if (ctx_.config->global.log_connections) {
-        log::info("S-{:#x}: {}/{}@{}:{} new connection to server (pid {})", server.id,
-                  server.pool->key().database, server.pool->key().user, server.address.host(),
-                  server.address.port(), server.backend_pid());
+    if (log::is_enabled(LogLevel::Debug)) {
+        log::debug(log_peer(server), "server login ok, start accepting queries (pid {})",
+                   server.backend_pid());
     }
     const DatabaseConfig database = server.pool->database();
     const bool runs_sql = server.replication != Replication::Physical;
@@ -393,7 +416,7 @@ bool Servers::flush(ServerConnection& server) {
         server.outbox.clear();
         if (!server.reads) set_interest(server, true, false);
         if (server.client == nullptr) {
-            close(server, "server connection lost");
+            close(server, "server conn crashed?");
             return false;
         }
         return true;
@@ -436,10 +459,7 @@ void Servers::close(ServerConnection& server, std::string_view reason,
     if (failure && !(server.is_dedicated() && was_refused))
         note_login_failure(ctx_, server, *failure);
     if (ctx_.config->global.log_disconnections && server.id != 0) {
-        log::info("S-{:#x}: {}/{}@{}:{} closing because: {} (age={}s)", server.id,
-                  server.pool->key().database, server.pool->key().user,
-                  server.address.is_set() ? server.address.host() : server.host,
-                  server.address.is_set() ? server.address.port() : 0, reason,
+        log::info(log_peer(server), "closing because: {} (age={}s)", reason,
                   (ctx_.now - server.connected_at).count() / 1'000'000);
     }
     if (ClientSession* session = server.client) {

@@ -52,6 +52,7 @@ class Servers {
     void connect(ServerConnection& server);
     void connect_to(ServerConnection& server, const Address& address);
     void on_connected(ServerConnection& server);
+    void log_connected(const ServerConnection& server) const;
     void read(ServerConnection& server);
     bool on_login_bytes(ServerConnection& server, ByteView input);
     void on_logged_in(ServerConnection& server);

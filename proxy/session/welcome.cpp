@@ -4,6 +4,7 @@
 #include "protocol/message/writer.h"
 #include "proxy/session/cancels.h"
 #include "proxy/session/clients.h"
+#include "proxy/session/log_peer.h"
 #include "proxy/session/throttle.h"
 
 namespace weir {
@@ -16,11 +17,15 @@ void finish(WorkerContext& ctx, ClientSession& session, std::string& text, Clien
     session.cancel_secret = load_be32(random) | 1;  // never zero
     session.peer_id = static_cast<uint16_t>(ctx.config->global.peer_id);
     write_backend_key_data(text, cancel_key_of(ctx, session));
+    const std::string& notice = ctx.config->global.login_notify_message;
+    if (phase != ClientPhase::Console && !notice.empty())
+        write_notice(text, {.severity = "NOTICE", .sqlstate = "00000", .message = notice});
     write_ready_for_query(text, TransactionStatus::Idle);
     ctx.deadlines.disarm(session);
     session.phase = phase;
     session.quiet_since = ctx.now;
     session.Waiter::ticket = 0;
+    if (log::is_enabled(LogLevel::Debug)) log::debug(log_peer(ctx, session), "logged in");
     ctx.clients->retire_login(session);
     const uint32_t life = session.generation;
     ctx.clients->send(session, text);

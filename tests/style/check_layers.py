@@ -27,6 +27,7 @@ COMPOSITION_ROOT = "proxy/main.cpp"
 # header (regex) -> folders whose files may include it; tests/ and bench/ may include anything.
 LIBRARIES = (
     (r"uv\.h", r"proxy/(runtime/|net/|[^/]+$)", "libuv lives in proxy/runtime, proxy/net, proxy/"),
+    (r"ares.*\.h", r"proxy/runtime/resolver\.cpp", "c-ares lives in proxy/runtime/resolver.cpp"),
     (r"(libpq-fe|libpq/.*|postgresql/.*)\.h", r"(health|admin)/", "libpq lives in health/, admin/"),
     (r"curl/.*", r"health/patroni_watch\.cpp", "libcurl lives in health/patroni_watch.cpp"),
     (r"nlohmann/.*", r"health/patroni_answer\.cpp", "nlohmann-json lives in health/patroni_answer.cpp"),

@@ -12,6 +12,9 @@ using std::chrono_literals::operator""s;
 
 void pass(Fixture& f, Duration time) {
     f.inspector.time = f.inspector.time + time;
+    // What the janitor does of the databases of pools that are awake.
+    PoolSet& pools = f.inspector.pools();
+    pools.for_each_database([&pools](DatabaseState& state) { pools.note_active(state); });
     f.console.on_tick(f.inspector.time);
 }
 

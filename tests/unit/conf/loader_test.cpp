@@ -170,13 +170,14 @@ TEST_CASE("a section goes on through an included file and after it") {
 
 TEST_CASE("options that are not in effect yet are noted where they are set") {
     const auto config = good(
-        "[pgbouncer]\nauth_query = select 1\nlog_stats = 1\nlog_stats = 0\nauth_type = pam\n"
+        "[pgbouncer]\nauth_query = select 1\nclient_tls_ciphers = default\n"
+        "client_tls_ciphers = fast\nauth_type = pam\n"
         "service_name = x\n[databases]\nd = auth_user=x\nd = host=h auth_query=q\n[peers]\n2 = "
         "host=a\n"
         "1 = host=b\n");
     const std::vector<ConfigNote>& notes = config->not_yet_in_effect;
     CHECK(has_note(notes, 2, "auth_query is accepted, not yet in effect"));
-    CHECK(has_note(notes, 4, "log_stats is accepted, not yet in effect"));
+    CHECK(has_note(notes, 4, "client_tls_ciphers is accepted, not yet in effect"));
     CHECK(has_note(notes, 5, "auth_type = pam is accepted, not yet in effect"));
     CHECK(has_note(notes, 9, "auth_query of \"d\" in [databases] is accepted, not yet in effect"));
     CHECK(notes.size() == 4);

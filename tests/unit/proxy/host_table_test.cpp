@@ -37,25 +37,25 @@ TEST_CASE("an unknown name is asked for by the first who needs it") {
 
 TEST_CASE("fresh addresses go round") {
     HostTable table;
-    table.put("db", {"10.0.0.1", "10.0.0.2", "10.0.0.3"}, kLater);
+    (void)table.put("db", {"10.0.0.1", "10.0.0.2", "10.0.0.3"}, kLater);
     for (const char* ip : {"10.0.0.1", "10.0.0.2", "10.0.0.3", "10.0.0.1"}) {
         const auto answer = table.lookup("db", kNow);
         CHECK(answer.kind == Kind::Known);
         CHECK(answer.ip == ip);
         CHECK_FALSE(answer.must_resolve);
     }
-    table.put("db", {"10.0.0.9"}, kLater);
+    (void)table.put("db", {"10.0.0.9"}, kLater);
     CHECK(table.lookup("db", kNow).ip == "10.0.0.9");
 }
 
 TEST_CASE("stale addresses are asked for again, once") {
     HostTable table;
-    table.put("db", {"10.0.0.1"}, kNow);
+    (void)table.put("db", {"10.0.0.1"}, kNow);
     const auto stale = table.lookup("db", kNow);
     CHECK(stale.must_resolve);
     CHECK(stale.kind == Kind::Pending);
     CHECK_FALSE(table.lookup("db", kNow).must_resolve);
-    table.put("db", {"10.0.0.2"}, kLater);
+    (void)table.put("db", {"10.0.0.2"}, kLater);
     CHECK(table.lookup("db", kNow).ip == "10.0.0.2");
     CHECK(table.lookup("db", kLater).must_resolve);
 }
@@ -71,8 +71,34 @@ TEST_CASE("a failure is told until its time is over") {
     const auto again = table.lookup("db", kLater);
     CHECK(again.kind == Kind::Pending);
     CHECK(again.must_resolve);
-    table.put("db", {"10.0.0.1"}, Instant{20'000'000});
+    (void)table.put("db", {"10.0.0.1"}, Instant{20'000'000});
     CHECK(table.lookup("db", kLater).kind == Kind::Known);
+}
+
+TEST_CASE("a new answer tells which addresses are gone, whatever failed in between") {
+    HostTable table;
+    CHECK(table.is_current("db", "10.0.0.1"));  // nothing is known against it
+    CHECK(table.put("db", {"10.0.0.1", "10.0.0.2"}, kLater).empty());
+    CHECK(table.put("db", {"10.0.0.2", "10.0.0.1"}, kLater).empty());
+    CHECK(table.put("db", {"10.0.0.2", "10.0.0.3"}, kLater) ==
+          std::vector<std::string>{"10.0.0.1"});
+    CHECK_FALSE(table.is_current("db", "10.0.0.1"));
+    CHECK(table.is_current("db", "10.0.0.3"));
+    table.put_failure("db", "server failed", kLater);
+    CHECK(table.is_current("db", "10.0.0.3"));
+    CHECK(table.put("db", {"10.0.0.9"}, kLater) ==
+          std::vector<std::string>{"10.0.0.2", "10.0.0.3"});
+}
+
+TEST_CASE("a lookup that is under way is not begun again") {
+    HostTable table;
+    CHECK(table.begin_lookup("db"));
+    CHECK_FALSE(table.begin_lookup("db"));
+    CHECK_FALSE(table.lookup("db", kNow).must_resolve);
+    (void)table.put("db", {"10.0.0.1"}, kLater);
+    CHECK(table.begin_lookup("db"));
+    CHECK(table.lookup("db", kNow).ip == "10.0.0.1");  // what is known is used meanwhile
+    CHECK(table.rows().size() == 1);
 }
 
 }  // namespace

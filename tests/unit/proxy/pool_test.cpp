@@ -509,16 +509,93 @@ TEST_CASE_FIXTURE(Fixture, "the same secret again keeps the keys, another one do
     group.set_credentials(who);
     CHECK(group.credentials().derived_keys == nullptr);
     CHECK(group.credentials().secret.view() == "two");
-    CHECK(pool.next_host() == 0);
-    CHECK(pool.next_host() == 1);
-    DatabaseConfig sticky;
-    sticky.load_balance_hosts = LoadBalanceHosts::Disable;
-    pool.configure(settings, sticky);
-    CHECK(pool.next_host() == 2);
-    CHECK(pool.next_host() == 2);
-    ServerConnection& failing = *pool.acquire(waiter(), kMe, now).open;
-    pool.retire(failing, kMe, now, Error("08006", "connect failed"));
-    CHECK(pool.next_host() == 3);
+}
+
+// The host that the next connection goes to, which then fails with `error`, or is good.
+size_t try_host(Fixture& f, const std::optional<Error>& error) {
+    Pool::Acquired got = f.pool.acquire(f.waiter(), kMe, f.now);
+    REQUIRE(got.open != nullptr);
+    ServerConnection* open = got.open;
+    const size_t host = f.pool.next_host(3, f.now);
+    open->host_turn = static_cast<uint32_t>(host);
+    if (error) {
+        Pool::Retired retired = f.pool.retire(*open, kMe, f.now, error);
+        f.waiters.back().is_linked() ? (void)f.pool.leave(f.waiters.back(), f.now) : (void)0;
+        if (retired.open != nullptr) (void)f.pool.retire(*retired.open, kMe, f.now, std::nullopt);
+    } else {
+        REQUIRE(f.pool.release(*open, kMe, f.now, true).kind == Kind::Granted);
+        (void)f.pool.retire(*open, kMe, f.now, std::nullopt);
+    }
+    return host;
+}
+
+TEST_CASE_FIXTURE(Fixture, "hosts of a list go round, those that cannot be reached are left out") {
+    DatabaseConfig list;
+    list.hosts = {"a", "b", "c"};
+    pool.configure(settings, list);
+    const Error dead("08006", "connect failed");
+    CHECK(try_host(*this, std::nullopt) == 0);
+    CHECK(try_host(*this, dead) == 1);
+    CHECK_FALSE(pool.is_failing());  // others are there
+    CHECK(try_host(*this, std::nullopt) == 2);
+    CHECK(try_host(*this, std::nullopt) == 0);
+    CHECK(try_host(*this, std::nullopt) == 2);
+    now = now + seconds(15);  // server_login_retry
+    CHECK(try_host(*this, std::nullopt) == 0);
+    CHECK(try_host(*this, std::nullopt) == 1);
+    // What a server says of a user, it says everywhere.
+    CHECK(try_host(*this, Error("28P01", "wrong password")) == 2);
+    CHECK(pool.is_failing());
+}
+
+TEST_CASE_FIXTURE(Fixture, "when no host can be reached, the pool pauses as always") {
+    DatabaseConfig list;
+    list.hosts = {"a", "b", "c"};
+    pool.configure(settings, list);
+    const Error starting("57P03", "starting up");
+    CHECK(try_host(*this, starting) == 0);
+    CHECK(try_host(*this, starting) == 1);
+    CHECK_FALSE(pool.is_failing());
+    CHECK(try_host(*this, starting) == 2);
+    CHECK(pool.is_failing());
+    now = now + seconds(20);
+    CHECK(try_host(*this, std::nullopt) == 0);
+    CHECK_FALSE(pool.is_failing());
+}
+
+TEST_CASE_FIXTURE(Fixture, "load_balance_hosts = disable keeps to a host until it fails") {
+    DatabaseConfig list;
+    list.hosts = {"a", "b", "c"};
+    list.load_balance_hosts = LoadBalanceHosts::Disable;
+    pool.configure(settings, list);
+    CHECK(try_host(*this, std::nullopt) == 0);
+    CHECK(try_host(*this, std::nullopt) == 0);
+    CHECK(try_host(*this, Error("08006", "connect failed")) == 0);
+    CHECK(try_host(*this, std::nullopt) == 1);
+    now = now + seconds(30);
+    CHECK(try_host(*this, std::nullopt) == 1);
+}
+
+TEST_CASE_FIXTURE(Fixture, "connections to an address that is gone are closed, others are not") {
+    const auto lead_to = [](ServerConnection& server, const char* ip) {
+        server.host = "db.example";
+        server.address = *Address::from_ip(ip, 5432);
+    };
+    lead_to(open_idle(), "10.0.0.1");
+    ServerConnection& leased = lease();
+    ServerConnection& idle = open_idle();
+    lead_to(idle, "10.0.0.1");
+    std::vector<ServerConnection*> taken;
+    pool.take_gone("db.example", {"10.0.0.2"}, kMe, taken);
+    pool.take_gone("other.example", {"10.0.0.1"}, kMe, taken);
+    CHECK(taken.empty());
+    pool.take_gone("db.example", {"10.0.0.2", "10.0.0.1"}, kMe, taken);
+    REQUIRE(taken.size() == 1);
+    CHECK(taken[0] == &idle);
+    (void)pool.retire(idle, kMe, now, std::nullopt);
+    const Pool::Released released = pool.release(leased, kMe, now, false);
+    CHECK(released.kind == Kind::MustClose);
+    CHECK(std::string(released.reason) == "close_needed");
 }
 
 TEST_CASE_FIXTURE(Fixture, "a slot can be handed to another worker to open") {
