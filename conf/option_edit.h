@@ -1,6 +1,6 @@
 // SET: a running configuration with another value of one option, as a RELOAD of files that have
 // that value would make it. The next RELOAD puts back what the files say. Thread: any; reads
-// auth_file when that is the option, so not on a worker.
+// auth_file, auth_hba_file and auth_ident_file when the option is about them, so not on a worker.
 #pragma once
 
 #include <string>

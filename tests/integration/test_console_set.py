@@ -162,6 +162,21 @@ class Effects(Set):
         self.assertEqual(self.client(user="app", secret="b").one("select 1"), "1")
 
     @beyond_pgbouncer
+    def test_auth_type_and_its_rules(self):
+        self.start(auth_type="trust", userlist={"admin": "a", "app": "b"})
+        with open(f"{self.weir.dir}/hba.conf", "w") as f:
+            f.write("host all admin 127.0.0.1/32 trust\nhost all app 127.0.0.1/32 reject\n")
+        with self.weir.console() as c:
+            self.assert_error(c.run("set auth_hba_file = '/nonexistent'; set auth_type = hba"), "08P01", "SET failed")
+            self.client().sql("select 1")
+            c.run(f"set auth_hba_file = '{self.weir.dir}/hba.conf'").check()
+            c.run("set auth_type = hba").check()
+            self.assertEqual(self.refused().severity, "FATAL")
+            self.assertTrue(self.weir.admin("show version").rows)
+            c.run("reload").check()
+        self.assertEqual(self.client().one("select 1"), "1")
+
+    @beyond_pgbouncer
     def test_conffile(self):
         """The file that the next RELOAD reads."""
         self.start()

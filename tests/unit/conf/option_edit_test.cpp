@@ -8,6 +8,7 @@
 #include <cstdio>
 #include <fstream>
 
+#include "conf/auth_rules.h"
 #include "conf/option_table.h"
 
 namespace weir {
@@ -54,6 +55,26 @@ TEST_CASE("what a file would be refused for is refused") {
     CHECK(error("pool_mode", "often").find("often") != std::string::npos);
     CHECK_FALSE(error("degraded_below", "99").empty());  // contradicts up_from
     CHECK(error("auth_file", "/nonexistent/users").find("/nonexistent/users") != std::string::npos);
+}
+
+TEST_CASE("rules are read when they are wanted, and forgotten when they are not") {
+    char path[] = "/tmp/weir-rules-XXXXXX";
+    ::close(mkstemp(path));
+    std::ofstream(path) << "local all all trust\n";
+    Config config;
+    config.global.auth_hba_file = path;
+    const Result<ConfigPtr> with_rules = with_option(config, "auth_type", "hba");
+    REQUIRE(with_rules);
+    REQUIRE((*with_rules)->auth_rules);
+    CHECK((*with_rules)->auth_rules->hba.rules.size() == 1);
+    std::ofstream(path) << "nonsense\n";
+    const Result<ConfigPtr> bad = with_option(**with_rules, "auth_hba_file", path);
+    std::remove(path);
+    REQUIRE_FALSE(bad);
+    CHECK(bad.error().message.find(path) != std::string::npos);
+    const Result<ConfigPtr> without = with_option(**with_rules, "auth_type", "md5");
+    REQUIRE(without);
+    CHECK((*without)->auth_rules == nullptr);
 }
 
 TEST_CASE("auth_file is read, and whoever is not in it any more is gone") {
