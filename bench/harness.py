@@ -112,7 +112,7 @@ class Placement:
     def cpus(self, scenario):
         """(of the proxy, of everybody else)"""
         half = len(self.all) // 2
-        alone = scenario.clients == 1 and scenario.mode != "stream"
+        alone = scenario.clients == 1 and scenario.work != "stream"
         if self.policy == "one" or (self.policy == "auto" and alone):
             return self.all[-1:], self.all[-1:]
         if self.policy == "split" and half > 0:
@@ -163,6 +163,15 @@ class Processes:
         if result.returncode != 0:
             raise BenchError(f"{command[0]} failed: {result.stderr.strip()}")
         return result.stdout
+
+    def certificate(self):
+        """Paths of a certificate and its key (P-256, signed by itself), made when first wanted."""
+        paths = self.directory / "server.crt", self.directory / "server.key"
+        if not paths[0].exists():
+            self.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt",
+                      "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2", "-subj",
+                      "/CN=localhost", "-out", paths[0], "-keyout", paths[1]])
+        return paths
 
     def end(self, process):
         if process in self.started:
@@ -240,6 +249,7 @@ class Contestant:
     def __init__(self, processes, name):
         self.processes, self.name = processes, name
         self.process = self.backend = self.port = None
+        self.is_tls = False  # clients are let in with TLS
 
     def command(self):
         raise NotImplementedError
@@ -257,7 +267,8 @@ class Contestant:
         raise NotImplementedError
 
     def log_name(self):
-        return re.sub(r"[^a-z0-9]+", "-", f"{self.name} {self.backend.name}")
+        return re.sub(r"[^a-z0-9]+", "-", f"{self.name} {self.backend.name}") + (
+            "-tls" if self.is_tls else "")
 
     def start(self, backend):
         self.backend, self.port = backend, free_port()
@@ -287,6 +298,10 @@ class Contestant:
                     "default_pool_size": POOL_SIZE, "max_client_conn": 12000,
                     "listen_backlog": 4096, "server_tls_sslmode": "disable",
                     "log_connections": 0, "log_disconnections": 0} | settings
+        if self.is_tls:
+            certificate, key = self.processes.certificate()
+            settings |= {"client_tls_sslmode": "require", "client_tls_cert_file": certificate,
+                         "client_tls_key_file": key}
         lines = ["[databases]",
                  f"bench = host=127.0.0.1 port={self.backend.port} dbname=bench", "[pgbouncer]"]
         lines += [f"{key} = {value}" for key, value in settings.items()]
@@ -307,6 +322,8 @@ class Forwarder(Contestant):
                 self.backend.port, "--threads", self.threads]
 
     def unfit_for(self, scenario):
+        if scenario.is_tls:
+            return "knows nothing of TLS"
         if scenario.backend == "postgres" and scenario.clients > FORWARDED_POSTGRES_CLIENTS_MAX:
             return "pools nothing: would need a PostgreSQL process per client"
         return None
@@ -337,7 +354,7 @@ class PgBouncer(Contestant):
         return [self.program, self.write_pooler_config(**settings)]
 
     def needs_session_mode(self, scenario):
-        return scenario.mode == "prepared" and not self.knows_prepared
+        return scenario.work == "prepared" and not self.knows_prepared
 
     def unfit_for(self, scenario):
         if self.needs_session_mode(scenario) and scenario.clients > POOL_SIZE:
@@ -370,10 +387,12 @@ class Load:
         self.placement = placement
 
     def command(self, contestant, scenario, *more):
-        command = [self.program, "--port", contestant.port, "--mode", scenario.mode, "--clients",
+        command = [self.program, "--port", contestant.port, "--mode", scenario.work, "--clients",
                    scenario.clients, "--threads", self.threads, "--timeout", 60, *more]
         command += ["--watch", contestant.process.pid]
-        if scenario.mode == "stream":
+        if scenario.is_tls:
+            command += ["--tls"]
+        if scenario.work == "stream":
             command += ["--rows", scenario.rows]
         return [str(word) for word in command]
 
@@ -398,7 +417,7 @@ class Load:
         return result
 
     def measure(self, contestant, scenario, seconds, warmup):
-        if scenario.mode == "stream":
+        if scenario.work == "stream":
             limits = []
         else:
             limits = ["--seconds", seconds, "--warmup", warmup]
@@ -484,9 +503,9 @@ class SyscallCounter:
     def count(self, contestant, scenario, transactions, tracer_command, is_attached):
         """(what the tracer wrote, transactions or MB), or None."""
         transactions = {"stream": 1, "connect": 300}.get(
-            scenario.mode, max(transactions, 3 * scenario.clients))
+            scenario.work, max(transactions, 3 * scenario.clients))
         limits = ["--transactions", transactions]
-        if scenario.mode not in ("stream", "connect"):
+        if scenario.work not in ("stream", "connect"):
             limits += ["--warmup", 0.2]
         with tempfile.NamedTemporaryFile(dir=self.processes.directory) as table:
             client = self.load.hold(contestant, scenario, *limits)
@@ -501,7 +520,7 @@ class SyscallCounter:
             finally:
                 self.processes.end(tracer)
                 self.load.release(client)
-            unit = result["bytes"] / 1e6 if scenario.mode == "stream" else result["transactions"]
+            unit = result["bytes"] / 1e6 if scenario.work == "stream" else result["transactions"]
             return pathlib.Path(table.name).read_text(encoding="utf-8"), max(unit, 1)
 
     @staticmethod
@@ -517,11 +536,12 @@ class SyscallCounter:
 
 def measure_idle(load, contestant, scenario, settle_seconds=1.0):
     """Memory per idle client and CPU while all are idle, on a fresh process."""
-    one = type(scenario)(scenario.backend, "simple", 1)
+    one = type(scenario)(scenario.backend, ("tls-" if scenario.is_tls else "") + "simple", 1)
     load.measure(contestant, one, 0.1, 0)  # pools, first buffers, lazily loaded pages
     pid = contestant.process.pid
     empty_kb = rss_kb(pid)
-    many = type(scenario)(scenario.backend, "simple", scenario.clients)
+    many = type(scenario)(scenario.backend, ("tls-" if scenario.is_tls else "") + "simple",
+                          scenario.clients)
     client = load.hold(contestant, many, "--transactions", scenario.clients)
     logged_in_kb = rss_kb(pid)
     result = load.go(client, contestant)

@@ -26,7 +26,7 @@ CPU_AND_TIME = (*CPU, ("p50", "p50_us"), ("p99", "p99_us"), ("tps", "tps"))
 
 
 def columns_of(scenario):
-    return {"stream": STREAM_COLUMNS, "idle": IDLE_COLUMNS}.get(scenario.mode, TRANSACTION_COLUMNS)
+    return {"stream": STREAM_COLUMNS, "idle": IDLE_COLUMNS}.get(scenario.work, TRANSACTION_COLUMNS)
 
 
 def derive(scenario, summary):
@@ -35,7 +35,7 @@ def derive(scenario, summary):
         summary["rss_mb"] = summary["rss_kb"] / 1024
     if "rss_empty_kb" in summary:
         summary["rss_empty_mb"] = summary["rss_empty_kb"] / 1024
-    if scenario.mode == "stream" and "cpu_us" in summary:
+    if scenario.work == "stream" and "cpu_us" in summary:
         summary["cpu_us_per_mb"] = summary["cpu_us"] / (max(summary["bytes"], 1) / 1e6)
         summary.pop("cpu_us_per_txn", None)
     if summary.get("syscalls_by_name"):
@@ -60,8 +60,8 @@ def ratios(scenario, results):
     """{contestant: {"forwarder": {"CPU": …}, "pgbouncer": {"CPU": …, "p99": …}}}; none for runs
     with errors, whose transactions cost something else."""
     answer = {}
-    wanted = {"forwarder": TO_FORWARDER.get(scenario.mode, CPU),
-              "pgbouncer": TO_PGBOUNCER.get(scenario.mode, CPU_AND_TIME)}
+    wanted = {"forwarder": TO_FORWARDER.get(scenario.work, CPU),
+              "pgbouncer": TO_PGBOUNCER.get(scenario.work, CPU_AND_TIME)}
     sound = {name: result["rounds"] for name, result in results.items()
              if "summary" in result and not result["summary"]["errors"]}
     for name, rounds in sound.items():

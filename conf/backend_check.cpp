@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "conf/value.h"
+#include "conf/words.h"
 
 namespace weir {
 
@@ -87,6 +88,15 @@ std::vector<Contradiction> contradictions(const GlobalConfig& g) {
                          fmt::format("degraded_below ({}) is not below up_from ({}); change one of "
                                      "them",
                                      g.degraded_below, g.up_from)});
+    }
+    const bool is_direct = g.server_tls_negotiation == TlsNegotiation::Direct;
+    if (is_direct && g.server_tls_sslmode < SslMode::Require) {
+        found.push_back(
+            {"server_tls_negotiation", "server_tls_sslmode",
+             fmt::format("server_tls_negotiation = direct leaves no way to go on "
+                         "without TLS, which server_tls_sslmode = {} allows; change "
+                         "one of them",
+                         word_text(static_cast<int>(g.server_tls_sslmode), kSslModeWords))});
     }
     return found;
 }

@@ -32,6 +32,8 @@ enum class ShutdownDrain : uint8_t { None, Transaction };
 // What becomes of a session that names a prepared statement which is not there, or one too many.
 enum class StatementError : uint8_t { Close, Keep };
 enum class LogFormat : uint8_t { Pgbouncer, Json };
+// How TLS to a server begins: after a request for it, or at once; libpq's sslnegotiation.
+enum class TlsNegotiation : uint8_t { Postgres, Direct };
 enum class SslMode : uint8_t { Disable, Allow, Prefer, Require, VerifyCa, VerifyFull };
 
 const char* to_string(PoolMode mode);
@@ -201,6 +203,7 @@ struct GlobalConfig {
     int workers = 0;       // 0 = one per core
     int login_burst = 32;  // logins in flight per pool at the most
     int fifo_slack_us = 100;
+    TlsNegotiation server_tls_negotiation = TlsNegotiation::Postgres;
     SizingMode pool_sizing = SizingMode::Demand;
     bool fair_shares = true;
     QueueError queue_error = QueueError::Close;

@@ -55,7 +55,8 @@ using OptionField = std::variant<
     PoolMode GlobalConfig::*, AuthType GlobalConfig::*, SslMode GlobalConfig::*,
     LoadBalance GlobalConfig::*, TargetSessionAttrs GlobalConfig::*, ReadYourWrites GlobalConfig::*,
     SizingMode GlobalConfig::*, QueueError GlobalConfig::*, ShutdownDrain GlobalConfig::*,
-    ServerProtocol GlobalConfig::*, StatementError GlobalConfig::*, LogFormat GlobalConfig::*>;
+    ServerProtocol GlobalConfig::*, StatementError GlobalConfig::*, LogFormat GlobalConfig::*,
+    TlsNegotiation GlobalConfig::*>;
 
 struct Bounds {
     int64_t min = 0;

@@ -48,6 +48,11 @@ inline constexpr Word kSslModeWords[] = {
     {"verify-full", static_cast<int>(SslMode::VerifyFull)},
 };
 
+inline constexpr Word kTlsNegotiationWords[] = {
+    {"postgres", static_cast<int>(TlsNegotiation::Postgres)},
+    {"direct", static_cast<int>(TlsNegotiation::Direct)},
+};
+
 inline constexpr Word kLoadBalanceWords[] = {
     {"round-robin", static_cast<int>(LoadBalanceHosts::RoundRobin)},
     {"disable", static_cast<int>(LoadBalanceHosts::Disable)},

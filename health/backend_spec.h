@@ -37,6 +37,7 @@ struct ProbeLogin {
     SecretString password;  // empty = none is sent, unless libpq finds a ~/.pgpass
     std::string sslmode = "prefer";
     std::string sslrootcert;
+    std::string sslcert, sslkey;  // ours; empty = libpq's own, if there are any
 
     bool operator==(const ProbeLogin&) const = default;
 };

@@ -85,6 +85,8 @@ void Probe::connect(Instant now) {
     if (!password.empty()) set("password", password.c_str());
     set("sslmode", login_.sslmode.c_str());
     if (!login_.sslrootcert.empty()) set("sslrootcert", login_.sslrootcert.c_str());
+    if (!login_.sslcert.empty()) set("sslcert", login_.sslcert.c_str());
+    if (!login_.sslkey.empty()) set("sslkey", login_.sslkey.c_str());
     set("application_name", "weir-health");
     set("gssencmode", "disable");        // would look for tickets, in files and over the net
     set("target_session_attrs", "any");  // whatever the environment says

@@ -46,6 +46,8 @@ ProbeLogin login_as(const Config& config, const std::string& user, std::string_v
     login.password = SecretString(password);
     login.sslmode = sslmode_text(config.global.server_tls_sslmode);
     login.sslrootcert = config.global.server_tls_ca_file;
+    login.sslcert = config.global.server_tls_cert_file;
+    login.sslkey = config.global.server_tls_key_file;
     return login;
 }
 

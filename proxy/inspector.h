@@ -36,6 +36,7 @@ class Inspector {
     [[nodiscard]] virtual int64_t wall_us(Instant at) = 0;
     // Host names that were looked up, by name.
     [[nodiscard]] virtual std::vector<HostTable::Row> dns_hosts() const = 0;
+    [[nodiscard]] virtual std::vector<HostTable::Zone> dns_zones() const = 0;
     // Asks every worker for its picture and calls `done` on this thread, with one snapshot per
     // worker. `with_details`: each connection with its SocketDetails.
     virtual void snapshot(bool with_details,

@@ -1,7 +1,7 @@
 // The composition root: the one file that sees every room. It has the order of a start:
 //
-//   command line, configuration, system user, background, log, is another one running?,
-//   listening sockets, pidfile, up
+//   command line, configuration, certificates and keys, system user, background, log, is another
+//   one running?, listening sockets, pidfile, up
 //
 // and wires the parts.
 #include <unistd.h>
@@ -55,8 +55,8 @@ Status look_for_others(const CommandLine& line, const GlobalConfig& global) {
     return Pidfile::check(global.pidfile);
 }
 
-Status serve(const CommandLine& line, const ConfigPtr& config, const std::vector<int>& sockets,
-             Daemon& daemon) {
+Status serve(const CommandLine& line, const ConfigPtr& config, const TlsContextsPtr& tls,
+             const std::vector<int>& sockets, Daemon& daemon) {
     if (Status logging = init_logging(config->global, line.is_quiet); !logging) return logging;
     for (const ConfigNote& note : config->not_yet_in_effect)
         log::warning("{}:{}: {}", note.file, note.line, note.text);
@@ -71,6 +71,7 @@ Status serve(const CommandLine& line, const ConfigPtr& config, const std::vector
     Control control(line.config_file, config, line.is_quiet);
     Console console(control, control);
     control.set_console(console);
+    control.set_tls(tls);
     control.set_on_tick([&console](Instant now) { console.on_tick(now); });
     if (Status listening = control.listen(sockets); !listening) return listening;
     control.run([&daemon] { daemon.ready(); });
@@ -80,6 +81,9 @@ Status serve(const CommandLine& line, const ConfigPtr& config, const std::vector
 Status start(const CommandLine& line) {
     const ConfigPtr config = read_config(line);
     if (!config) return fail("F0000", "cannot load config file");
+    // Perhaps only for root to read.
+    const Result<TlsContextsPtr> tls = make_tls_contexts(config->global, TlsContexts());
+    if (!tls) return tl::unexpected<Error>(tls.error());
     if (!config->global.user.empty()) {
         if (Status became = become_user(config->global.user); !became) return became;
     }
@@ -91,7 +95,7 @@ Status start(const CommandLine& line) {
     if (line.is_daemon) {
         if (Status gone = daemon.go(); !gone) return gone;
     }
-    const Status served = serve(line, config, sockets, daemon);
+    const Status served = serve(line, config, *tls, sockets, daemon);
     if (!served) daemon.failed(served.error().message);
     return served;
 }

@@ -75,6 +75,16 @@ void Worker::on_time() {
     });
     leaks_.on_time();
     run_pending();
+    read_unread();
+}
+
+// In a round of its own, so that nobody else has to wait for one that sends without end.
+void Worker::read_unread() {
+    if (ctx_.unread.empty()) return;
+    std::vector<Watch> unread;
+    unread.swap(ctx_.unread);
+    for (const Watch& watch : unread)
+        on_event({.watch = watch, .readable = true});
 }
 
 void Worker::on_message(WorkerMessage& message) {
@@ -142,6 +152,7 @@ void Worker::on_message(WorkerMessage& message) {
 
 void Worker::on_config(ConfigPtr config) {
     ctx_.config = std::move(config);
+    ctx_.tls = ctx_.shared.tls.get();
     throttle_.on_config();
     leaks_.configure();
     for (uint32_t slot = 0; slot < ctx_.clients_slab.capacity(); ++slot) {

@@ -37,7 +37,9 @@ class Worker {
     // Deadlines that have passed.
     void on_time();
     // Milliseconds until on_time() is worth calling; -1 = nothing is armed.
-    [[nodiscard]] int sleep_ms() const { return ctx_.deadlines.sleep_ms(ctx_.now); }
+    [[nodiscard]] int sleep_ms() const {
+        return ctx_.unread.empty() ? ctx_.deadlines.sleep_ms(ctx_.now) : 0;
+    }
 
     [[nodiscard]] int client_count() const {
         return ctx_.client_count.load(std::memory_order_relaxed);
@@ -48,6 +50,7 @@ class Worker {
   private:
     // Grants to our own waiters and input that was held: what the last event has made possible.
     void run_pending();
+    void read_unread();
     [[nodiscard]] WorkerSnapshot snapshot(bool with_details);
     [[nodiscard]] WorkerSnapshot holdings();
     void kill(const WorkerMessage& message);

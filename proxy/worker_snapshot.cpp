@@ -48,6 +48,7 @@ SocketDetails details_of(const WorkerContext& context, const ClientSession& sess
 const char* state_of(const ServerConnection& server) {
     switch (server.phase) {
         case ServerPhase::Connecting:
+        case ServerPhase::Securing:
         case ServerPhase::LoggingIn: return "new";
         case ServerPhase::Cleaning:
         case ServerPhase::Checking: return "tested";
@@ -76,6 +77,7 @@ ClientRow row_of(const ClientSession& session, const ParameterNames& names) {
     row.link = session.server == nullptr ? 0 : session.server->id;
     row.prepared_statements = session.statements == nullptr ? 0 : session.statements->size();
     row.replication = session.replication;
+    if (session.tls != nullptr) row.tls = session.tls->description();
     row.is_console = session.phase == ClientPhase::Console;
     row.is_login = is_before_welcome(session.phase);
     if (session.pool != nullptr) row.pool_user = session.pool->key().user;
@@ -105,6 +107,7 @@ ServerRow make_server_row(const ServerConnection& server, const ParameterNames& 
     row.remote_pid = server.backend_pid();
     row.prepared_statements = server.statements.size();
     row.replication = server.replication;
+    if (server.tls != nullptr) row.tls = server.tls->description();
     row.close_needed = server.pool->is_obsolete(server);
     row.buffers = buffers_of(server);
     return row;

@@ -30,8 +30,11 @@ void show_dns_hosts(const ShowInput& input, CommandOutcome& outcome) {
     }
 }
 
-// No zone is watched.
-void show_dns_zones(const ShowInput&, CommandOutcome&) {}
+// Those that are polled (dns_zone_check_period).
+void show_dns_zones(const ShowInput& input, CommandOutcome& outcome) {
+    for (const HostTable::Zone& zone : input.inspector.dns_zones())
+        outcome.rows.push_back({zone.name, uint64_t{zone.serial}, zone.hosts});
+}
 
 }  // namespace
 

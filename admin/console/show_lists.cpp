@@ -71,7 +71,7 @@ void show_lists(const ShowInput& input, CommandOutcome& outcome) {
         {"free_servers", 0},  // a pool keeps its slots to itself
         {"used_servers", census.servers},
         {"dns_names", hosts.size()},
-        {"dns_zones", 0},
+        {"dns_zones", input.inspector.dns_zones().size()},
         {"dns_queries", lookups},
         {"dns_pending", 0},  // a lookup begins at once
     };

@@ -34,6 +34,7 @@ constexpr std::string_view kUsage =
   --timeout 60      seconds for all logins, and for the last transactions to end
   --hold            after login and warm-up print READY and wait for a line on stdin; after the
                     result wait for another (or the end of stdin) before disconnecting
+  --tls             ask for TLS; a full handshake for every connection
   --watch PID       add that process's cost (may be repeated)
 )";
 
@@ -51,6 +52,7 @@ struct Plan {
     Seconds timeout{60};
     int64_t transactions = 0;
     bool hold = false;
+    std::shared_ptr<const TlsContext> tls;  // null: in the clear
     std::vector<int> watched;
 };
 
@@ -75,6 +77,7 @@ Plan make_plan(Arguments& arguments) {
     plan.timeout = Seconds(arguments.number<double>("timeout", 60));
     plan.transactions = arguments.number<int64_t>("transactions", is_stream ? 1 : 0);
     plan.hold = arguments.flag("hold");
+    if (arguments.flag("tls")) plan.tls = std::make_shared<TlsContext>();
     for (const std::string& pid : arguments.texts("watch")) {
         plan.watched.push_back(std::atoi(pid.c_str()));
     }
@@ -102,9 +105,9 @@ class LoadGenerator {
     explicit LoadGenerator(const Plan& plan) : plan_(plan) {
         for (size_t i = 0; i < plan_.threads; i++) {
             const size_t share = (plan_.clients + plan_.threads - 1 - i) / plan_.threads;
-            drivers_.push_back(
-                std::make_unique<Driver>(plan_.script, plan_.server, share,
-                                         std::max<size_t>(1, plan_.ramp / plan_.threads), round_));
+            drivers_.push_back(std::make_unique<Driver>(
+                plan_.script, plan_.server, share, std::max<size_t>(1, plan_.ramp / plan_.threads),
+                round_, plan_.tls.get()));
         }
     }
 

@@ -21,6 +21,7 @@
 #include "bench/load/histogram.h"
 #include "bench/load/net.h"
 #include "bench/load/session.h"
+#include "bench/load/tls.h"
 
 namespace weir::bench {
 
@@ -52,8 +53,15 @@ struct RoundResult {
 
 class Driver {
   public:
-    Driver(const Script& script, sockaddr_in server, size_t clients, size_t ramp, Round& round)
-        : script_(script), server_(server), ramp_(ramp), round_(round), block_(256 * 1024) {
+    // `tls` null: in the clear.
+    Driver(const Script& script, sockaddr_in server, size_t clients, size_t ramp, Round& round,
+           const TlsContext* tls)
+        : script_(script),
+          server_(server),
+          ramp_(ramp),
+          round_(round),
+          tls_(tls),
+          block_(256 * 1024) {
         for (size_t i = 0; i < clients; i++) {
             clients_.emplace_back(script_);
         }
@@ -84,6 +92,8 @@ class Driver {
         explicit Client(const Script& script) : session(script) {}
         Session session;
         Fd fd;
+        std::unique_ptr<TlsStream> tls;
+        bool is_secured = false;  // or needs not be
         std::string unsent;
         uint64_t started_ns = 0;
         bool logged_in = false;
@@ -100,6 +110,8 @@ class Driver {
 
     bool open(Client& client) {
         client.session = Session(script_);
+        client.tls.reset();
+        client.is_secured = tls_ == nullptr;
         client.fd = Fd(start_connect(server_));
         if (client.fd.get() < 0) return false;
         epoll_.add(client.fd.get(), EPOLLIN | EPOLLOUT, &client);
@@ -123,15 +135,43 @@ class Driver {
                 return on_failure(client, "cannot connect");
             }
             epoll_.modify(client.fd.get(), EPOLLIN, &client);
-            return send(client, client.session.on_connected());
+            const std::string_view startup = client.session.on_connected();
+            return send(client, client.is_secured ? startup : kSslRequest);
         }
         const std::string bytes = std::exchange(client.unsent, {});
         epoll_.modify(client.fd.get(), EPOLLIN, &client);
         send(client, bytes);
     }
 
+    // The answer to the request for TLS, then the handshake, then the start-up message.
+    void secure(Client& client) {
+        if (client.tls == nullptr) {
+            char answer = 0;
+            if (::recv(client.fd.get(), &answer, 1, 0) != 1 || answer != 'S')
+                return on_failure(client, "the server has no TLS");
+            client.tls = std::make_unique<TlsStream>(*tls_, client.fd.get());
+        }
+        if (!client.tls->shake_hands()) {
+            if (errno != EAGAIN) on_failure(client, "the TLS handshake failed");
+            return;
+        }
+        client.is_secured = true;
+        send(client, script_.startup);
+    }
+
     void on_readable(Client& client) {
-        const ssize_t got = ::recv(client.fd.get(), block_.data(), block_.size(), 0);
+        if (!client.is_secured) return secure(client);
+        if (client.tls == nullptr) return receive(client);
+        const TlsStream* tls = client.tls.get();
+        do {
+            receive(client);
+        } while (client.tls.get() == tls && client.is_secured && tls->has_more());
+    }
+
+    void receive(Client& client) {
+        const ssize_t got = client.tls == nullptr
+                                ? ::recv(client.fd.get(), block_.data(), block_.size(), 0)
+                                : client.tls->receive(block_.data(), block_.size());
         if (got < 0 && (errno == EAGAIN || errno == EINTR)) return;
         if (got <= 0) return on_failure(client, "the server closed the connection");
         result_.bytes += static_cast<uint64_t>(got);
@@ -164,6 +204,7 @@ class Driver {
             std::string terminate;
             append_message(terminate, 'X');
             send(client, terminate);
+            client.tls.reset();
             client.fd.reset();
         }
         next(client, now);
@@ -172,6 +213,7 @@ class Driver {
     // The connection is of no more use; in connect mode the client takes a new one.
     void on_failure(Client& client, std::string_view why) {
         if (!why.empty()) client.session.fail(why);
+        client.tls.reset();
         client.fd.reset();
         note_error(client);
         if (script_.mode == Mode::Connect) {
@@ -242,7 +284,9 @@ class Driver {
     }
 
     void send(Client& client, std::string_view bytes) {
-        const ssize_t sent = ::send(client.fd.get(), bytes.data(), bytes.size(), MSG_NOSIGNAL);
+        const ssize_t sent = client.tls == nullptr
+                                 ? ::send(client.fd.get(), bytes.data(), bytes.size(), MSG_NOSIGNAL)
+                                 : client.tls->send(bytes);
         if (sent == static_cast<ssize_t>(bytes.size())) return;
         if (sent < 0 && errno != EAGAIN && errno != EINTR) return;  // recv will say it again
         client.unsent.append(bytes.substr(sent > 0 ? static_cast<size_t>(sent) : 0));
@@ -253,6 +297,7 @@ class Driver {
     sockaddr_in server_;
     size_t ramp_;
     Round& round_;
+    const TlsContext* const tls_;
     Epoll epoll_;
     Wakeup wakeup_;
     std::vector<char> block_;

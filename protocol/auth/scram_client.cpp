@@ -64,6 +64,12 @@ void ScramClient::offer_cached(const ScramKeys& keys, ByteView salt, uint32_t it
     cached_ = Cached{keys, {salt.begin(), salt.end()}, iterations};
 }
 
+void ScramClient::note_binding_not_offered() {
+    WEIR_CHECK(state_ == State::Start);
+    WEIR_CHECK(binding_input_ == gs2_header(false));
+    binding_input_ = "y,,";
+}
+
 std::string ScramClient::client_first() {
     if (state_ == State::Start) state_ = State::AwaitFirst;
     return binding_input_.substr(0, binding_input_.find(",,") + 2) + client_first_bare_;

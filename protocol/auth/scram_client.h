@@ -43,6 +43,11 @@ class ScramClient {
     // iteration count; otherwise they are ignored.
     void offer_cached(const ScramKeys& keys, ByteView salt, uint32_t iterations);
 
+    // Before client_first(), without channel binding: we could have bound, and the server did not
+    // offer it. The message says so (flag "y"), so that a server whose offer somebody removed on
+    // the way refuses.
+    void note_binding_not_offered();
+
     // The client-first message. The user name in it is empty, as libpq does: the server takes the
     // one of the startup message. A repeated call gives the same text, whatever the state.
     std::string client_first();
@@ -87,7 +92,7 @@ class ScramClient {
     std::optional<SecretString> password_;  // prepared; nothing when keys_ are given
     std::optional<Cached> cached_;
     const std::string client_nonce_;
-    const std::string binding_input_;  // gs2 header and channel binding data
+    std::string binding_input_;  // gs2 header and channel binding data
     const std::string client_first_bare_;
     std::vector<uint8_t> salt_;
     uint32_t iterations_ = 0;

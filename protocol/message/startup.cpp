@@ -199,6 +199,13 @@ std::string make_startup_message(const std::vector<std::pair<std::string, std::s
     return out;
 }
 
+std::string make_ssl_request() {
+    std::array<uint8_t, 8> request{};
+    store_be32(request.data(), request.size());
+    store_be32(request.data() + 4, kSslRequestCode);
+    return std::string(as_text(request));
+}
+
 std::string make_cancel_request(const CancelKey& key) {
     std::string out;
     MessageWriter writer(out);

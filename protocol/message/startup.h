@@ -61,5 +61,6 @@ const char* to_string(Replication replication);
 std::string make_startup_message(const std::vector<std::pair<std::string, std::string>>& parameters,
                                  uint32_t version = kProtocol30);
 std::string make_cancel_request(const CancelKey& key);
+std::string make_ssl_request();
 
 }  // namespace weir

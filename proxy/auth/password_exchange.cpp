@@ -11,8 +11,12 @@
 namespace weir {
 
 PasswordExchange::PasswordExchange(AuthMethod method, std::string user, UserSecret secret,
-                                   ScramSource scram)
-    : method_(method), user_(std::move(user)), secret_(std::move(secret)), source_(scram) {
+                                   ScramSource scram, std::optional<std::string> channel_binding)
+    : method_(method),
+      user_(std::move(user)),
+      secret_(std::move(secret)),
+      source_(scram),
+      channel_binding_(std::move(channel_binding)) {
     if (method_ == AuthMethod::Md5 && classify_secret(secret_.secret.view()) == SecretKind::Scram) {
         method_ = AuthMethod::ScramSha256;
     }
@@ -21,8 +25,10 @@ PasswordExchange::PasswordExchange(AuthMethod method, std::string user, UserSecr
 std::string PasswordExchange::request() {
     std::string text;
     if (method_ == AuthMethod::ScramSha256) {
-        write_auth_request(text, AuthRequest::Sasl,
-                           as_bytes(std::string_view("SCRAM-SHA-256\0\0", 15)));
+        std::string mechanisms;
+        if (channel_binding_) mechanisms.append(kScramPlusMechanism).push_back('\0');
+        mechanisms.append(kScramMechanism).append(2, '\0');
+        write_auth_request(text, AuthRequest::Sasl, as_bytes(mechanisms));
     } else if (method_ == AuthMethod::Md5) {
         secure_random(md5_salt_);
         write_auth_request(text, AuthRequest::Md5Password, md5_salt_);
@@ -91,14 +97,17 @@ ScramVerifier PasswordExchange::verifier() const {
 
 PasswordExchange::Step PasswordExchange::on_sasl_initial(ByteView body) {
     const auto initial = view_sasl_initial(body);
-    if (!initial || initial->mechanism != "SCRAM-SHA-256") {
+    const bool is_plus = initial && channel_binding_ && initial->mechanism == kScramPlusMechanism;
+    if (!initial || (!is_plus && initial->mechanism != kScramMechanism)) {
         return {.kind = Step::Kind::Violation,
                 .error = Error("08P01", "invalid SASL initial response")};
     }
     std::array<uint8_t, 18> random{};
     secure_random(random);
-    scram_ = std::make_unique<ScramServer>(verifier(), make_scram_nonce(random));
-    const Result<std::string> answer = scram_->on_client_first(initial->data);
+    scram_ = std::make_unique<ScramServer>(verifier(), make_scram_nonce(random), channel_binding_);
+    Result<std::string> answer = scram_->on_client_first(initial->data);
+    if (answer && scram_->uses_channel_binding() != is_plus)
+        answer = malformed_scram("channel binding does not fit the mechanism");
     if (!answer) return {.kind = Step::Kind::Violation, .error = answer.error()};
     Step step{.kind = Step::Kind::Ask};
     write_auth_request(step.text, AuthRequest::SaslContinue, as_bytes(*answer));

@@ -27,7 +27,10 @@ struct ScramSource {
 class PasswordExchange {
   public:
     // `method`: Plain, Md5 or ScramSha256; Md5 becomes SCRAM when the secret is a SCRAM one.
-    PasswordExchange(AuthMethod method, std::string user, UserSecret secret, ScramSource scram);
+    // `channel_binding`: what SCRAM may be bound to (tls-server-end-point, RFC 5929), and is then
+    // offered to be; none without TLS.
+    PasswordExchange(AuthMethod method, std::string user, UserSecret secret, ScramSource scram,
+                     std::optional<std::string> channel_binding = std::nullopt);
 
     // The first message to the client.
     [[nodiscard]] std::string request();
@@ -63,6 +66,7 @@ class PasswordExchange {
     const std::string user_;
     const UserSecret secret_;
     const ScramSource source_;
+    const std::optional<std::string> channel_binding_;
     std::array<uint8_t, 4> md5_salt_{};
     std::unique_ptr<ScramServer> scram_;
 };

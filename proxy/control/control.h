@@ -33,6 +33,8 @@ class Control final : public Inspector, public ConsoleOutlet {
     // Called at every tick, about ten times a second.
     void set_on_tick(std::function<void(Instant)> on_tick) { on_tick_ = std::move(on_tick); }
 
+    // What was made of the configuration's certificates and keys; before run().
+    void set_tls(TlsContextsPtr contexts) { ctx_.shared.tls.set(std::move(contexts)); }
     // Opens the listening sockets, or uses those that the service manager has opened, and writes
     // the pidfile. The error says what failed and why.
     Status listen(const std::vector<int>& inherited = {});
@@ -47,6 +49,7 @@ class Control final : public Inspector, public ConsoleOutlet {
     [[nodiscard]] unsigned workers() const override { return ctx_.workers_count; }
     [[nodiscard]] Instant now() override { return ctx_.clock.now(); }
     [[nodiscard]] int64_t wall_us(Instant at) override { return ctx_.clock.wall_us(at); }
+    [[nodiscard]] std::vector<HostTable::Zone> dns_zones() const override { return names_.zones(); }
     [[nodiscard]] std::vector<HostTable::Row> dns_hosts() const override {
         return ctx_.hosts.rows();
     }

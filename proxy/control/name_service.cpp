@@ -102,9 +102,9 @@ void NameService::on_serial(const std::string& zone, uint32_t serial) {
     }
 }
 
-std::vector<NameService::Zone> NameService::zones() const {
+std::vector<HostTable::Zone> NameService::zones() const {
     if (ctx_.config->global.dns_zone_check_period.count() == 0) return {};
-    std::vector<Zone> out;
+    std::vector<HostTable::Zone> out;
     for (const auto& [zone, hosts] : hosts_by_zone()) {
         const auto serial = serials_.find(zone);
         out.push_back({zone, serial == serials_.end() ? 0 : serial->second, hosts.size()});

@@ -29,13 +29,8 @@ class NameService {
 
     // ---- for SHOW ----
 
-    struct Zone {
-        std::string name;
-        uint32_t serial = 0;  // 0 = it has not answered
-        size_t hosts = 0;     // names of it that are in use
-    };
     // Only while they are polled.
-    [[nodiscard]] std::vector<Zone> zones() const;
+    [[nodiscard]] std::vector<HostTable::Zone> zones() const;
     // Questions that are not answered yet.
     [[nodiscard]] size_t questions() const { return questions_; }
 

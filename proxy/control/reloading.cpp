@@ -35,7 +35,10 @@ Status Reloading::read_files() {
         return fail("F0000", all);
     }
     const std::vector<std::string> undone = undone_edits(*ctx_.config, *loaded.config);
-    apply(loaded.config);
+    if (Status applied = apply(loaded.config); !applied) {
+        log::error("{}", applied.error().message);
+        return applied;
+    }
     reopen_log();
     log::info("configuration reloaded from {}", file);
     for (const std::string& text : undone)
@@ -62,7 +65,7 @@ void Reloading::reopen_log() {
 Status Reloading::add_backend(const BackendAddition& wanted) {
     Result<ConfigPtr> next = with_backend(*ctx_.config, wanted);
     if (!next) return tl::unexpected<Error>(next.error());
-    apply(std::move(*next));
+    if (Status applied = apply(std::move(*next)); !applied) return applied;
     const BackendConfig& backend = ctx_.config->backends.at(wanted.name);
     log::info("backend \"{}\" ({} port {}) added to database \"{}\", until a RELOAD", wanted.name,
               backend.host, backend.port, wanted.database);
@@ -73,13 +76,18 @@ Status Reloading::remove_backend(const std::string& name,
                                  const std::optional<std::string>& database) {
     Result<ConfigPtr> next = without_backend(*ctx_.config, name, database);
     if (!next) return tl::unexpected<Error>(next.error());
-    apply(std::move(*next));
+    if (Status applied = apply(std::move(*next)); !applied) return applied;
     log::info("backend \"{}\" removed from {}, until a RELOAD", name,
               database ? "database \"" + *database + "\"" : "all databases");
     return {};
 }
 
-void Reloading::apply(ConfigPtr next) {
+Status Reloading::apply(ConfigPtr next) {
+    const TlsContextsPtr tls_before = ctx_.shared.tls.get();
+    Result<TlsContextsPtr> tls = make_tls_contexts(next->global, *tls_before);
+    if (!tls) return tl::unexpected<Error>(tls.error());
+    const bool are_servers_stale =
+        needs_new_servers(ctx_.config->global, *tls_before, next->global, **tls);
     const ConfigPtr before = std::exchange(ctx_.config, std::move(next));
     std::vector<std::string> removed;
     std::vector<std::string> recycled;
@@ -94,6 +102,11 @@ void Reloading::apply(ConfigPtr next) {
     ctx_.shared.rates.configure(*ctx_.config);
     for (const std::string& name : recycled)
         recycle(ctx_, name, "database configuration changed");
+    ctx_.shared.tls.set(std::move(*tls));
+    if (are_servers_stale) {
+        ctx_.shared.tls_sessions.forget();
+        recycle(ctx_, std::nullopt, "TLS configuration changed");
+    }
     WorkerMessage message;
     message.kind = WorkerMessage::Kind::ConfigChanged;
     message.config = ctx_.config;
@@ -102,6 +115,7 @@ void Reloading::apply(ConfigPtr next) {
     ctx_.health.configure(make_health_plan(*ctx_.config));
     for (const std::string& name : removed)
         kill_clients(ctx_.workers, name);
+    return {};
 }
 
 }  // namespace weir

@@ -18,8 +18,9 @@ class Reloading {
     Status reload();
     Status add_backend(const BackendAddition& wanted);
     Status remove_backend(const std::string& name, const std::optional<std::string>& database);
-    // Everybody has `next` from now on; what it makes of pools that exist is done.
-    void apply(ConfigPtr next);
+    // Everybody has `next` from now on; what it makes of pools that exist is done. With an error
+    // (TLS cannot be set up so) nothing has changed.
+    Status apply(ConfigPtr next);
 
     Status set_option(const std::string& name, const std::string& value);
 

@@ -67,6 +67,14 @@ ssize_t EpollIo::receive(int fd, std::span<uint8_t> into) {
     return n < 0 ? -errno : n;
 }
 
+ssize_t EpollIo::peek(int fd, std::span<uint8_t> into) {
+    ssize_t n;
+    do {
+        n = recv(fd, into.data(), into.size(), MSG_PEEK);
+    } while (n < 0 && errno == EINTR);
+    return n < 0 ? -errno : n;
+}
+
 ssize_t EpollIo::send(int fd, std::span<const iovec> pieces) {
     ssize_t n;
     do {

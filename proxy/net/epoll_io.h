@@ -29,6 +29,7 @@ class EpollIo final : public Io {
     void modify(int fd, Watch watch, bool read, bool write) override;
     void remove(int fd) override;
     ssize_t receive(int fd, std::span<uint8_t> into) override;
+    ssize_t peek(int fd, std::span<uint8_t> into) override;
     ssize_t send(int fd, std::span<const iovec> pieces) override;
     Result<int> connect(const Address& address) override;
     int connect_result(int fd) override;

@@ -1,18 +1,24 @@
 #include "proxy/net/output.h"
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
 
 namespace weir {
 
-ssize_t Output::flush(Io& io, int fd, ByteQueue& backlog) {
+ssize_t Output::flush(const Channel& to, ByteQueue& backlog) {
     size_t total = overflow_.size();
     for (size_t i = 0; i < count_; ++i)
         total += pieces_[i].iov_len;
-    if (count_ > 1 && total <= kJoinBytes && overflow_.empty()) join(total);
     size_t sent = 0;
     if (backlog.empty() && count_ > 0) {
-        const ssize_t n = io.send(fd, {pieces_.data(), count_});
+        ssize_t n = 0;
+        if (to.tls != nullptr) [[unlikely]] {
+            n = send_records(*to.tls);
+        } else {
+            if (count_ > 1 && total <= kJoinBytes && overflow_.empty()) join(total);
+            n = to.io.send(to.fd, {pieces_.data(), count_});
+        }
         if (n < 0 && n != -EAGAIN) {
             clear();
             return n;
@@ -20,17 +26,9 @@ ssize_t Output::flush(Io& io, int fd, ByteQueue& backlog) {
         sent = n < 0 ? 0 : static_cast<size_t>(n);
     }
     if (sent < total) {
-        size_t skip = sent;
-        for (size_t i = 0; i < count_; ++i) {
-            const ByteView piece(static_cast<const uint8_t*>(pieces_[i].iov_base),
-                                 pieces_[i].iov_len);
-            const size_t here = skip < piece.size() ? skip : piece.size();
-            backlog.append(piece.subspan(here));
-            skip -= here;
-        }
-        backlog.append(overflow_.view());
+        keep_from(sent, backlog);
         if (sent + overflow_.size() == total) {  // the socket is not full, only our pieces ran out
-            if (const int error = flush_backlog(io, fd, backlog); error < 0) {
+            if (const int error = flush_backlog(to, backlog); error < 0) {
                 clear();
                 return error;
             }
@@ -38,6 +36,17 @@ ssize_t Output::flush(Io& io, int fd, ByteQueue& backlog) {
     }
     clear();
     return static_cast<ssize_t>(total);
+}
+
+void Output::keep_from(size_t sent, ByteQueue& backlog) const {
+    size_t skip = sent;
+    for (size_t i = 0; i < count_; ++i) {
+        const ByteView piece(static_cast<const uint8_t*>(pieces_[i].iov_base), pieces_[i].iov_len);
+        const size_t here = std::min(skip, piece.size());
+        backlog.append(piece.subspan(here));
+        skip -= here;
+    }
+    backlog.append(overflow_.view());
 }
 
 void Output::join(size_t total) {
@@ -50,11 +59,42 @@ void Output::join(size_t total) {
     count_ = 1;
 }
 
-int flush_backlog(Io& io, int fd, ByteQueue& backlog) {
+// The pieces, in records that are full but for the last: from where they are when a piece fills
+// one, else put together. Bytes taken; -errno when none were.
+ssize_t Output::send_records(TlsStream& to) {
+    size_t sent = 0;
+    size_t piece = 0;
+    size_t offset = 0;  // in the piece
+    while (piece < count_) {
+        const ByteView rest =
+            ByteView(static_cast<const uint8_t*>(pieces_[piece].iov_base), pieces_[piece].iov_len)
+                .subspan(offset);
+        ByteView record = rest.first(std::min(rest.size(), kRecordBytes));
+        if (record.size() < kRecordBytes && piece + 1 < count_) {
+            size_t filled = 0;
+            size_t skip = offset;
+            for (size_t i = piece; i < count_ && filled < kRecordBytes; ++i) {
+                const size_t bytes = std::min(pieces_[i].iov_len - skip, kRecordBytes - filled);
+                std::memcpy(joined_.get() + filled,
+                            static_cast<const uint8_t*>(pieces_[i].iov_base) + skip, bytes);
+                filled += bytes;
+                skip = 0;
+            }
+            record = {joined_.get(), filled};
+        }
+        const ssize_t n = to.write(record);
+        if (n < 0) return sent > 0 && n == -EAGAIN ? static_cast<ssize_t>(sent) : n;
+        sent += static_cast<size_t>(n);
+        offset += static_cast<size_t>(n);
+        while (piece < count_ && offset >= pieces_[piece].iov_len)
+            offset -= pieces_[piece++].iov_len;
+    }
+    return static_cast<ssize_t>(sent);
+}
+
+int flush_backlog(const Channel& to, ByteQueue& backlog) {
     while (!backlog.empty()) {
-        const ByteView view = backlog.view();
-        const iovec piece{const_cast<uint8_t*>(view.data()), view.size()};
-        const ssize_t n = io.send(fd, {&piece, 1});
+        const ssize_t n = to.send(backlog.view());
         if (n == -EAGAIN) return 0;
         if (n < 0) return static_cast<int>(n);
         backlog.consume(static_cast<size_t>(n));

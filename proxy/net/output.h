@@ -12,6 +12,7 @@
 
 #include "protocol/base/byte_queue.h"
 #include "protocol/base/bytes.h"
+#include "proxy/net/channel.h"
 #include "proxy/runtime/io.h"
 
 namespace weir {
@@ -53,10 +54,10 @@ class Output {
 
     [[nodiscard]] bool empty() const { return count_ == 0 && overflow_.empty(); }
 
-    // Sends what was gathered behind what `backlog` still holds; what the socket does not take goes
-    // to `backlog`. Gives bytes accepted (sent or kept), or -errno when the connection is broken.
-    // Resets itself.
-    ssize_t flush(Io& io, int fd, ByteQueue& backlog);
+    // Sends what was gathered behind what `backlog` still holds; what the channel does not take
+    // goes to `backlog`. Gives bytes accepted (sent or kept), or -errno when the connection is
+    // broken. Resets itself.
+    ssize_t flush(const Channel& to, ByteQueue& backlog);
 
     // Forgets everything gathered.
     void clear() {
@@ -71,18 +72,22 @@ class Output {
 
     // Few bytes in many pieces cost more to gather in the kernel than to copy here.
     static constexpr size_t kJoinBytes = 4 * 1024;
+    // With TLS each piece would be a record, so what does not fill one is put together.
+    static constexpr size_t kRecordBytes = 16 * 1024;
 
     void join(size_t total);
+    ssize_t send_records(TlsStream& to);
+    void keep_from(size_t sent, ByteQueue& backlog) const;
 
     std::array<iovec, kPieces> pieces_;
     size_t count_ = 0;
     std::unique_ptr<uint8_t[]> scratch_ = std::make_unique<uint8_t[]>(kScratchBytes);
     size_t scratch_used_ = 0;
-    std::unique_ptr<uint8_t[]> joined_ = std::make_unique<uint8_t[]>(kJoinBytes);
+    std::unique_ptr<uint8_t[]> joined_ = std::make_unique<uint8_t[]>(kRecordBytes);
     ByteQueue overflow_;  // only when a batch has more pieces than fit
 };
 
-// Sends from `backlog` until it is empty or the socket is full. 0, or -errno when broken.
-int flush_backlog(Io& io, int fd, ByteQueue& backlog);
+// Sends from `backlog` until it is empty or the channel is full. 0, or -errno when broken.
+int flush_backlog(const Channel& to, ByteQueue& backlog);
 
 }  // namespace weir

@@ -82,12 +82,4 @@ size_t HostTable::size() const {
     return entries_.size();
 }
 
-std::vector<HostTable::Row> HostTable::rows() const {
-    const std::lock_guard lock(mutex_);
-    std::vector<Row> out;
-    for (const auto& [host, entry] : entries_)
-        out.push_back({host, entry.ips, entry.until, entry.is_asked});
-    return out;
-}
-
 }  // namespace weir

@@ -41,6 +41,13 @@ class HostTable {
     // What is known, by name.
     [[nodiscard]] std::vector<Row> rows() const;
 
+    // What NameService knows of a zone, for SHOW.
+    struct Zone {
+        std::string name;
+        uint32_t serial = 0;  // 0 = it has not answered
+        size_t hosts = 0;     // names of it that are in use
+    };
+
   private:
     struct Entry {
         std::vector<std::string> ips;

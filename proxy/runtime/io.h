@@ -54,6 +54,8 @@ class Io {
 
     // Bytes received; 0 = end of stream; -errno otherwise (-EAGAIN: nothing there).
     virtual ssize_t receive(int fd, std::span<uint8_t> into) = 0;
+    // As receive(), but leaves them there.
+    virtual ssize_t peek(int fd, std::span<uint8_t> into) = 0;
     // Bytes sent, maybe fewer than offered; -errno otherwise (-EAGAIN: the peer's buffer is full).
     virtual ssize_t send(int fd, std::span<const iovec> pieces) = 0;
 

@@ -26,6 +26,8 @@ void ServerConnection::reset() {
     tracker.reset();
     held.clear();
     outbox.clear();
+    tls.reset();
+    attempt.reset();
     login.reset();
     statements.clear();
     trace = {};

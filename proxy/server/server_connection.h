@@ -11,8 +11,9 @@
 // connection stays registered with the worker that released it (its home), which must take it out
 // of Idle under the mutex before it reads from it; any other worker may take it over likewise.
 //
-// Phases (the owner's alone): Connecting -> LoggingIn -> Ready <-> Relaying / Cleaning / Checking,
-// BeingCancelled = clean, but a cancel request for it is in flight; Closing = see Farewell.
+// Phases (the owner's alone): Connecting -> (Securing) -> LoggingIn -> Ready <-> Relaying /
+// Cleaning / Checking, BeingCancelled = clean, but a cancel request for it is in flight; Closing =
+// see Farewell.
 #pragma once
 
 #include <atomic>
@@ -28,11 +29,13 @@
 #include "protocol/message/frame.h"
 #include "protocol/message/startup.h"
 #include "protocol/message/tracker.h"
+#include "protocol/tls/tls_stream.h"
 #include "proxy/leaks/lease_trace.h"
 #include "proxy/prepared/server_statements.h"
 #include "proxy/runtime/address.h"
 #include "proxy/runtime/deadline_queue.h"
 #include "proxy/server/parameters.h"
+#include "proxy/server/tls_attempt.h"
 
 namespace weir {
 
@@ -60,6 +63,7 @@ struct ServerOwner {
 
 enum class ServerPhase : uint8_t {
     Connecting,      // waiting for connect(2)
+    Securing,        // asks for TLS, or is in its handshake
     LoggingIn,       // start-up sent, not yet ready
     Ready,           // clean; idle, or on its way to a client
     Relaying,        // linked to a client
@@ -114,7 +118,9 @@ struct alignas(64) ServerConnection : IdleHook, OwnedHook, Deadline {
     ByteQueue held;    // a message that is not complete yet but must be
     ByteQueue outbox;  // not yet taken by the socket
     ClientSession* client = nullptr;
-    std::unique_ptr<ServerLogin> login;  // while logging in
+    std::unique_ptr<TlsStream> tls;       // null: plain
+    std::unique_ptr<TlsAttempt> attempt;  // until it has logged in
+    std::unique_ptr<ServerLogin> login;   // while logging in
     ServerStatements statements;
     LeaseTrace trace;  // of the present lease, for reports of leaks
     // A DEALLOCATE ALL or DISCARD ALL of the client's may be on its way to be run: nothing that was
@@ -146,8 +152,9 @@ struct alignas(64) ServerConnection : IdleHook, OwnedHook, Deadline {
     [[nodiscard]] uint32_t backend_pid() const { return backend_key.process_id; }
     // Nothing of it is in anybody's hands: the next client may have it.
     [[nodiscard]] bool is_clean() const {
+        const bool is_quiet = tls == nullptr || (!tls->has_unread() && !tls->wants_to_write());
         return tracker.is_releasable() && !parser.is_mid_message() && held.empty() &&
-               outbox.empty();
+               outbox.empty() && is_quiet;
     }
     [[nodiscard]] bool is_dedicated() const { return !reserved_for.is_nobody(); }
     // Back to an unused slot; the caller has closed the socket.

@@ -17,6 +17,10 @@ ServerLogin::ServerLogin(ServerCredentials credentials, const DatabaseConfig& da
 
 ServerLogin::~ServerLogin() = default;
 
+void ServerLogin::set_end_point_hash(std::optional<std::string> hash) {
+    end_point_hash_ = std::move(hash);
+}
+
 std::string ServerLogin::start() const {
     std::vector<std::pair<std::string, std::string>> parameters{{"user", credentials_.user},
                                                                 {"database", database_}};
@@ -127,27 +131,39 @@ Result<bool> ServerLogin::on_auth(const AuthView& auth, std::string& reply) {
 Status ServerLogin::start_scram(ByteView mechanisms, std::string& reply) {
     ByteReader reader(mechanisms);
     bool is_offered = false;
+    bool is_plus_offered = false;
     for (std::string_view name = reader.cstring(); reader.ok() && !name.empty();
          name = reader.cstring()) {
-        is_offered = is_offered || name == "SCRAM-SHA-256";
+        is_offered = is_offered || name == kScramMechanism;
+        is_plus_offered = is_plus_offered || name == kScramPlusMechanism;
     }
-    if (!is_offered || scram_ != nullptr)
+    const bool uses_plus = is_plus_offered && end_point_hash_.has_value();
+    if ((!is_offered && !uses_plus) || scram_ != nullptr)
         return fail("28000", "server offers no supported SASL mechanism");
+    if (Status made = make_scram(uses_plus ? end_point_hash_ : std::nullopt); !made) return made;
+    if (end_point_hash_ && !is_plus_offered) scram_->note_binding_not_offered();
+    write_sasl_initial(reply, uses_plus ? kScramPlusMechanism : kScramMechanism,
+                       scram_->client_first());
+    return {};
+}
+
+Status ServerLogin::make_scram(const std::optional<std::string>& channel_binding) {
     std::array<uint8_t, 18> random{};
     secure_random(random);
     std::string nonce = make_scram_nonce(random);
     if (classify_secret(credentials_.secret.view()) == SecretKind::Plain) {
-        scram_ = std::make_unique<ScramClient>(credentials_.secret.view(), std::move(nonce));
+        scram_ = std::make_unique<ScramClient>(credentials_.secret.view(), std::move(nonce),
+                                               channel_binding);
         if (credentials_.derived_keys != nullptr) {
             const DerivedKeys& cached = *credentials_.derived_keys;
             scram_->offer_cached(cached.keys, cached.salt, cached.iterations);
         }
     } else if (credentials_.scram_keys != nullptr) {
-        scram_ = std::make_unique<ScramClient>(*credentials_.scram_keys, std::move(nonce));
+        scram_ = std::make_unique<ScramClient>(*credentials_.scram_keys, std::move(nonce),
+                                               channel_binding);
     } else {
         return fail("28P01", "server login failed: wrong password type");
     }
-    write_sasl_initial(reply, "SCRAM-SHA-256", scram_->client_first());
     return {};
 }
 

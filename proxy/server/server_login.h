@@ -34,6 +34,10 @@ class ServerLogin {
                 StartupExtras extras = {});
     ~ServerLogin();
 
+    // Of the server's certificate, to bind SCRAM to (tls-server-end-point); none without TLS, or
+    // when there is no such hash. Before start().
+    void set_end_point_hash(std::optional<std::string> hash);
+
     // The start-up message, to be sent first.
     [[nodiscard]] std::string start() const;
 
@@ -46,6 +50,7 @@ class ServerLogin {
     [[nodiscard]] const CancelKey& backend_key() const { return backend_key_; }
     // The error came from the server itself, not from us or the network.
     [[nodiscard]] bool was_refused() const { return was_refused_; }
+    [[nodiscard]] bool is_authenticated() const { return is_authenticated_; }
     // After success with a plain password by SCRAM: the keys to keep; null otherwise.
     [[nodiscard]] std::shared_ptr<const DerivedKeys> derived_keys() const;
 
@@ -53,6 +58,7 @@ class ServerLogin {
     [[nodiscard]] Status on_negotiation(ByteView body);
     Result<bool> on_auth(const AuthView& auth, std::string& reply);
     Status start_scram(ByteView mechanisms, std::string& reply);
+    Status make_scram(const std::optional<std::string>& channel_binding);
 
     ServerCredentials credentials_;
     const std::string database_;
@@ -63,6 +69,7 @@ class ServerLogin {
     CancelKey backend_key_;
     bool is_authenticated_ = false;
     bool was_refused_ = false;
+    std::optional<std::string> end_point_hash_;
 };
 
 }  // namespace weir

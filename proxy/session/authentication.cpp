@@ -40,7 +40,7 @@ void Authentication::note(std::string_view text) const {
 void Authentication::begin(const Target& target) {
     target_ = target;
     choice_ = choose_auth(*ctx_.config, {.is_unix = session_.is_unix,
-                                         .is_tls = session_.is_tls,
+                                         .is_tls = session_.tls != nullptr,
                                          .address = address_of(session_.peer),
                                          .database = session_.database,
                                          .user = session_.user,
@@ -48,7 +48,8 @@ void Authentication::begin(const Target& target) {
     if (choice_.method == AuthMethod::Reject) return reject();
     if (choice_.method == AuthMethod::Any) return trust();
     if (proves_something() && is_turned_away()) return;
-    if (const char* problem = choice_.certificate_problem(identity, session_.is_tls, session_.user))
+    if (const char* problem =
+            choice_.certificate_problem(identity, session_.tls != nullptr, session_.user))
         return on_wrong_identity(problem);
     switch (choice_.method) {
         case AuthMethod::Peer: return ask_system_user();
@@ -158,7 +159,9 @@ void Authentication::on_secret(UserSecret secret) {
 void Authentication::start_exchange() {
     const ScramSource scram{ctx_.shared.verifiers, ctx_.shared.mock_secret,
                             static_cast<uint32_t>(ctx_.config->global.scram_iterations)};
-    exchange_ = std::make_unique<PasswordExchange>(choice_.method, session_.user, secret_, scram);
+    exchange_ = std::make_unique<PasswordExchange>(
+        choice_.method, session_.user, secret_, scram,
+        session_.tls == nullptr ? std::nullopt : session_.tls->end_point_hash());
     ctx_.clients->send(session_, exchange_->request());
 }
 

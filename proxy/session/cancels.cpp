@@ -1,6 +1,7 @@
 #include "proxy/session/cancels.h"
 
 #include <algorithm>
+#include <array>
 #include <cerrno>
 
 #include "protocol/auth/secret.h"
@@ -143,7 +144,12 @@ void Cancels::start(ServerConnection& server, ClientId requester) {
     cancel.fd = *fd;
     cancel.server = &server;
     cancel.requester = requester;
-    cancel.is_sent = false;
+    cancel.stage = CancelConnection::Stage::Connecting;
+    if (server.tls != nullptr && ctx_.tls->server != nullptr) {
+        cancel.host = server.host;
+        cancel.attempt = std::make_unique<TlsAttempt>(
+            SslMode::Require, ctx_.config->global.server_tls_negotiation, false, true);
+    }
     cancel.request = make_cancel_request(server.backend_key);
     ++server.cancels_in_flight;
     open_.push_back(&cancel);
@@ -154,34 +160,77 @@ void Cancels::start(ServerConnection& server, ClientId requester) {
 void Cancels::on_event(CancelConnection& cancel, const IoEvent& event) {
     if (cancel.fd < 0 || event.watch.generation() != static_cast<uint16_t>(cancel.generation))
         return;
-    if (!cancel.is_sent) {
-        const iovec piece{cancel.request.data(), cancel.request.size()};
-        const int error = ctx_.io.connect_result(cancel.fd);
-        const ssize_t n = error != 0 ? -1 : ctx_.io.send(cancel.fd, {&piece, 1});
-        // A few hundred bytes into an empty socket buffer: all or nothing.
-        if (n != static_cast<ssize_t>(cancel.request.size())) return finish(cancel, false);
-        cancel.is_sent = true;
-        return ctx_.io.modify(cancel.fd, watch_of(cancel), true, false);
+    switch (cancel.stage) {
+        case CancelConnection::Stage::Connecting: return on_connected(cancel);
+        case CancelConnection::Stage::AskingTls: return on_tls_answer(cancel);
+        case CancelConnection::Stage::ShakingHands: return shake_hands(cancel);
+        case CancelConnection::Stage::Sent: break;
     }
     // The server closes the connection once the signal has been sent: only then is it over.
-    uint8_t scratch[64];
+    std::array<uint8_t, 64> scratch{};
     const ssize_t n = ctx_.io.receive(cancel.fd, scratch);
     if (n <= 0 && n != -EAGAIN) finish(cancel, true);
 }
 
+void Cancels::on_connected(CancelConnection& cancel) {
+    if (ctx_.io.connect_result(cancel.fd) != 0) return finish(cancel, false);
+    if (cancel.attempt == nullptr) return send_request(cancel);
+    if (cancel.attempt->first_step() == TlsAttempt::Step::Handshake) return shake_hands(cancel);
+    const std::string request = make_ssl_request();
+    const ssize_t n = ctx_.channel(cancel).send(as_bytes(request));
+    if (n != static_cast<ssize_t>(request.size())) return finish(cancel, false);
+    cancel.stage = CancelConnection::Stage::AskingTls;
+    ctx_.io.modify(cancel.fd, watch_of(cancel), true, false);
+}
+
+void Cancels::on_tls_answer(CancelConnection& cancel) {
+    std::array<uint8_t, 16> answer{};
+    const ssize_t n = ctx_.io.receive(cancel.fd, answer);
+    if (n == -EAGAIN) return;
+    const auto step =
+        cancel.attempt->on_answer(ByteView(answer).first(n < 0 ? 0 : static_cast<size_t>(n)));
+    if (!step || *step != TlsAttempt::Step::Handshake) return finish(cancel, false);
+    shake_hands(cancel);
+}
+
+void Cancels::shake_hands(CancelConnection& cancel) {
+    if (cancel.tls == nullptr) {
+        cancel.stage = CancelConnection::Stage::ShakingHands;
+        const bool is_direct = cancel.attempt->first_step() == TlsAttempt::Step::Handshake;
+        cancel.tls = TlsStream::connect(ctx_.tls->server, cancel.fd,
+                                        {.host = cancel.host, .is_direct = is_direct});
+    }
+    switch (cancel.tls->handshake()) {
+        case TlsStream::Progress::Done: return send_request(cancel);
+        case TlsStream::Progress::Failed: return finish(cancel, false);
+        case TlsStream::Progress::Wait:
+            return ctx_.io.modify(cancel.fd, watch_of(cancel), true, cancel.tls->wants_to_write());
+    }
+}
+
+void Cancels::send_request(CancelConnection& cancel) {
+    // A few bytes into an empty socket buffer: all or nothing.
+    const ssize_t n = ctx_.channel(cancel).send(as_bytes(cancel.request));
+    if (n != static_cast<ssize_t>(cancel.request.size())) return finish(cancel, false);
+    cancel.stage = CancelConnection::Stage::Sent;
+    ctx_.io.modify(cancel.fd, watch_of(cancel), true, false);
+}
+
 void Cancels::on_deadline(CancelConnection& cancel) {
-    finish(cancel, !cancel.is_sent);
+    finish(cancel, !cancel.is_sent());
 }
 
 // `is_over`: the request can no longer hit anything (it was carried out, or never sent).
 void Cancels::finish(CancelConnection& cancel, bool is_over) {
     ServerConnection* server = cancel.server;
     const ClientId requester = cancel.requester;
-    const bool was_sent = cancel.is_sent;
+    const bool was_sent = cancel.is_sent();
     ctx_.deadlines.disarm(cancel);
     ctx_.io.close(cancel.fd);
     cancel.fd = -1;
     cancel.server = nullptr;
+    cancel.tls.reset();
+    cancel.attempt.reset();
     std::erase(open_, &cancel);
     slab_.give_back(cancel);
     notify(requester, was_sent ? "successfully sent cancel request" : "cancel request failed");
@@ -205,6 +254,8 @@ void Cancels::close_all() {
     for (CancelConnection* cancel : open_) {
         ctx_.deadlines.disarm(*cancel);
         ctx_.io.close(cancel->fd);
+        cancel->tls.reset();
+        cancel->attempt.reset();
         slab_.give_back(*cancel);
     }
     open_.clear();

@@ -16,15 +16,22 @@ namespace weir {
 // The key that the session is given at its login.
 CancelKey cancel_key_of(const WorkerContext& context, const ClientSession& session);
 
-// A connection to a server that carries one cancel request.
+// A connection to a server that carries one cancel request, encrypted as the server's own is.
+//   Connecting -> (AskingTls -> ShakingHands ->) Sent
 struct alignas(64) CancelConnection : Deadline {
     uint32_t slot = 0;
     uint32_t generation = 0;
     int fd = -1;
     ServerConnection* server = nullptr;  // null when that one is gone
     ClientId requester;                  // nobody for a cancel of our own
-    bool is_sent = false;
+    enum class Stage : uint8_t { Connecting, AskingTls, ShakingHands, Sent };
+    Stage stage = Stage::Connecting;
+    std::unique_ptr<TlsStream> tls;
+    std::unique_ptr<TlsAttempt> attempt;  // null: plain
+    std::string host;                     // for the server's certificate
     std::string request;
+
+    [[nodiscard]] bool is_sent() const { return stage == Stage::Sent; }
 
     CancelConnection() { Deadline::kind = Deadline::Kind::Cancel; }
 };
@@ -55,6 +62,10 @@ class Cancels {
   private:
     [[nodiscard]] ClientKey read(const CancelKey& key) const;
     bool is_passed_on(const CancelKey& key, ClientId requester);
+    void on_connected(CancelConnection& cancel);
+    void on_tls_answer(CancelConnection& cancel);
+    void shake_hands(CancelConnection& cancel);
+    void send_request(CancelConnection& cancel);
     void finish(CancelConnection& cancel, bool is_over);
 
     WorkerContext& ctx_;

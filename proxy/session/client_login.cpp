@@ -59,7 +59,7 @@ size_t ClientLogin::on_startup(ByteView input) {
                 fail(Error("08P01", "received unencrypted data after an encryption request"));
                 return input.size();
             }
-            ctx_.clients->send(session_, "N");
+            answer_encryption_request(packet->kind == StartupPacket::Kind::SslRequest);
             return *total;
         case StartupPacket::Kind::Cancel:
             ctx_.cancels->on_request(session_, packet->cancel_key);
@@ -67,6 +67,31 @@ size_t ClientLogin::on_startup(ByteView input) {
         case StartupPacket::Kind::Startup: on_startup_message(*packet); return *total;
     }
     return *total;
+}
+
+void ClientLogin::answer_encryption_request(bool is_for_tls) {
+    if (is_for_tls && session_.tls != nullptr) return fail(Error("08P01", "SSL req inside SSL"));
+    const TlsContextPtr& tls = ctx_.tls->client;
+    if (!is_for_tls || tls == nullptr || session_.is_unix) return ctx_.clients->send(session_, "N");
+    const uint32_t life = session_.generation;
+    ctx_.clients->send(session_, "S");
+    if (session_.generation != life) return;
+    // The answer itself goes out in the clear.
+    if (!session_.outbox.empty()) return ctx_.clients->close(session_, "client connection lost");
+    session_.tls = TlsStream::accept(tls, session_.fd, false);
+}
+
+// The certificate, which is only asked for to be verified.
+void ClientLogin::take_identity() {
+    const bool is_verified =
+        session_.tls != nullptr && session_.tls->context()->verify() != TlsVerify::Nothing;
+    if (!is_verified) return;
+    if (std::optional<CertificateNames> names = session_.tls->names()) {
+        PeerIdentity& identity = authentication_.identity;
+        identity.has_certificate = true;
+        identity.common_name = std::move(names->common_name);
+        identity.alternative_names = std::move(names->dns_names);
+    }
 }
 
 void ClientLogin::on_startup_message(const StartupPacket& packet) {
@@ -80,6 +105,10 @@ void ClientLogin::on_startup_message(const StartupPacket& packet) {
             }
         }
     }
+    const bool is_plain = session_.tls == nullptr && !session_.is_unix;
+    if (is_plain && ctx_.config->global.client_tls_sslmode >= SslMode::Require)
+        return fail(Error("08P01", "SSL required"));
+    take_identity();
     const Negotiation negotiation = negotiate(packet);
     session_.has_long_key = negotiation.version == kProtocol32;
     if (negotiation.needed) {
@@ -92,8 +121,6 @@ void ClientLogin::on_startup_message(const StartupPacket& packet) {
     if (session_.user.empty()) return fail(Error("08P01", "no username supplied"));
     if (session_.user.size() > kUserNameBytesMax) return fail(Error("08P01", "username too long"));
     if (session_.database.empty()) session_.database = session_.user;
-    if (ctx_.config->global.client_tls_sslmode >= SslMode::Require)
-        return fail(Error("08P01", "SSL required"));
     if (Status taken = take_parameters(packet); !taken) return fail(taken.error());
     enter_database();
 }
@@ -195,8 +222,9 @@ void ClientLogin::log_attempt() const {
     const bool is_physical = session_.replication == Replication::Physical;
     const char* replication = is_physical ? "yes" : "database";
     if (session_.replication == Replication::None) replication = "no";
-    log::info(log_peer(ctx_, session_), "login attempt: db={} user={} tls=no replication={}",
-              session_.database, session_.user, replication);
+    log::info(log_peer(ctx_, session_), "login attempt: db={} user={} tls={} replication={}",
+              session_.database, session_.user,
+              session_.tls == nullptr ? "no" : session_.tls->description(), replication);
 }
 
 Status ClientLogin::reserve_client() {

@@ -38,6 +38,8 @@ class ClientLogin {
 
   private:
     size_t on_startup(ByteView input);
+    void answer_encryption_request(bool is_for_tls);
+    void take_identity();
     void on_startup_message(const StartupPacket& packet);
     Status take_parameters(const StartupPacket& packet);
     Status take_parameter(std::string_view name, std::string_view value, bool is_from_options);

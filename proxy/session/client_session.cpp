@@ -18,9 +18,9 @@ void ClientSession::reset() {
     phase = ClientPhase::Free;
     reads = writes = false;
     is_discarding_body = is_discarding_to_sync = is_admin = is_read_paused = false;
-    holds_client_units = is_unix = is_tls = is_depth_blocked = has_leak = false;
-    is_leaving = is_suspended = false;
-    has_long_key = false;
+    holds_client_units = is_unix = is_depth_blocked = has_leak = false;
+    is_leaving = is_suspended = is_wait_told = false;
+    has_long_key = may_be_direct = false;
     replication = Replication::None;
     pool_mode = PoolMode::Session;
     fd = -1;
@@ -40,6 +40,7 @@ void ClientSession::reset() {
     reroutes = 0;
     reason = {};
     trial_taken_at = {};
+    tls.reset();
     login.reset();
     statements.reset();
     descriptors.reset();

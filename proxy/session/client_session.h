@@ -25,6 +25,7 @@
 #include "protocol/base/clock.h"
 #include "protocol/base/ids.h"
 #include "protocol/message/frame.h"
+#include "protocol/tls/tls_stream.h"
 #include "proxy/limits/session_limits.h"
 #include "proxy/net/descriptor.h"
 #include "proxy/pool/pool_group.h"
@@ -90,11 +91,11 @@ struct alignas(64) ClientSession : Waiter, ReadyHook, HeldHook, Deadline {
     bool is_suspended = false;        // not to be read from, see Standstill
     bool holds_client_units = false;  // counted in the limits of clients
     bool is_unix = false;
-    bool is_tls = false;
-    bool is_leaving = false;    // it is to go when it is idle: see Draining
-    bool is_wait_told = false;  // it knows that it is queued: query_wait_notify
-    bool has_leak = false;      // it is reported for its many statements
-    bool has_long_key = false;  // it speaks protocol 3.2
+    bool is_leaving = false;     // it is to go when it is idle: see Draining
+    bool may_be_direct = false;  // its first byte may begin TLS
+    bool is_wait_told = false;   // it knows that it is queued: query_wait_notify
+    bool has_leak = false;       // it is reported for its many statements
+    bool has_long_key = false;   // it speaks protocol 3.2
     Replication replication = Replication::None;
     PoolMode pool_mode = PoolMode::Session;
     TargetSessionAttrs wanted = TargetSessionAttrs::Any;  // of the backend
@@ -118,6 +119,7 @@ struct alignas(64) ClientSession : Waiter, ReadyHook, HeldHook, Deadline {
     ServerConnection* opening = nullptr;  // its dedicated one, until that is `server`
     PoolGroup* group = nullptr;           // null until it has logged in, and for the console
     Pool* pool = nullptr;  // of the group: that of the present transaction, or the last one
+    std::unique_ptr<TlsStream> tls;  // null: plain
     std::unique_ptr<ClientLogin> login;
     std::unique_ptr<ClientStatements> statements;
     std::unique_ptr<DescriptorQueue> descriptors;  // to go along with its outbox; nearly never

@@ -64,6 +64,7 @@ void Clients::accept(int fd, const Address& peer) {
     session.fd = fd;
     session.peer = PeerAddress::from(peer);
     session.is_unix = peer.is_unix();
+    session.may_be_direct = ctx_.tls->client != nullptr && !session.is_unix;
     session.id = ctx_.shared.last_id.fetch_add(1, std::memory_order_relaxed) + 1;
     session.connected_at = session.requested_at = ctx_.now;
     session.parser.set_length_max(ctx_.config->global.max_packet_size);
@@ -85,7 +86,10 @@ void Clients::on_event(ClientSession& session, const IoEvent& event) {
     if (event.writable && session.writes) write(session);
     if (static_cast<uint16_t>(session.generation) != event.watch.generation() || session.fd < 0)
         return;
-    if (event.readable && session.reads) return read(session);
+    // A read that had to write first goes on as well.
+    const bool may_go_on =
+        event.writable && session.tls != nullptr && session.tls->wants_to_write();
+    if ((event.readable || may_go_on) && session.reads) return read(session);
     if (event.broken) close(session, "client unexpected eof");
 }
 
@@ -100,6 +104,7 @@ void Clients::on_login_answer(LoginAnswer& answer) {
 
 void Clients::read(ClientSession& session) {
     const uint32_t life = session.generation;
+    if (session.may_be_direct && !look_at_first_byte(session)) return;
     for (int rounds = ctx_.reads_max(); rounds > 0; --rounds) {
         if (session.phase == ClientPhase::Closing || is_blocked(session)) return hold_more(session);
         // What is held goes in front, so that every message is in one piece of memory.
@@ -108,11 +113,8 @@ void Clients::read(ClientSession& session) {
         const size_t offset = fits ? held : 0;
         const std::span<uint8_t> into(ctx_.input.get() + offset,
                                       WorkerContext::kInputBytes - offset);
-        const ssize_t n = ctx_.io.receive(session.fd, into);
-        if (n == -EAGAIN) return;
-        // Whoever connects and says nothing may be watching whether we live.
-        const bool is_probe = session.phase == ClientPhase::Startup && held == 0;
-        if (n <= 0) return close(session, is_probe ? "" : "client unexpected eof");
+        const ssize_t n = ctx_.channel(session).receive(into);
+        if (n <= 0) return on_nothing_read(session, n);
         const auto bytes = static_cast<size_t>(n);
         if (session.pool != nullptr) ctx_.counters(*session.pool).bytes_received.add(bytes);
         if (!fits || session.whole_bytes > held + bytes) {
@@ -127,8 +129,60 @@ void Clients::read(ClientSession& session) {
             session.held.clear(ctx_.spares);
             use_input(session, {ctx_.input.get(), held + bytes});
         }
-        if (session.generation != life || bytes < into.size()) return;
+        if (session.generation != life) return;
+        const bool has_unread = session.tls != nullptr && session.tls->has_unread();
+        if (bytes < into.size() && !has_unread) return;
     }
+    note_unread(session);
+}
+
+// Does it begin with TLS, rather than with a request for it? False = that cannot be told yet.
+bool Clients::look_at_first_byte(ClientSession& session) {
+    constexpr uint8_t kTlsHandshake = 0x16;  // RFC 8446 section 5.1, the type of a record
+    uint8_t first = 0;
+    const ssize_t n = ctx_.io.peek(session.fd, {&first, 1});
+    if (n == -EAGAIN) return false;
+    session.may_be_direct = false;
+    if (n == 1 && first == kTlsHandshake && ctx_.tls->client != nullptr)
+        session.tls = TlsStream::accept(ctx_.tls->client, session.fd, true);
+    return true;
+}
+
+void Clients::on_nothing_read(ClientSession& session, ssize_t result) {
+    if (result == -EAGAIN) {
+        const bool must_write = session.tls != nullptr && session.tls->wants_to_write();
+        if (must_write) set_interest(session, session.reads, true);
+        return;
+    }
+    if (result == -EPROTO) return fail_tls(session);
+    // Whoever connects and says nothing may be watching whether we live.
+    const bool is_probe = session.phase == ClientPhase::Startup && session.held.empty();
+    close(session, is_probe ? "" : "client unexpected eof");
+}
+
+// What is left in its TLS after a read would else be forgotten.
+void Clients::note_unread(ClientSession& session) {
+    if (session.tls == nullptr || !session.tls->has_unread()) return;
+    ctx_.unread.push_back(Watch::of(Watch::Kind::Client, &session, session.generation));
+}
+
+// OpenSSL has told the client why, if it could: that must arrive.
+void Clients::fail_tls(ClientSession& session) {
+    const std::string why =
+        (session.tls->is_established() ? "TLS connection broken: " : "TLS handshake failed: ") +
+        session.tls->error();
+    static RateLimit limit(10);
+    if (const auto suppressed = limit.admit(ctx_.now)) {
+        log::warning(log_peer(ctx_, session), "{} ({} more suppressed)", why, *suppressed);
+    }
+    log_closing(session, why);
+    release_units(session);
+    session.held.clear();
+    session.outbox.clear();
+    session.tls.reset();
+    session.phase = ClientPhase::Closing;
+    ctx_.io.shutdown_send(session.fd);
+    linger(session);
 }
 
 // The input waits: keep a little of it, mostly to notice when the client hangs up.
@@ -137,17 +191,17 @@ void Clients::hold_more(ClientSession& session) {
     const bool is_closing = session.phase == ClientPhase::Closing;
     if (!is_closing && held >= kHeldBytesMax) return set_interest(session, false, session.writes);
     const size_t room = is_closing ? WorkerContext::kInputBytes : kHeldBytesMax - held;
-    const ssize_t n = ctx_.io.receive(session.fd, {ctx_.input.get(), room});
-    if (n == -EAGAIN) return;
+    const ssize_t n = ctx_.channel(session).receive({ctx_.input.get(), room});
     if (is_closing) {
-        if (n <= 0) free(session);
-        return;
+        if (n <= 0 && n != -EAGAIN) return free(session);
+        return note_unread(session);
     }
-    if (n <= 0) return close(session, "client unexpected eof");
+    if (n <= 0) return on_nothing_read(session, n);
     if (session.pool != nullptr) {
         ctx_.counters(*session.pool).bytes_received.add(static_cast<uint64_t>(n));
     }
     session.held.append({ctx_.input.get(), static_cast<size_t>(n)}, ctx_.spares);
+    note_unread(session);
 }
 
 void Clients::use_input(ClientSession& session, ByteView input) {
@@ -215,7 +269,7 @@ void Clients::reply_console(ClientSession& session, WorkerMessage& reply) {
 
 void Clients::flush(ClientSession& session) {
     if (ctx_.to_client.empty()) return;
-    const ssize_t n = ctx_.to_client.flush(ctx_.io, session.fd, session.outbox);
+    const ssize_t n = ctx_.to_client.flush(ctx_.channel(session), session.outbox);
     if (n < 0) return close(session, "client unexpected eof");
     if (session.pool != nullptr)
         ctx_.counters(*session.pool).bytes_sent.add(static_cast<uint64_t>(n));
@@ -223,7 +277,7 @@ void Clients::flush(ClientSession& session) {
 }
 
 int Clients::flush_outbox(ClientSession& session) {
-    if (session.descriptors == nullptr) return flush_backlog(ctx_.io, session.fd, session.outbox);
+    if (session.descriptors == nullptr) return flush_backlog(ctx_.channel(session), session.outbox);
     const int result = session.descriptors->flush(session.fd, session.outbox);
     if (session.descriptors->empty()) session.descriptors.reset();
     return result;
@@ -236,7 +290,7 @@ void Clients::write(ClientSession& session) {
     }
     if (!session.outbox.empty()) return;
     set_interest(session, session.reads, false);
-    if (session.phase == ClientPhase::Closing) return ctx_.io.shutdown_send(session.fd);
+    if (session.phase == ClientPhase::Closing) return ctx_.channel(session).finish();
     if (session.server != nullptr && !session.server->reads) {
         ctx_.servers->set_interest(*session.server, true, session.server->writes);
     }
@@ -249,6 +303,7 @@ void Clients::set_interest(ClientSession& session, bool read, bool write) {
     session.writes = write;
     ctx_.io.modify(session.fd, Watch::of(Watch::Kind::Client, &session, session.generation), read,
                    write);
+    if (read) note_unread(session);
 }
 
 // ---- the end ----
@@ -275,7 +330,9 @@ void Clients::fail(ClientSession& session, const Error& error) {
     session.held.clear();
     session.phase = ClientPhase::Closing;
     session.is_suspended = false;
-    if (is_mid_reply)
+    // Nor can it be told before the handshake is done.
+    const bool is_shaking_hands = session.tls != nullptr && !session.tls->is_established();
+    if (is_mid_reply || is_shaking_hands)
         return free(session);  // an error in the middle of a row would be read as the row
     std::string text;
     write_error(text, {.severity = "FATAL",
@@ -283,10 +340,14 @@ void Clients::fail(ClientSession& session, const Error& error) {
                        .message = error.message,
                        .detail = error.detail});
     session.outbox.append(as_bytes(text));
-    if (flush_backlog(ctx_.io, session.fd, session.outbox) < 0) return free(session);
-    // Wait for the client to read it and to hang up: closing with unread input would reset the
-    // connection and lose the message.
-    if (session.outbox.empty()) ctx_.io.shutdown_send(session.fd);
+    if (flush_backlog(ctx_.channel(session), session.outbox) < 0) return free(session);
+    if (session.outbox.empty()) ctx_.channel(session).finish();
+    linger(session);
+}
+
+// Waits for the client to read what it was told and to hang up: closing with unread input would
+// reset the connection and lose the message.
+void Clients::linger(ClientSession& session) {
     set_interest(session, true, !session.outbox.empty());
     ctx_.deadlines.disarm(session);
     ctx_.deadlines.arm(session, ctx_.now + kLingerMax);

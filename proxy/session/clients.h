@@ -50,11 +50,16 @@ class Clients {
 
   private:
     void read(ClientSession& session);
+    bool look_at_first_byte(ClientSession& session);
+    void on_nothing_read(ClientSession& session, ssize_t result);
+    void fail_tls(ClientSession& session);
     void use_input(ClientSession& session, ByteView input);
     void hold_more(ClientSession& session);
     void write(ClientSession& session);
     int flush_outbox(ClientSession& session);
     void free(ClientSession& session);
+    void linger(ClientSession& session);
+    void note_unread(ClientSession& session);
     void release_units(ClientSession& session);
     void log_closing(const ClientSession& session, std::string_view reason);
     [[nodiscard]] std::optional<Error> overdue(const ClientSession& session, Instant* next) const;

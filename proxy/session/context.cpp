@@ -6,7 +6,11 @@ namespace weir {
 
 WorkerContext::WorkerContext(WorkerId worker, Shared& shared_state, Io& worker_io,
                              ConfigPtr first_config)
-    : id(worker), shared(shared_state), io(worker_io), config(std::move(first_config)) {}
+    : id(worker),
+      shared(shared_state),
+      io(worker_io),
+      config(std::move(first_config)),
+      tls(shared_state.tls.get()) {}
 
 WorkerContext::~WorkerContext() = default;
 

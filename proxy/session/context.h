@@ -18,10 +18,12 @@
 #include "proxy/limits/auth_failures.h"
 #include "proxy/limits/rate_limiter.h"
 #include "proxy/net/output.h"
+#include "proxy/net/tls_contexts.h"
 #include "proxy/pool/pool_set.h"
 #include "proxy/runtime/deadline_queue.h"
 #include "proxy/runtime/host_table.h"
 #include "proxy/runtime/io.h"
+#include "proxy/server/tls_sessions.h"
 #include "proxy/session/client_session.h"
 #include "proxy/session/message.h"
 #include "proxy/session/virtual_database.h"
@@ -60,6 +62,8 @@ struct Shared {
     RateLimiter rates = {};
     AuthFailures auth_failures = {};
     PasswordChecker* password_checker = nullptr;  // null = nobody checks ldap and pam
+    TlsContextsHolder tls = {};
+    TlsSessions tls_sessions = {};
     // When each worker last looked for leaks; written by it, read by the Auditor.
     std::array<std::atomic<int64_t>, kMaxWorkers> looked_at_us{};
 };
@@ -72,7 +76,8 @@ struct WorkerContext {
     Shared& shared;
     Io& io;
     ConfigPtr config;
-    Instant now;  // read once per batch of events
+    TlsContextsPtr tls;  // never null; of the same configuration
+    Instant now;         // read once per batch of events
 
     static constexpr size_t kInputBytes = 256 * 1024;
     std::unique_ptr<uint8_t[]> input = std::make_unique<uint8_t[]>(kInputBytes);
@@ -86,6 +91,8 @@ struct WorkerContext {
     IntrusiveList<ClientSession, ReadyHook> ready;     // have held input that may go on
     std::vector<Grant> grants;          // for our own waiters, carried out after the current event
     std::vector<Grant> grants_running;  // its twin, swapped so that neither allocates
+    // Sockets whose TLS has something that no poll tells of: looked at in the next round.
+    std::vector<Watch> unread;
     std::vector<std::unique_ptr<ClientLogin>> retired_logins;  // until the end of the event
     std::atomic<int> client_count{0};                          // read by others to deal evenly
 
@@ -107,6 +114,11 @@ struct WorkerContext {
     [[nodiscard]] int reads_max() const {
         const int count = config->global.sbuf_loopcnt;
         return count > 0 ? count : std::numeric_limits<int>::max();
+    }
+    // Of a client, a server or a cancel request.
+    template <typename T>
+    [[nodiscard]] Channel channel(T& connection) const {
+        return {io, connection.fd, connection.tls.get()};
     }
     PoolCounters& counters(Pool& pool) const { return pool.counters()[id]; }
 };

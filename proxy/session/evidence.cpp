@@ -18,10 +18,12 @@ void report(const WorkerContext& ctx, const ServerConnection& server, Outcome ou
 
 Outcome outcome_of_login(const WorkerContext& ctx, const ServerConnection& server,
                          const Error& failure) {
+    if (server.phase == ServerPhase::Securing && failure.sqlstate == "08001")
+        return Outcome::TlsFailure;
     if (failure.sqlstate != "08006") return classify_sqlstate(failure.sqlstate, {.is_login = true});
     const Duration limit = ctx.config->global.server_connect_timeout;
     const bool is_late = limit.count() > 0 && ctx.now >= server.connected_at + limit;
-    if (server.phase == ServerPhase::LoggingIn)
+    if (server.phase == ServerPhase::LoggingIn || server.phase == ServerPhase::Securing)
         return is_late ? Outcome::LoginTimeout : Outcome::ConnectionLost;
     return is_late ? Outcome::ConnectTimeout : Outcome::ConnectRefused;
 }

@@ -8,7 +8,8 @@
 namespace weir {
 
 void Farewell::begin(ServerConnection& server, const std::optional<Error>& failure) {
-    const bool may_have_process = server.fd >= 0 && server.phase != ServerPhase::Connecting;
+    const bool may_have_process = server.fd >= 0 && server.phase != ServerPhase::Connecting &&
+                                  server.phase != ServerPhase::Securing;
     if (server.phase == ServerPhase::Closing || !may_have_process || failure ||
         server.is_stream_over) {
         return finish(server, failure);
@@ -17,11 +18,13 @@ void Farewell::begin(ServerConnection& server, const std::optional<Error>& failu
     if (server.is_clean()) {
         std::string terminate;
         write_empty(terminate, FrontendTag::Terminate);
-        const iovec piece{terminate.data(), terminate.size()};
-        if (ctx_.io.send(server.fd, {&piece, 1}) < 0) return finish(server, failure);
+        const ssize_t sent = ctx_.channel(server).send(as_bytes(terminate));
+        if (sent < 0) return finish(server, failure);
+        ctx_.channel(server).finish();
+    } else {
+        ctx_.io.shutdown_send(server.fd);
     }
     server.outbox.clear();
-    ctx_.io.shutdown_send(server.fd);
     server.pool->announce_leaving(server);
     server.phase = ServerPhase::Closing;
     ctx_.servers->set_interest(server, true, false);

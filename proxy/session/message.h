@@ -47,7 +47,6 @@ struct ClientRow {
     uint64_t id = 0;
     std::string user, database, addr, local_addr, application_name;
     const char* state = "idle";  // active, idle, waiting, active_cancel_req, waiting_cancel_req
-    std::string tls;             // empty: not encrypted
     uint16_t port = 0, local_port = 0;
     Instant connected_at, requested_at;
     Instant waiting_since;  // never = not waiting
@@ -57,6 +56,7 @@ struct ClientRow {
     bool is_console = false;
     bool is_login = false;    // not counted as a client yet
     std::string pool_user;    // with database: its pool
+    std::string tls;          // version, cipher and key exchange; empty = plain
     uint32_t remote_pid = 0;  // of the Unix socket's other end; 0 = not known
     SocketBuffers buffers;
     std::optional<SocketDetails> details;  // if asked for

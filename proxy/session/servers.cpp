@@ -1,5 +1,7 @@
 #include "proxy/session/servers.h"
 
+#include <sys/socket.h>
+
 #include <cerrno>
 #include <cstring>
 
@@ -91,6 +93,13 @@ void Servers::on_resolved() {
 
 void Servers::connect_to(ServerConnection& server, const Address& address) {
     server.address = address;
+    if (server.attempt == nullptr) {
+        const GlobalConfig& global = ctx_.config->global;
+        server.attempt =
+            std::make_unique<TlsAttempt>(global.server_tls_sslmode, global.server_tls_negotiation,
+                                         address.family() == AF_UNIX, ctx_.tls->server != nullptr);
+    }
+    server.phase = ServerPhase::Connecting;
     const Result<int> fd = ctx_.io.connect(address);
     if (!fd) return close(server, "connect failed", Error("08006", fd.error().message));
     server.fd = *fd;
@@ -109,14 +118,15 @@ void Servers::on_connected(ServerConnection& server) {
     server.local_address = ctx_.io.local_address(server.fd);
     log_connected(server);
     if (log::is_enabled(LogLevel::Debug)) log::debug(log_peer(server), "S: connect ok");
+    take_step(server, server.attempt->first_step());
+}
+
+void Servers::start_login(ServerConnection& server) {
     server.phase = ServerPhase::LoggingIn;
     server.login = std::make_unique<ServerLogin>(server.pool->group().credentials(),
                                                  server.pool->database(), extras(server));
+    if (server.tls != nullptr) server.login->set_end_point_hash(server.tls->end_point_hash());
     set_interest(server, true, false);
-    if (ctx_.config->global.server_tls_sslmode >= SslMode::Require) {
-        return close(server, "TLS is required",
-                     Error("08006", "server_tls_sslmode requires TLS, which is not in effect yet"));
-    }
     send(server, server.login->start());
 }
 
@@ -168,10 +178,13 @@ void Servers::on_event(ServerConnection& server, const IoEvent& event) {
         if (server.fd >= 0 && (event.writable || event.readable)) on_connected(server);
         return;
     }
+    if (server.phase == ServerPhase::Securing) return on_secure_event(server);
     if (server.phase == ServerPhase::Closing) return farewell_.on_readable(server);
+    // A read that had to write first goes on as well.
+    const bool may_go_on = event.writable && server.tls != nullptr && server.tls->wants_to_write();
     if (event.writable && server.writes) write(server);
     if (server.load_owner() != owner || server.fd < 0) return;
-    if (event.readable && server.reads) read(server);
+    if ((event.readable || may_go_on) && server.reads) read(server);
 }
 
 void Servers::read(ServerConnection& server) {
@@ -184,10 +197,15 @@ void Servers::read(ServerConnection& server) {
         const size_t held = server.held.size();
         WEIR_CHECK(held <= WorkerContext::kInputBytes / 2);
         const std::span<uint8_t> into(ctx_.input.get() + held, WorkerContext::kInputBytes - held);
-        const ssize_t n = ctx_.io.receive(server.fd, into);
-        if (n == -EAGAIN) return;
+        const ssize_t n = ctx_.channel(server).receive(into);
+        if (n == -EAGAIN) {
+            if (server.tls != nullptr) on_nothing_to_read(server);
+            return;
+        }
         if (n <= 0) {
-            const std::string text = "server conn crashed?";
+            std::string text = "server conn crashed?";
+            if (n == -EPROTO && server.tls != nullptr)
+                text = "TLS connection broken: " + server.tls->error();
             const bool is_login = server.phase == ServerPhase::LoggingIn;
             server.is_stream_over = true;
             if (!is_login && server.phase != ServerPhase::Closing) note_lost(ctx_, server);
@@ -201,8 +219,10 @@ void Servers::read(ServerConnection& server) {
                                   ? on_login_bytes(server, input)
                                   : ctx_.relay->from_server(server, input);
         if (!is_alive || server.load_owner() != owner) return;
-        if (static_cast<size_t>(n) < into.size()) return;
+        const bool has_unread = server.tls != nullptr && server.tls->has_unread();
+        if (static_cast<size_t>(n) < into.size() && !has_unread) return;
     }
+    note_unread(server);
 }
 
 bool Servers::on_login_bytes(ServerConnection& server, ByteView input) {
@@ -223,13 +243,15 @@ bool Servers::on_login_bytes(ServerConnection& server, ByteView input) {
             server.login->on_message(static_cast<BackendTag>(piece.tag), piece.body(), reply);
         if (!done) {
             const Error error = done.error();
+            if (connect_otherwise(server, error)) return false;
             log::warning(log_peer(server), "server login failed: {}{}",
                          server.login->was_refused() ? "FATAL " : "", error.message);
             close(server, "login failed", error);
             return false;
         }
         if (*done) {
-            if (used < input.size()) {  // a farewell (57P01), say
+            const bool has_unread = server.tls != nullptr && server.tls->has_unread();
+            if (used < input.size() || has_unread) {  // a farewell (57P01), say
                 close(server, "server said more than it was asked for",
                       Error("08006", "server said more than it was asked for"));
                 return false;
@@ -272,7 +294,9 @@ void Servers::on_logged_in(ServerConnection& server) {
         !ctx_.shared.hosts.is_current(server.host, server.address.host())) {
         server.epoch = 0;
     }
+    if (server.tls != nullptr) note_tls_session(server);
     server.login.reset();
+    server.attempt.reset();
     ctx_.deadlines.disarm(server);
     if (log::is_enabled(LogLevel::Debug)) {
         log::debug(log_peer(server), "server login ok, start accepting queries (pid {})",
@@ -293,6 +317,7 @@ void Servers::on_logged_in(ServerConnection& server) {
 void Servers::on_deadline(ServerConnection& server) {
     switch (server.phase) {
         case ServerPhase::Connecting:
+        case ServerPhase::Securing:
         case ServerPhase::LoggingIn: {
             const Instant due = server.connected_at + ctx_.config->global.server_connect_timeout;
             if (ctx_.now < due) return ctx_.deadlines.arm(server, due);
@@ -410,7 +435,7 @@ bool Servers::send(ServerConnection& server, std::string_view text) {
 
 bool Servers::flush(ServerConnection& server) {
     if (ctx_.to_server.empty()) return true;
-    if (ctx_.to_server.flush(ctx_.io, server.fd, server.outbox) < 0) {
+    if (ctx_.to_server.flush(ctx_.channel(server), server.outbox) < 0) {
         // There may be a last word of the server's to be read (57P01) before the end of the stream:
         // the read event will find both. Only the sending side is known to be broken.
         server.outbox.clear();
@@ -426,7 +451,7 @@ bool Servers::flush(ServerConnection& server) {
 }
 
 void Servers::write(ServerConnection& server) {
-    if (flush_backlog(ctx_.io, server.fd, server.outbox) < 0) {
+    if (flush_backlog(ctx_.channel(server), server.outbox) < 0) {
         server.outbox.clear();
         return set_interest(server, true, false);  // reading will tell
     }
@@ -447,6 +472,7 @@ void Servers::set_interest(ServerConnection& server, bool read, bool write) {
     server.reads = read;
     server.writes = write;
     if (!read && !write) return ctx_.io.remove(server.fd);
+    if (read) note_unread(server);
     if (!was_watched) return ctx_.io.add(server.fd, watch_of(server), read, write);
     ctx_.io.modify(server.fd, watch_of(server), read, write);
 }

@@ -53,6 +53,18 @@ class Servers {
     void connect_to(ServerConnection& server, const Address& address);
     void on_connected(ServerConnection& server);
     void log_connected(const ServerConnection& server) const;
+    void start_login(ServerConnection& server);
+    // In servers_tls.cpp.
+    void take_step(ServerConnection& server, TlsAttempt::Step step);
+    void start_tls(ServerConnection& server);
+    void on_secure_event(ServerConnection& server);
+    void on_tls_answer(ServerConnection& server);
+    void shake_hands(ServerConnection& server);
+    void connect_again(ServerConnection& server);
+    bool connect_otherwise(ServerConnection& server, const Error& refusal);
+    void note_tls_session(ServerConnection& server);
+    void note_unread(ServerConnection& server);
+    void on_nothing_to_read(ServerConnection& server);
     void read(ServerConnection& server);
     bool on_login_bytes(ServerConnection& server, ByteView input);
     void on_logged_in(ServerConnection& server);

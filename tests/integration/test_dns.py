@@ -173,6 +173,7 @@ class Changes(Names):
         dns = Dns(zones={"example.test": 7})
         a, b = self.moved(dns, dns_max_ttl=3600, dns_zone_check_period=0.3)
         wait_until(lambda: dns.count("example.test", SOA) >= 3, 30, "the zone to be asked for its serial number")
+        self.assertEqual(self.weir.show("dns_zones"), [{"zonename": "example.test", "serial": "7", "count": "1"}])
         self.assertEqual(self.host(), ["::1", "::1"])  # nothing is looked up as long as it stays
         self.assertEqual(dns.count("db.example.test"), 1)
         dns.zones["example.test"] = 8

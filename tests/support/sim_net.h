@@ -4,6 +4,7 @@
 // Thread: one.
 #pragma once
 
+#include <cerrno>
 #include <map>
 #include <memory>
 #include <string>
@@ -108,6 +109,7 @@ class SimIo final : public Io {
     void modify(int fd, Watch watch, bool read, bool write) override;
     void remove(int fd) override { watched_.erase(fd); }
     ssize_t receive(int fd, std::span<uint8_t> into) override;
+    ssize_t peek(int, std::span<uint8_t>) override { return -EAGAIN; }  // for TLS only
     ssize_t send(int fd, std::span<const iovec> pieces) override;
     Result<int> connect(const Address& address) override;
     int connect_result(int fd) override;

@@ -62,6 +62,7 @@ class FakeInspector final : public Inspector {
         return 1'769'860'800'000'000 + (at - Instant{1'000'000'000}).count();
     }
     std::vector<HostTable::Row> dns_hosts() const override { return hosts; }
+    std::vector<HostTable::Zone> dns_zones() const override { return zones; }
     std::vector<ListeningSocket> listening_sockets() const override { return listening; }
     void snapshot(bool with_details,
                   std::function<void(std::vector<WorkerSnapshot>)> done) override {
@@ -151,6 +152,7 @@ class FakeInspector final : public Inspector {
     bool answers_wait = false;
     std::deque<std::function<void()>> waiting_answers;
     std::vector<HostTable::Row> hosts = std::vector<HostTable::Row>(3);
+    std::vector<HostTable::Zone> zones;
     std::vector<ListeningSocket> listening;
     bool were_details_asked = false;
     size_t old_connections = 0;

@@ -194,6 +194,12 @@ TEST_CASE("options of [weir] that contradict each other are errors at their line
     // The line is that of the option which the file sets.
     CHECK(bad("[weir]\nlag_soft = 20\n") ==
           Lines{"2: lag_hard (10 s) is below lag_soft (20 s); change one of them"});
+    CHECK(bad("[weir]\nserver_tls_negotiation = direct\n") ==
+          Lines{"2: server_tls_negotiation = direct leaves no way to go on without TLS, which "
+                "server_tls_sslmode = prefer allows; change one of them"});
+    CHECK(good("[pgbouncer]\nserver_tls_sslmode = require\n[weir]\nserver_tls_negotiation = "
+               "direct\n[databases]\nd = host=h1\n")
+              ->global.server_tls_negotiation == TlsNegotiation::Direct);
     // And contradictions of other sections are told with it.
     CHECK(bad("[weir]\nlag_soft = 20\n[rate_limit:a]\nrate = 1/s\nat = login\n"
               "[rate_limit:b]\nrate = 2/s\nat = login\n")

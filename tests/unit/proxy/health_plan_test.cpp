@@ -99,8 +99,16 @@ TEST_CASE("health plan: the log-in of probes") {
         config.global.probe_dbname = "admin";
         config.global.server_tls_sslmode = SslMode::VerifyCa;
         config.global.server_tls_ca_file = "/ca";
+        config.global.server_tls_cert_file = "/cert";
+        config.global.server_tls_key_file = "/key";
         REQUIRE(login());
-        CHECK(*login() == ProbeLogin{"probe", "admin", SecretString(), "verify-ca", "/ca"});
+        CHECK(*login() == ProbeLogin{.user = "probe",
+                                     .dbname = "admin",
+                                     .password = SecretString(),
+                                     .sslmode = "verify-ca",
+                                     .sslrootcert = "/ca",
+                                     .sslcert = "/cert",
+                                     .sslkey = "/key"});
         config.secrets["probe"] = "from the file";
         CHECK(login()->password.view() == "from the file");
         config.secrets["probe"] = "md5" + std::string(32, '0');
@@ -115,7 +123,13 @@ TEST_CASE("health plan: the log-in of probes") {
         CHECK_FALSE(login());
         config.secrets["owner"] = "plain";
         REQUIRE(login());
-        CHECK(*login() == ProbeLogin{"owner", "app", SecretString("plain"), "prefer", ""});
+        CHECK(*login() == ProbeLogin{.user = "owner",
+                                     .dbname = "app",
+                                     .password = SecretString("plain"),
+                                     .sslmode = "prefer",
+                                     .sslrootcert = "",
+                                     .sslcert = "",
+                                     .sslkey = ""});
         app.password = "of the entry";
         CHECK(login()->password.view() == "of the entry");
         app.dbname.clear();  // as of `*`

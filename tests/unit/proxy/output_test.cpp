@@ -15,6 +15,7 @@ class Socket final : public Io {
     void modify(int, Watch, bool, bool) override {}
     void remove(int) override {}
     ssize_t receive(int, std::span<uint8_t>) override { return -EAGAIN; }
+    ssize_t peek(int, std::span<uint8_t>) override { return -EAGAIN; }
     ssize_t send(int, std::span<const iovec> pieces) override {
         if (error != 0) return -error;
         ++sends;
@@ -60,7 +61,7 @@ TEST_CASE_FIXTURE(Fixture, "small pieces leave as one") {
     output.append(as_bytes(first));
     output.append_copy("two,");
     output.append(as_bytes(second));
-    CHECK(output.flush(io, 1, backlog) == 13);
+    CHECK(output.flush({io, 1, nullptr}, backlog) == 13);
     CHECK(io.got == "one,two,three");
     CHECK(io.sends == 1);
     CHECK(io.most_pieces == 1);
@@ -72,7 +73,7 @@ TEST_CASE_FIXTURE(Fixture, "large pieces are not copied") {
     const std::string large(100'000, 'x');
     output.append_copy("head");
     output.append(as_bytes(large));
-    CHECK(output.flush(io, 1, backlog) == 100'004);
+    CHECK(output.flush({io, 1, nullptr}, backlog) == 100'004);
     CHECK(io.got == "head" + large);
     CHECK(io.sends == 1);
     CHECK(io.most_pieces == 2);
@@ -89,10 +90,10 @@ TEST_CASE_FIXTURE(Fixture, "what the socket does not take is kept, in order") {
             output.append(as_bytes(body));
             output.append_copy("last");
             const std::string all = "first" + body + "last";
-            CHECK(output.flush(io, 1, backlog) == static_cast<ssize_t>(all.size()));
+            CHECK(output.flush({io, 1, nullptr}, backlog) == static_cast<ssize_t>(all.size()));
             CHECK(backlog.size() == all.size() - room);
             io.room = 1'000'000;
-            CHECK(flush_backlog(io, 1, backlog) == 0);
+            CHECK(flush_backlog({io, 1, nullptr}, backlog) == 0);
             CHECK(io.got == all);
         }
     }
@@ -106,14 +107,14 @@ TEST_CASE_FIXTURE(Fixture, "more pieces than fit lose nothing") {
         output.append(as_bytes(bytes).subspan(at, 1));
         all += bytes[at];
     }
-    CHECK(output.flush(io, 1, backlog) == 200);
+    CHECK(output.flush({io, 1, nullptr}, backlog) == 200);
     CHECK(io.got == all);
 }
 
 TEST_CASE_FIXTURE(Fixture, "a broken connection forgets what was gathered") {
     io.error = EPIPE;
     output.append_copy("lost");
-    CHECK(output.flush(io, 1, backlog) == -EPIPE);
+    CHECK(output.flush({io, 1, nullptr}, backlog) == -EPIPE);
     CHECK(output.empty());
     CHECK(backlog.empty());
 }
