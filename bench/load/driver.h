@@ -136,7 +136,7 @@ class Driver {
             }
             epoll_.modify(client.fd.get(), EPOLLIN, &client);
             const std::string_view startup = client.session.on_connected();
-            return send(client, client.is_secured ? startup : kSslRequest);
+            return send(client, client.is_secured ? startup : kTlsRequest);
         }
         const std::string bytes = std::exchange(client.unsent, {});
         epoll_.modify(client.fd.get(), EPOLLIN, &client);

@@ -15,7 +15,7 @@
 
 namespace weir::bench {
 
-constexpr std::string_view kSslRequest("\x00\x00\x00\x08\x04\xd2\x16\x2f", 8);
+constexpr std::string_view kTlsRequest("\x00\x00\x00\x08\x04\xd2\x16\x2f", 8);
 
 class TlsContext {
   public:
