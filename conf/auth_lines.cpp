@@ -244,7 +244,9 @@ class Reader {
         const bool is_optional = word.is("include_if_exists");
         const bool is_directory = word.is("include_dir");
         if (!is_file && !is_optional && !is_directory) return false;
-        if (line.fields.size() != 2 || line.fields[0].size() != 1 || line.fields[1].size() != 1) {
+        const bool is_one = line.fields.size() == 2 && line.fields[0].size() == 1 &&
+                            line.fields[1].size() == 1 && !line.fields[1].front().text.empty();
+        if (!is_one) {
             complain(line.at, fmt::format("{} takes one {}; put a name with blanks or commas into "
                                           "quotes",
                                           word.text, is_directory ? "directory" : "file"));

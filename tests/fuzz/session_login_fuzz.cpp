@@ -140,7 +140,7 @@ class Conversation {
             case 12: send(client, std::string("\0\0\0\x08\x04\xd2\x16\x2f", 8)); break;
             case 13: send(client, message(static_cast<char>(input.byte()), input.text())); break;
             case 14: oracle_.is_quick = input.byte() % 2 == 0; break;
-            default: send(client, make_cancel_request(input.byte())); break;
+            default: send(client, make_cancel_request(CancelKey::of_word(input.byte()))); break;
         }
         look();
     }

@@ -113,6 +113,8 @@ TEST_CASE("what is wrong is told with its place and the remedy, and its line is 
         {"a b,,c\n", "f:1: a name is missing at a comma; write one, or remove the comma\n"},
         {"include\n",
          "f:1: include takes one file; put a name with blanks or commas into quotes\n"},
+        {"include \"\"\n",
+         "f:1: include takes one file; put a name with blanks or commas into quotes\n"},
         {"include a b\n",
          "f:1: include takes one file; put a name with blanks or commas into quotes\n"},
         {"\n\ninclude_dir a,b\n",
