@@ -84,6 +84,7 @@ Status LifeCycle::shutdown(ShutdownMode mode) {
     if (!shutdown_) {
         ctx_.service.stopping();
         shutting_down_since_ = now;
+        told_at_ = {};
     }
     shutdown_ = mode;
     ctx_.shared.serves_late_clients.store(mode == ShutdownMode::WaitForClients);
@@ -132,18 +133,37 @@ bool LifeCycle::can_stop(Instant now) {
     return ctx_.pools.clients.used() == 0 && !may_still_log_in;
 }
 
+void LifeCycle::tell_status(Instant now) {
+    const std::chrono::seconds period(shutdown_ ? 1 : ctx_.config->global.stats_period_s);
+    if (!ctx_.service.is_told() || (!told_at_.is_never() && now - told_at_ < period)) return;
+    told_at_ = now;
+    const auto clients = std::to_string(ctx_.pools.clients.used());
+    if (shutdown_) {
+        return ctx_.service.status("shutting down: clients still connected: " + clients);
+    }
+    Pool::Counts sum;
+    ctx_.pools.for_each_pool([&](Pool& pool) {
+        const Pool::Counts counts = pool.counts();
+        sum.idle += counts.idle;
+        sum.leased += counts.leased;
+        sum.waiting += counts.waiting;
+    });
+    ctx_.service.status(
+        fmt::format("clients: {}, of which waiting: {}; servers in use: {}, idle: {}", clients,
+                    sum.waiting, sum.leased, sum.idle));
+}
+
 void LifeCycle::on_tick(Instant now) {
-    if (!shutdown_ || *shutdown_ == ShutdownMode::Now) return;
+    if (!shutdown_) return tell_status(now);
+    if (*shutdown_ == ShutdownMode::Now) return;
     stop_listening_to_tcp(now);
     if (*shutdown_ == ShutdownMode::WaitForClients) send_clients_away(now);
     if (can_stop(now)) {
         log::info("{} connections dropped, exiting",
                   *shutdown_ == ShutdownMode::WaitForClients ? "client" : "server");
         (void)shutdown(ShutdownMode::Now);
-    } else if (now - told_at_ >= std::chrono::seconds(1)) {
-        told_at_ = now;
-        ctx_.service.status("shutting down: clients still connected: " +
-                            std::to_string(ctx_.pools.clients.used()));
+    } else {
+        tell_status(now);
     }
 }
 

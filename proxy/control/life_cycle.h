@@ -39,6 +39,8 @@ class LifeCycle {
     void on_resume_signal();
     void stop_listening_to_tcp(Instant now);
     void send_clients_away(Instant now);
+    // To the service manager: every stats_period, while shutting down every second.
+    void tell_status(Instant now);
     [[nodiscard]] bool can_stop(Instant now);
 
     // Connections that were accepted last have this long to log in before they no longer keep the
@@ -51,7 +53,7 @@ class LifeCycle {
     std::vector<std::unique_ptr<SignalHandle>> signals_;
     std::optional<ShutdownMode> shutdown_;
     Instant shutting_down_since_;
-    Instant told_at_;  // the service manager, how many clients there are
+    Instant told_at_;  // the service manager, how we are
 };
 
 }  // namespace weir

@@ -24,6 +24,8 @@ class ServiceManager {
     // The configuration is being read; ready() ends it.
     void reloading();
     void stopping();
+    // Somebody listens.
+    [[nodiscard]] bool is_told() const { return fd_ >= 0; }
     // One line about how we are.
     void status(std::string_view text);
     // The watchdog wants to hear of us: true twice in the time after which it would end us. What

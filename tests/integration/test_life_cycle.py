@@ -413,6 +413,7 @@ class Systemd(Case):
 
     def test_from_ready_to_stopping(self):
         w = self.started()
+        self.wait_told("STATUS=clients: 0, of which waiting: 0; servers in use: 0, idle: 0")
         self.assert_serves()  # what READY promises
         self.assertIn(f"MAINPID={w.pid}", self.told)
         self.told.clear()

@@ -182,12 +182,16 @@ class Trouble(Peers):
         folder, listening = self.fake()
         one.peers[2] = f"host={folder} pool_size=1"
         one.reload()
+        self.assertEqual(one.show("peers", peer_id="2"), [{"peer_id": "2", "host": folder, "port": "6432", "pool_size": "1"}])
         asked = [self.ask(one, self.key_of(2, hops)) for hops in (3, 2, 1)]
         seen = []
         for _ in asked:
             with contextlib.closing(listening.accept()[0]) as conn:
                 conn.settimeout(20)
                 seen.append(conn.recv(1000))
+                left = len(asked) - len(seen)
+                wait_until(lambda n=left: one.show("peer_pools", peer_id="2") == [{"peer_id": "2", "cl_active_cancel_req": "1", "cl_waiting_cancel_req": str(n),
+                                                                                  "sv_active_cancel": "1", "sv_login": "0"}], 30, f"{left} requests that wait")
                 listening.settimeout(0.3)
                 with self.assertRaises(TimeoutError):
                     listening.accept()
