@@ -194,6 +194,7 @@ class Startup(Case):
         c = self.raw().send(wire.startup_packet({"user": "app", "database": "app"}, (2, 0)))
         self.fatal(c, "08P01", "old V2 protocol not supported")
 
+    @beyond_pgbouncer
     def test_no_terminator(self):
         body = b"\0\3\0\0user\0app\0database\0app\0"  # the zero that ends the list is missing
         c = self.raw().send((len(body) + 4).to_bytes(4, "big") + body)
