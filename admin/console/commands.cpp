@@ -113,22 +113,14 @@ constexpr CommandSpec kCommands[] = {
 
 // ---- finding the command ----
 
-// PgBouncer's words, which scripts look for; long texts are cut.
 tl::unexpected<Error> unknown_command(const Command& command) {
-    constexpr size_t kShownBytesMax = 200;
-    std::string text = command.text;
-    if (text.size() > kShownBytesMax) {
-        size_t end = kShownBytesMax;
-        while (end > 0 && (static_cast<unsigned char>(text[end]) & 0xc0) == 0x80)
-            --end;
-        text = text.substr(0, end) + "...";
-    }
-    return fail("08P01", "invalid command '" + text + "', use SHOW HELP;");
+    return tl::unexpected<Error>(not_a_command(command.text));
 }
 
-tl::unexpected<Error> unexpected_word(const Command::Word& word) {
-    return fail("08P01", "syntax error at character " + std::to_string(word.at) + ", near \"" +
-                             word.text + "\"");
+tl::unexpected<Error> unexpected_word(const Command& command, const Command::Word& word) {
+    return tl::unexpected<Error>(not_a_command(
+        command.text,
+        "syntax error at character " + std::to_string(word.at) + ", near \"" + word.text + "\""));
 }
 
 bool has_object(const CommandSpec& spec, const Command& command) {
@@ -167,7 +159,7 @@ Status check_mode(const Command& command) {
     const Command::Word& mode = command.words[1];
     const bool is_known = equals_ignoring_case(mode.text, "WAIT_FOR_SERVERS") ||
                           equals_ignoring_case(mode.text, "WAIT_FOR_CLIENTS");
-    if (!is_known) return unexpected_word(mode);
+    if (!is_known) return unexpected_word(command, mode);
     return {};
 }
 
@@ -176,7 +168,7 @@ Status check_database_of_backend(const Command& command, std::string_view keywor
     constexpr size_t kKeyword = 3;
     if (command.words.size() == kKeyword) return {};
     const Command::Word& word = command.words[kKeyword];
-    if (!equals_ignoring_case(word.text, keyword)) return unexpected_word(word);
+    if (!equals_ignoring_case(word.text, keyword)) return unexpected_word(command, word);
     if (command.words.size() == kKeyword + 1) return fail("08P01", "a database is required");
     return {};
 }
@@ -211,7 +203,7 @@ Status check_arguments(const CommandSpec& spec, const Command& command) {
     }
     const size_t of_object = spec.object.empty() ? 0 : 1;
     words = {words.min + of_object, words.max + of_object};
-    if (command.words.size() > words.max) return unexpected_word(command.words[words.max]);
+    if (command.words.size() > words.max) return unexpected_word(command, command.words[words.max]);
     const bool lacks_sql = spec.argument == Argument::Statement &&
                            command.sql.find_first_not_of(" \t\r\n;") == std::string::npos;
     if (command.words.size() < words.min && spec.argument == Argument::Client) {
@@ -240,6 +232,32 @@ Status check_allowed(const ConsoleStatement& statement, bool is_admin) {
 
 std::span<const CommandSpec> command_table() {
     return kCommands;
+}
+
+// Long texts are cut.
+Error not_a_command(std::string_view query, std::string why) {
+    constexpr size_t kShownBytesMax = 200;
+    std::string text(query);
+    if (text.size() > kShownBytesMax) {
+        size_t end = kShownBytesMax;
+        while (end > 0 && (static_cast<unsigned char>(text[end]) & 0xc0) == 0x80)
+            --end;
+        text = text.substr(0, end) + "...";
+    }
+    Error error("08P01", "invalid command '" + text + "', use SHOW HELP;");
+    error.detail = std::move(why);
+    return error;
+}
+
+Result<std::vector<Command>> read_commands(std::string_view query) {
+    Result<std::vector<Command>> commands = parse_commands(query);
+    if (!commands) {
+        const Error& error = commands.error();
+        if (error.sqlstate != "08P01") return commands;
+        return tl::unexpected<Error>(not_a_command(query, error.message));
+    }
+    if (commands->size() == 1) commands->front().text = query;
+    return commands;
 }
 
 Result<ConsoleStatement> resolve(Command command, bool is_admin) {

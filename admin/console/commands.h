@@ -77,6 +77,11 @@ struct ConsoleStatement {
     }
 };
 
+// PgBouncer's words for what it does not take, which scripts look for; `why` becomes the detail.
+Error not_a_command(std::string_view query, std::string why = {});
+// The commands of a query, see parse_commands(); an error quotes it and tells the place in its
+// detail.
+Result<std::vector<Command>> read_commands(std::string_view query);
 // Errors: there is no such command, this client may not run it, its arguments are wrong.
 Result<ConsoleStatement> resolve(Command command, bool is_admin);
 

@@ -79,7 +79,7 @@ void ConsoleSession::on_query(ByteView body) {
     if (!query) return fail_query(Error("08P01", "invalid Query message"));
     prepared_.erase("");
     drop_portals();
-    Result<std::vector<Command>> commands = parse_commands(query->sql);
+    Result<std::vector<Command>> commands = read_commands(query->sql);
     if (!commands) return fail_query(commands.error());
     if (commands->empty()) {
         write_empty(output_, BackendTag::EmptyQueryResponse);
@@ -150,14 +150,18 @@ void ConsoleSession::write_notices(const CommandOutcome& outcome) {
 }
 
 void ConsoleSession::fail_query(const Error& error, std::string_view detail) {
-    write_error(output_, {.sqlstate = error.sqlstate, .message = error.message, .detail = detail});
+    write_error(output_, {.sqlstate = error.sqlstate,
+                          .message = error.message,
+                          .detail = detail.empty() ? std::string_view(error.detail) : detail});
     is_in_query_ = false;
     script_.clear();
     ready();
 }
 
 void ConsoleSession::fail_batch(const Error& error, std::string_view detail) {
-    write_error(output_, {.sqlstate = error.sqlstate, .message = error.message, .detail = detail});
+    write_error(output_, {.sqlstate = error.sqlstate,
+                          .message = error.message,
+                          .detail = detail.empty() ? std::string_view(error.detail) : detail});
     is_skipping_to_sync_ = true;
 }
 

@@ -70,7 +70,7 @@ void ConsoleSession::on_parse(ByteView body) {
 }
 
 Result<ConsoleStatement> ConsoleSession::resolve_only(std::string_view query) const {
-    Result<std::vector<Command>> commands = parse_commands(query);
+    Result<std::vector<Command>> commands = read_commands(query);
     if (!commands) return tl::unexpected<Error>(commands.error());
     if (commands->size() > 1) {
         return fail("42601", "cannot insert multiple commands into a prepared statement");

@@ -49,7 +49,7 @@ void show_help(const ShowInput&, CommandOutcome& outcome) {
         if (!spec.object.empty()) text += " " + std::string(spec.object);
         text += usage(spec.argument);
     }
-    outcome.notices.push_back({"commands of the console", std::move(text)});
+    outcome.notices.push_back({"Console usage", std::move(text)});
 }
 
 }  // namespace

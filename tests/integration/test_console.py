@@ -231,6 +231,12 @@ class Access(Case):
                     self.assertEqual((reply.error.severity, reply.status), ("ERROR", "I"))
             self.assertTrue(c.sql("show pools"))
 
+    def test_what_is_no_command_is_quoted_back(self):
+        with self.weir.console() as c:
+            for text in ("bogus", "show bogus;", " show pools pools ", "reload now", "suspend now", "shutdown later", "pause a b", "'"):
+                with self.subTest(text):
+                    self.assert_error(c.run(text), "08P01", f"invalid command '{text}', use SHOW HELP;")
+
     def test_an_empty_query(self):
         with self.weir.console() as c:
             for text in ("", ";", "  "):

@@ -92,7 +92,7 @@ TEST_CASE("an error skips to Sync") {
         return answer.error.at('C') + " " + answer.error.at('M');
     };
     CHECK(code(parse("", "nonsense")) == "08P01 invalid command 'nonsense', use SHOW HELP;");
-    CHECK(code(parse("", "show (")) == "08P01 syntax error at character 6, near \"(\"");
+    CHECK(code(parse("", "show (")) == "08P01 invalid command 'show (', use SHOW HELP;");
     CHECK(code(parse("", "SHOW STATE; PAUSE")) ==
           "42601 cannot insert multiple commands into a prepared statement");
     CHECK(code(parse("", "DISABLE")) == "08P01 a database is required");

@@ -88,7 +88,7 @@ TEST_CASE("an unknown command is quoted back") {
         return answer.error.at('M');
     };
     CHECK(refused("foo") == "invalid command 'foo', use SHOW HELP;");
-    CHECK(refused(" foo bar ;") == "invalid command 'foo bar', use SHOW HELP;");
+    CHECK(refused(" foo bar ;") == "invalid command ' foo bar ;', use SHOW HELP;");
     CHECK(refused("SHOW") == "invalid command 'SHOW', use SHOW HELP;");
     CHECK(refused("SHOW nope") == "invalid command 'SHOW nope', use SHOW HELP;");
     CHECK(refused("SHOW POOLS app") == "invalid command 'SHOW POOLS app', use SHOW HELP;");
@@ -96,12 +96,16 @@ TEST_CASE("an unknown command is quoted back") {
     CHECK(refused("\"SET\"") == "invalid command '\"SET\"', use SHOW HELP;");
     CHECK(refused(std::string(199, 'x') + "\xC3\xBC") ==
           "invalid command '" + std::string(199, 'x') + "...', use SHOW HELP;");
-    CHECK(refused("PAUSE app other") == "syntax error at character 11, near \"other\"");
-    CHECK(refused("RELOAD now") == "syntax error at character 8, near \"now\"");
-    CHECK(refused("SHUTDOWN later") == "syntax error at character 10, near \"later\"");
+    CHECK(refused("PAUSE app other;") == "invalid command 'PAUSE app other;', use SHOW HELP;");
+    CHECK(refused("RELOAD now") == "invalid command 'RELOAD now', use SHOW HELP;");
+    CHECK(refused("SHUTDOWN later") == "invalid command 'SHUTDOWN later', use SHOW HELP;");
+    CHECK(refused("SHOW STATE; bogus; SHOW") == "invalid command 'bogus', use SHOW HELP;");
     CHECK(refused("DISABLE") == "a database is required");
     CHECK(refused("KILL_CLIENT") == "invalid client pointer supplied");
-    CHECK(refused("PAUSE (") == "syntax error at character 7, near \"(\"");
+    CHECK(refused("PAUSE (") == "invalid command 'PAUSE (', use SHOW HELP;");
+    // Where, and why.
+    CHECK(f.run("PAUSE app other").error.at('D') == "syntax error at character 11, near \"other\"");
+    CHECK(f.run("PAUSE (").error.at('D') == "syntax error at character 7, near \"(\"");
     CHECK(f.inspector.calls.empty());
 }
 
@@ -179,6 +183,7 @@ TEST_CASE("SHOW HELP is a notice that lists what there is") {
     const Answer answer = f.run("SHOW HELP");
     CHECK(answer.types == "NCZ");
     CHECK(answer.tags == Tags{"SHOW"});
+    CHECK(answer.notice.at('M') == "Console usage");
     const std::string text = answer.notice.at('D');
     for (const char* part :
          {"\n\tSHOW HELP | VERSION", " | STATS_TOTALS", "\n\tRELOAD", "\n\tPAUSE [database]",
