@@ -212,6 +212,7 @@ struct GlobalConfig {
     Duration shutdown_drain_time = std::chrono::seconds(10);
     StatementError statement_error = StatementError::Close;
     LogFormat log_format = LogFormat::Pgbouncer;
+    Duration auth_query_ttl = Duration(0);
     int auth_failures_max = 0;  // wrong passwords of one address for one user; 0 = no limit
     Duration auth_failures_window = std::chrono::seconds(60);
     Duration auth_failure_delay = Duration(0);

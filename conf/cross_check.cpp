@@ -65,7 +65,11 @@ class Checker {
         if (c_.databases.empty() && !c_.wildcard_database) {
             warn("databases", "", "no database is configured; add one to [databases], or `*`");
         }
-        if (c_.global.auth_type == AuthType::Any || !c_.secrets.empty()) return;
+        if (c_.global.auth_type == AuthType::Ldap && c_.global.auth_ldap_options.empty()) {
+            warn("pgbouncer", "auth_type",
+                 "no client can log in because auth_ldap_options is not set; set it");
+        }
+        if (are_users_known_elsewhere() || !c_.secrets.empty()) return;
         if (c_.global.auth_file.empty()) {
             warn("pgbouncer", "auth_file",
                  "no client can log in because auth_file is not set; set it");
@@ -86,6 +90,15 @@ class Checker {
                                  "the rule lets nobody in, as client_tls_sslmode is disable; set "
                                  "it, or remove the rule"});
         }
+    }
+
+    [[nodiscard]] bool are_users_known_elsewhere() const {
+        const AuthType type = c_.global.auth_type;
+        if (!c_.global.auth_user.empty()) return true;
+        for (const auto& [name, db] : c_.databases) {
+            if (db.auth_user) return true;
+        }
+        return type == AuthType::Any || type == AuthType::Pam || type == AuthType::Ldap;
     }
 
     void check_timeouts() {

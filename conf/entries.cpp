@@ -10,7 +10,6 @@ namespace weir {
 namespace {
 
 constexpr Effect kInEffect = Effect::Now;
-constexpr Effect kNotYet = Effect::NotYet;
 
 template <typename Entry>
 Status set_hosts(Entry& entry, std::string_view value) {
@@ -76,11 +75,11 @@ constexpr EntryKey<D> kDatabaseKeys[] = {
      "User for all server connections, so that all clients share one pool."},
     {"password", kInEffect, set_text<&D::password, kPasswordBytesMax, D>,
      "Password for the server; without it the secret of the user in `auth_file`."},
-    {"auth_user", kNotYet, set_text<&D::auth_user, kUserNameBytesMax, D>,
+    {"auth_user", kInEffect, set_text<&D::auth_user, kUserNameBytesMax, D>,
      "As the option, for this database."},
-    {"auth_query", kNotYet, set_text<&D::auth_query, kTextMax, D>,
+    {"auth_query", kInEffect, set_text<&D::auth_query, kTextMax, D>,
      "As the option, for this database."},
-    {"auth_dbname", kNotYet, set_auth_dbname, "As the option, for this database."},
+    {"auth_dbname", kInEffect, set_auth_dbname, "As the option, for this database."},
     {"pool_size", kInEffect, set_size<&D::pool_size, D>,
      "`default_pool_size` of this database; 0 is no limit."},
     {"min_pool_size", kInEffect, set_size<&D::min_pool_size, D>,

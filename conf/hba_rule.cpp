@@ -8,6 +8,7 @@
 #include <span>
 #include <utility>
 
+#include "conf/ldap_options.h"
 #include "conf/value.h"
 #include "conf/words.h"
 
@@ -256,7 +257,9 @@ class RuleReader {
                 if (!read) return read;
             }
         }
-        return {};
+        if (rule_.method != AuthMethod::Ldap || rule_.options.empty()) return {};
+        const Result<LdapOptions> options = make_ldap_options(rule_.options);
+        return options ? Status() : wrong(options.error().message);
     }
 
     Status read_option(const std::string& name, const std::string& value) {
@@ -271,7 +274,7 @@ class RuleReader {
             return wrong("clientname can only be CN, with the method cert; remove the option");
         }
         const bool is_right = (rule_.method == AuthMethod::Ldap && name.starts_with("ldap")) ||
-                              (rule_.method == AuthMethod::Pam && name.starts_with("pam"));
+                              (rule_.method == AuthMethod::Pam && name == "pamservice");
         if (is_right) {
             rule_.options.emplace_back(name, value);
             return {};

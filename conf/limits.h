@@ -15,6 +15,7 @@ constexpr size_t kUserNameBytesMax = 127;
 constexpr size_t kBackendNameBytesMax = 63;
 constexpr size_t kZoneNameBytesMax = 63;
 constexpr size_t kPatroniUrlBytesMax = 300;
+constexpr size_t kLdapOptionsBytesMax = 8192;
 constexpr int kBackendWeightMax = 10'000;
 constexpr size_t kRateLimitNameBytesMax = 63;
 constexpr size_t kRateLimitsMax = 64;    // each new session looks at all of them

@@ -1,5 +1,6 @@
 #include "conf/option_table.h"
 
+#include "conf/ldap_options.h"
 #include "conf/port_targets.h"
 #include "conf/words.h"
 
@@ -45,6 +46,13 @@ Status at_most_a_minute(std::string_view value) {
     const Result<Duration> time = parse_seconds(value);
     if (!time || *time <= std::chrono::seconds(60)) return {};
     return fail("22023", "must be at most 60; give seconds such as 0.5");
+}
+
+Status are_ldap_options(std::string_view value) {
+    if (value.empty()) return {};
+    const Result<LdapOptions> options = parse_ldap_options(value);
+    if (!options) return tl::unexpected<Error>(options.error());
+    return {};
 }
 
 Status are_port_targets(std::string_view value) {
@@ -139,7 +147,7 @@ constexpr Option kOptions[] = {
      "Settings reported by PostgreSQL to remember for each client, besides those always "
      "remembered; letter case matters."},
 
-    {Authentication, "auth_dbname", T::String, kUnset, kReload, kNotYet, &G::auth_dbname,
+    {Authentication, "auth_dbname", T::String, kUnset, kReload, kInEffect, &G::auth_dbname,
      "Entry of [databases] in which `auth_query` runs.", kNone, kNoWords, not_the_console},
     {Authentication, "auth_file", T::String, kUnset, kReload, kInEffect, &G::auth_file,
      "File of user names and their secrets; read again on every RELOAD."},
@@ -147,18 +155,19 @@ constexpr Option kOptions[] = {
      "File of host-based rules for auth_type `hba`."},
     {Authentication, "auth_ident_file", T::String, kUnset, kReload, kInEffect, &G::auth_ident_file,
      "File that maps system or certificate names to users for auth_type `hba`."},
-    {Authentication, "auth_ldap_options", T::String, kUnset, kReload, kNotYet,
+    {Authentication, "auth_ldap_options", T::Secret, kUnset, kReload, kInEffect,
      &G::auth_ldap_options,
-     "Connection options for auth_type `ldap`, in the form used by pg_hba.conf."},
+     "Connection options for auth_type `ldap`, in the form used by pg_hba.conf.", kNone, kNoWords,
+     are_ldap_options},
     {Authentication, "auth_query", T::String,
      "SELECT rolname, CASE WHEN rolvaliduntil < now() THEN NULL ELSE rolpassword END FROM pg_authid"
      " WHERE rolname=$1 AND rolcanlogin",
-     kReload, kNotYet, &G::auth_query,
+     kReload, kInEffect, &G::auth_query,
      "Query that answers with name and secret of the user given as $1."},
     {Authentication, "auth_type", T::Word, "md5", kReload, kInEffect, &G::auth_type,
      "How clients prove who they are; `md5` uses SCRAM for users whose secret is a SCRAM one.",
      kNone, kAuthTypeWords},
-    {Authentication, "auth_user", T::String, kUnset, kReload, kNotYet, &G::auth_user,
+    {Authentication, "auth_user", T::String, kUnset, kReload, kInEffect, &G::auth_user,
      "User that runs `auth_query` for names that are not in `auth_file`."},
     {Authentication, "scram_iterations", T::Int, "4096", kReload, kInEffect, &G::scram_iterations,
      "Iterations of the SCRAM secrets that are made from plain passwords.", within(1, 10'000'000)},
@@ -324,6 +333,9 @@ constexpr Option kOptions[] = {
     {Weir, "auth_failures_window", T::Time, "60", kReload, kInEffect, &G::auth_failures_window,
      "See `auth_failures_max`; begins with the first wrong password, and a good login ends it.",
      kNone, kNoWords, above_zero},
+    {Weir, "auth_query_ttl", T::Time, "0", kReload, kInEffect, &G::auth_query_ttl,
+     "How long the answer of `auth_query` is used for further logins; one that does not match is "
+     "asked for again before anybody is refused; 0 asks at every login."},
     {Weir, "fair_shares", T::Bool, "1", kReload, kInEffect, &G::fair_shares,
      "While `max_db_connections` is used up and somebody waits: a pool that has more than its fair "
      "share gives connections back to one that has less, and opens none."},

@@ -22,8 +22,8 @@ inline constexpr Word kAuthTypeWords[] = {
     {"scram-sha-256", static_cast<int>(AuthType::ScramSha256)},
     {"cert", static_cast<int>(AuthType::Cert)},
     {"hba", static_cast<int>(AuthType::Hba)},
-    {"ldap", static_cast<int>(AuthType::Ldap), Effect::NotYet},
-    {"pam", static_cast<int>(AuthType::Pam), Effect::NotYet},
+    {"ldap", static_cast<int>(AuthType::Ldap)},
+    {"pam", static_cast<int>(AuthType::Pam)},
 };
 
 // Of the rules of auth_hba_file.

@@ -6,6 +6,7 @@
 // and wires the parts.
 #include <unistd.h>
 
+#include <cstdlib>
 #include <memory>
 #include <string>
 #include <vector>
@@ -74,7 +75,11 @@ Status serve(const CommandLine& line, const ConfigPtr& config, const TlsContexts
     control.set_tls(tls);
     control.set_on_tick([&console](Instant now) { console.on_tick(now); });
     if (Status listening = control.listen(sockets); !listening) return listening;
-    control.run([&daemon] { daemon.ready(); });
+    if (!control.run([&daemon] { daemon.ready(); })) {
+        log::warning("a check of a password does not return; ending without it");
+        shutdown_logging();
+        std::_Exit(0);
+    }
     return {};
 }
 

@@ -15,6 +15,8 @@ Worker::Worker(WorkerId id, Shared& shared, Io& io, ConfigPtr config)
     ctx_.draining = &draining_;
     ctx_.throttle = &throttle_;
     ctx_.leaks = &leaks_;
+    ctx_.lookups = &lookups_;
+    ctx_.secrets = &lookups_;
     ctx_.dedicated = &dedicated_;
 }
 
@@ -70,6 +72,9 @@ void Worker::on_time() {
                 break;
             case Deadline::Kind::Peer:
                 peer_cancels_.on_deadline(static_cast<PeerConnection&>(entry));
+                break;
+            case Deadline::Kind::Lookup:
+                lookups_.on_deadline(static_cast<SecretLookup&>(entry));
                 break;
         }
     });
@@ -141,6 +146,7 @@ void Worker::on_message(WorkerMessage& message) {
         case WorkerMessage::Kind::StopAccepting: break;  // the thread's business
         case WorkerMessage::Kind::Stop:
             clients_.close_all("shutting down");
+            lookups_.close_all();
             servers_.close_all();
             cancels_.close_all();
             peer_cancels_.close_all();

@@ -14,6 +14,7 @@
 #include "proxy/session/peer_cancels.h"
 #include "proxy/session/relay.h"
 #include "proxy/session/routing.h"
+#include "proxy/session/secret_lookups.h"
 #include "proxy/session/servers.h"
 #include "proxy/session/splitting.h"
 #include "proxy/session/standstill.h"
@@ -70,6 +71,7 @@ class Worker {
     Draining draining_{ctx_};
     Throttle throttle_{ctx_};
     LeakWatch leaks_{ctx_};
+    SecretLookups lookups_{ctx_};
     Dedicated dedicated_{ctx_};
     Standstill standstill_{ctx_};
     bool is_stopped_ = false;

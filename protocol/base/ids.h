@@ -16,6 +16,7 @@ struct ClientId {
     uint32_t slot = 0;
     uint32_t generation = 0;  // 0 = nobody
     WorkerId worker = kNoWorker;
+    bool is_lookup = false;  // no client, but a SecretLookup of that worker, which waits like one
 
     friend bool operator==(ClientId, ClientId) = default;
     [[nodiscard]] bool is_nobody() const { return generation == 0; }

@@ -9,11 +9,14 @@
 // (values).
 #pragma once
 
+#include <atomic>
 #include <cstdint>
+#include <memory>
 #include <string>
 #include <variant>
 
 #include "protocol/auth/secret.h"
+#include "protocol/base/clock.h"
 #include "protocol/base/ids.h"
 #include "protocol/base/result.h"
 
@@ -22,16 +25,21 @@ namespace weir {
 struct LoginQuestion {
     ClientId client;
     uint32_t number = 0;  // of the questions of this login; 0 = none
+    // Set when the login has ended: the answer need not be found out any more. May be null.
+    std::shared_ptr<const std::atomic<bool>> is_over = {};
 };
 
 // What is known of a user's password.
 struct UserSecret {
     bool is_known = false;  // there is such a user
     SecretString secret;    // plain, md5... or a SCRAM verifier; empty = no password is right
+    bool may_be_stale =
+        false;  // found out earlier: to be asked once more before it refuses anybody
 };
 
 struct PasswordVerdict {
     bool is_right = false;
+    Duration delay{0};  // for which the news of a wrong one has to be held back
 };
 
 struct SystemUser {

@@ -39,8 +39,25 @@ std::string PasswordExchange::request() {
 }
 
 PasswordExchange::Step PasswordExchange::on_message(ByteView body) {
+    if (secret_.may_be_stale) last_ = SecretString(as_text(body));
     if (method_ != AuthMethod::ScramSha256) return on_password(body);
     return scram_ == nullptr ? on_sasl_initial(body) : on_sasl_final(body);
+}
+
+PasswordExchange::Step PasswordExchange::judge_again(UserSecret fresh) {
+    secret_ = std::move(fresh);
+    const SecretString last = std::exchange(last_, SecretString());
+    const ByteView body = as_bytes(last.view());
+    if (method_ != AuthMethod::ScramSha256) return on_password(body);
+    std::optional<ScramVerifier> verifier = verifier_as_told();
+    if (!verifier) {
+        return {.kind = Step::Kind::Violation,
+                .error = Error("28P01", "SASL authentication failed")};
+    }
+    scram_ = std::make_unique<ScramServer>(std::move(*verifier), nonce_, channel_binding_);
+    if (const Result<std::string> first = scram_->on_client_first(client_first_); !first)
+        return {.kind = Step::Kind::Violation, .error = first.error()};
+    return on_sasl_final(body);
 }
 
 // ---- plain and md5 ----
@@ -95,6 +112,16 @@ ScramVerifier PasswordExchange::verifier() const {
     }
 }
 
+// The verifier of the secret as it is now, if it has the salt that the client went by.
+std::optional<ScramVerifier> PasswordExchange::verifier_as_told() const {
+    const std::string_view secret = secret_.secret.view();
+    if (classify_secret(secret) == SecretKind::Plain)
+        return make_scram_verifier(secret, told_.salt, told_.iterations);
+    ScramVerifier now = verifier();
+    if (now.salt != told_.salt || now.iterations != told_.iterations) return std::nullopt;
+    return now;
+}
+
 PasswordExchange::Step PasswordExchange::on_sasl_initial(ByteView body) {
     const auto initial = view_sasl_initial(body);
     const bool is_plus = initial && channel_binding_ && initial->mechanism == kScramPlusMechanism;
@@ -104,7 +131,10 @@ PasswordExchange::Step PasswordExchange::on_sasl_initial(ByteView body) {
     }
     std::array<uint8_t, 18> random{};
     secure_random(random);
-    scram_ = std::make_unique<ScramServer>(verifier(), make_scram_nonce(random), channel_binding_);
+    told_ = verifier();
+    nonce_ = make_scram_nonce(random);
+    client_first_ = initial->data;
+    scram_ = std::make_unique<ScramServer>(told_, nonce_, channel_binding_);
     Result<std::string> answer = scram_->on_client_first(initial->data);
     if (answer && scram_->uses_channel_binding() != is_plus)
         answer = malformed_scram("channel binding does not fit the mechanism");

@@ -48,6 +48,9 @@ class PasswordExchange {
     };
     // The body of a message with the tag `p`.
     Step on_message(ByteView body);
+    // After Wrong: what the last message proves of `fresh`, the secret as it is now. A client that
+    // was told the salt of an older SCRAM secret cannot prove anything: that is a Violation.
+    Step judge_again(UserSecret fresh);
     // Does the next message show whether the password is right?
     [[nodiscard]] bool is_next_decisive() const {
         return method_ != AuthMethod::ScramSha256 || scram_ != nullptr;
@@ -58,17 +61,22 @@ class PasswordExchange {
   private:
     [[nodiscard]] bool is_right(std::string_view password) const;
     [[nodiscard]] ScramVerifier verifier() const;
+    [[nodiscard]] std::optional<ScramVerifier> verifier_as_told() const;
     Step on_password(ByteView body);
     Step on_sasl_initial(ByteView body);
     Step on_sasl_final(ByteView body);
 
     AuthMethod method_;
     const std::string user_;
-    const UserSecret secret_;
+    UserSecret secret_;
     const ScramSource source_;
     const std::optional<std::string> channel_binding_;
     std::array<uint8_t, 4> md5_salt_{};
     std::unique_ptr<ScramServer> scram_;
+    ScramVerifier told_;        // with the salt that the client got
+    std::string nonce_;         // ours
+    std::string client_first_;  // the rest is for judge_again()
+    SecretString last_;
 };
 
 }  // namespace weir

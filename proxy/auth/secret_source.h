@@ -1,6 +1,7 @@
 // SecretSource: where the secrets of users come from that auth_file does not know. Asked once per
-// login, after the method is chosen and if the method has to know the user. Owner: Worker, each its
-// own (WorkerContext::secrets; null = there are no other users). Thread: the worker's.
+// login (once more if what it knew from earlier did not match), after the method is chosen and if
+// the method has to know the user. Owner: Worker, each its own (WorkerContext::secrets; null =
+// there are no other users). Thread: the worker's.
 #pragma once
 
 #include <optional>
@@ -17,6 +18,7 @@ struct SecretRequest {
     const std::string& database;  // likewise
     const DatabaseConfig* entry;  // of that database; null = there is none
     bool is_console = false;
+    bool must_ask = false;  // what was found out earlier will not do
 };
 
 class SecretSource {

@@ -24,6 +24,15 @@ void tell(WorkerGroup& workers, const HealthChanges& changes) {
     workers.broadcast(message);
 }
 
+// Thread: any.
+void take_to_login(WorkerGroup& workers, LoginAnswer answer) {
+    const WorkerId to = answer.question.client.worker;
+    WorkerMessage message;
+    message.kind = WorkerMessage::Kind::LoginAnswer;
+    message.answer = std::make_shared<LoginAnswer>(std::move(answer));
+    workers.post(to, std::move(message));
+}
+
 }  // namespace
 
 ControlContext::ControlContext(std::string file, ConfigPtr first_config, bool quiet)
@@ -34,12 +43,15 @@ ControlContext::ControlContext(std::string file, ConfigPtr first_config, bool qu
       endpoints(workers_count),
       pools(workers_count, endpoints, random_seed()),
       names(config->global.track_extra_parameters),
+      checks(clock, [this](LoginAnswer answer) { take_to_login(workers, std::move(answer)); }),
       shared{.pools = pools, .exchange = workers, .hosts = hosts, .names = names, .clock = clock},
       janitor(pools, workers),
       health(endpoints, [this](const HealthChanges& changes) { tell(workers, changes); }) {
     secure_random(shared.mock_secret);
     secure_random(
         {reinterpret_cast<uint8_t*>(shared.cancel_secret.data()), sizeof shared.cancel_secret});
+    shared.password_checker = &checks;
+    checks.configure(config->global);
     pools.configure(*config);
     shared.rates.configure(*config);
 }

@@ -8,6 +8,7 @@
 #include "conf/config.h"
 #include "health/endpoint_table.h"
 #include "health/health_thread.h"
+#include "proxy/auth/password_checks.h"
 #include "proxy/control/listeners.h"
 #include "proxy/control/service_manager.h"
 #include "proxy/janitor.h"
@@ -31,6 +32,7 @@ struct ControlContext {
     HostTable hosts;
     ParameterNames names;
     WorkerGroup workers;
+    PasswordChecks checks;
     Shared shared;
     Janitor janitor;
     Listeners listeners;

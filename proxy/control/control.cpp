@@ -14,6 +14,7 @@ namespace {
 
 constexpr unsigned kTickMs = 100;
 constexpr Duration kBuriedFor = std::chrono::seconds(60);
+constexpr std::chrono::milliseconds kChecksPatience{300};
 
 }  // namespace
 
@@ -54,7 +55,7 @@ Status Control::listen(const std::vector<int>& inherited) {
     return pidfile_.write(global.pidfile);
 }
 
-void Control::run(const std::function<void()>& on_up) {
+bool Control::run(const std::function<void()>& on_up) {
     ctx_.workers.create(ctx_.workers_count, ctx_.shared, ctx_.config);
     ctx_.health.configure(make_health_plan(*ctx_.config));  // when there are workers to tell
     ctx_.workers.start(ctx_.listeners.all());
@@ -71,6 +72,7 @@ void Control::run(const std::function<void()>& on_up) {
     life_cycle_.ignore_signals();
     ctx_.listeners.close();
     pidfile_.remove();
+    return ctx_.checks.stop(kChecksPatience);
 }
 
 void Control::on_tick() {

@@ -38,8 +38,9 @@ class Control final : public Inspector, public ConsoleOutlet {
     // Opens the listening sockets, or uses those that the service manager has opened, and writes
     // the pidfile. The error says what failed and why.
     Status listen(const std::vector<int>& inherited = {});
-    // Serves until shut down; `on_up` is called when it does.
-    void run(const std::function<void()>& on_up = {});
+    // Serves until shut down; `on_up` is called when it does. False: a check of a password does not
+    // return, so that nothing may be torn down; the process has to end as it is.
+    [[nodiscard]] bool run(const std::function<void()>& on_up = {});
 
     // ---- Inspector ----
     [[nodiscard]] ConfigPtr config() const override { return ctx_.config; }

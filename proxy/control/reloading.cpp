@@ -100,6 +100,8 @@ Status Reloading::apply(ConfigPtr next) {
     ctx_.pools.configure(*ctx_.config);
     ctx_.listeners.configure(ctx_.config->global);
     ctx_.shared.rates.configure(*ctx_.config);
+    ctx_.checks.configure(ctx_.config->global);
+    ctx_.shared.secret_cache.clear();  // who is asked, and what, may be others now
     for (const std::string& name : recycled)
         recycle(ctx_, name, "database configuration changed");
     ctx_.shared.tls.set(std::move(*tls));

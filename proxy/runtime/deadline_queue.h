@@ -16,7 +16,7 @@ namespace weir {
 struct Deadline : ListHook {
     Instant due;  // as linked
     // Who is asked when it fires; both set once by the owner.
-    enum class Kind : uint8_t { Client, Server, Cancel, Peer } kind = Kind::Client;
+    enum class Kind : uint8_t { Client, Server, Cancel, Peer, Lookup } kind = Kind::Client;
 };
 
 class DeadlineQueue {

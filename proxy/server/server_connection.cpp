@@ -18,7 +18,8 @@ void ServerConnection::reset() {
     reads = writes = false;
     is_reset_needed = is_reset_sent = is_cancel_sent = is_copy_fail_sent = false;
     is_new = is_error_forwarded = is_own_query_failed = is_stream_forwarded = false;
-    is_stream_over = is_leaving = is_suspended = false;
+    is_stream_over = is_leaving = is_suspended = has_served = false;
+    lookup = nullptr;
     is_hot_standby = is_known_writable = has_said_why = false;
     idle_since = {};
     cancels_in_flight = 0;

@@ -42,6 +42,7 @@ namespace weir {
 class Pool;
 class ServerLogin;
 struct ClientSession;
+struct SecretLookup;
 
 enum class LedgerState : uint8_t { Free, Opening, Idle, Leased };
 
@@ -71,6 +72,7 @@ enum class ServerPhase : uint8_t {
     Checking,        // linked; server_check_query in flight
     Cleaning,        // no client: cancel, ROLLBACK, server_reset_query as needed
     BeingCancelled,  // clean, withheld until the cancel request has ended
+    Asking,          // no client; runs auth_query
     Closing,         // told to go: its slot is free when its process has ended
 };
 
@@ -111,6 +113,7 @@ struct alignas(64) ServerConnection : IdleHook, OwnedHook, Deadline {
     bool is_hot_standby = false;       // as it says of itself: writes must not go there
     bool is_known_writable = false;    // it says that it is none (PostgreSQL 14 and later)
     bool is_suspended = false;         // not to be read from, see Standstill
+    bool has_served = false;           // a client, whose settings may be left on it
     bool is_leaving = false;           // counted as leaving in the shared limits, see Pool
     uint16_t cancels_in_flight = 0;
     FrameParser parser{Direction::FromServer};
@@ -120,6 +123,7 @@ struct alignas(64) ServerConnection : IdleHook, OwnedHook, Deadline {
     ClientSession* client = nullptr;
     std::unique_ptr<TlsStream> tls;       // null: plain
     std::unique_ptr<TlsAttempt> attempt;  // until it has logged in
+    SecretLookup* lookup = nullptr;       // while Asking
     std::unique_ptr<ServerLogin> login;   // while logging in
     ServerStatements statements;
     LeaseTrace trace;  // of the present lease, for reports of leaks

@@ -2,6 +2,7 @@
 
 #include <spdlog/fmt/fmt.h>
 
+#include <algorithm>
 #include <utility>
 
 #include "conf/logging.h"
@@ -123,15 +124,27 @@ void Authentication::find_secret() {
     if (const std::string* secret = ctx_.config->find_secret(session_.user)) {
         return on_secret({true, SecretString(*secret)});
     }
+    look_up(false);
+}
+
+// At somebody else's; `must_ask`: what was found out earlier will not do.
+void Authentication::look_up(bool must_ask) {
     if (ctx_.secrets == nullptr) return on_secret({});
     const LoginQuestion question = ask();
+    // It may be in a pool's queue meanwhile.
+    const DatabaseConfig nowhere;
+    const DatabaseConfig& database = target_.database == nullptr ? nowhere : *target_.database;
+    session_.requested_at = ctx_.now;
+    session_.timeouts.query_wait_ms = static_cast<uint32_t>(
+        effective_query_wait_timeout(*ctx_.config, database, session_.user).count() / 1000);
     std::optional<Result<UserSecret>> answer =
         ctx_.secrets->look_up({.question = question,
                                .user = session_.user,
                                .database = session_.database,
                                .entry = target_.database,
-                               .is_console = target_.is_console});
-    if (!answer) return;
+                               .is_console = target_.is_console,
+                               .must_ask = must_ask});
+    if (!answer) return ctx_.clients->arm(session_);
     LoginAnswer now;
     now.question = question;
     if (*answer) {
@@ -143,7 +156,9 @@ void Authentication::find_secret() {
 }
 
 void Authentication::on_secret(UserSecret secret) {
+    session_.timeouts.query_wait_ms = 0;  // that wait is over
     secret_ = std::move(secret);
+    if (exchange_ != nullptr) return on_step(exchange_->judge_again(secret_));
     if (!secret_.is_known) note(fmt::format("no such user: {}", session_.user));
     switch (choice_.method) {
         case AuthMethod::Trust: return trust();
@@ -176,7 +191,8 @@ void Authentication::ask_plain_password() {
 LoginQuestion Authentication::ask() {
     is_asking_ = true;
     session_.phase = ClientPhase::AuthWait;
-    return {session_.client_id(), ++questions_};
+    if (is_over_ == nullptr) is_over_ = std::make_shared<std::atomic<bool>>(false);
+    return {session_.client_id(), ++questions_, is_over_};
 }
 
 void Authentication::on_answer(LoginAnswer& answer) {
@@ -214,7 +230,13 @@ size_t Authentication::on_bytes(ByteView input) {
 void Authentication::on_message(ByteView body) {
     if (is_asked_elsewhere()) return check_elsewhere(body);
     if (exchange_->is_next_decisive() && is_turned_away()) return;
-    PasswordExchange::Step step = exchange_->on_message(body);
+    on_step(exchange_->on_message(body));
+}
+
+void Authentication::on_step(PasswordExchange::Step step) {
+    // Before anybody is refused because of what was true once.
+    if (step.kind == PasswordExchange::Step::Kind::Wrong && secret_.may_be_stale)
+        return look_up(true);
     switch (step.kind) {
         case PasswordExchange::Step::Kind::Ask: return ctx_.clients->send(session_, step.text);
         case PasswordExchange::Step::Kind::Violation: return fail(*step.error);
@@ -244,7 +266,9 @@ void Authentication::check_elsewhere(ByteView body) {
 
 void Authentication::on_verdict(PasswordVerdict verdict) {
     if (!verdict.is_right) {
-        return on_wrong_password(Error("28P01", "password authentication failed"));
+        const bool is_pam = choice_.method == AuthMethod::Pam;
+        Error error("28P01", is_pam ? "PAM authentication failed" : "LDAP authentication failed");
+        return on_wrong_password(std::move(error), verdict.delay);
     }
     guard_.on_right(session_);
     login_.on_authenticated();
@@ -258,8 +282,9 @@ bool Authentication::is_turned_away() {
     return refusal.has_value();
 }
 
-void Authentication::on_wrong_password(Error error) {
+void Authentication::on_wrong_password(Error error, Duration delay) {
     answer_at_ = guard_.on_wrong(session_);
+    if (delay.count() > 0) answer_at_ = std::max(answer_at_, ctx_.now + delay);
     if (answer_at_.is_never()) return fail(error);
     refusal_ = std::move(error);
     session_.phase = ClientPhase::Refused;

@@ -25,6 +25,9 @@ class Authentication {
   public:
     Authentication(WorkerContext& context, ClientSession& session, ClientLogin& login)
         : ctx_(context), session_(session), login_(login), guard_(context) {}
+    ~Authentication() {
+        if (is_over_ != nullptr) is_over_->store(true);
+    }
     Authentication(const Authentication&) = delete;
     Authentication& operator=(const Authentication&) = delete;
 
@@ -59,17 +62,19 @@ class Authentication {
     void on_system_user(const SystemUser& user);
     void on_wrong_identity(std::string_view problem);
     void find_secret();
+    void look_up(bool must_ask);
     void on_secret(UserSecret secret);
     void on_verdict(PasswordVerdict verdict);
     void trust();
     void start_exchange();
     void ask_plain_password();
     void on_message(ByteView body);
+    void on_step(PasswordExchange::Step step);
     void check_elsewhere(ByteView body);
     [[nodiscard]] bool proves_something() const;
     [[nodiscard]] bool is_asked_elsewhere() const;
     [[nodiscard]] bool is_turned_away();
-    void on_wrong_password(Error error);
+    void on_wrong_password(Error error, Duration delay = Duration(0));
     LoginQuestion ask();
     void note(std::string_view text) const;
     void fail(const Error& error);
@@ -82,9 +87,10 @@ class Authentication {
     AuthChoice choice_;
     UserSecret secret_;
     std::unique_ptr<PasswordExchange> exchange_;
-    uint32_t questions_ = 0;        // asked so far
-    bool is_asking_ = false;        // the last of them is open
-    std::optional<Error> refusal_;  // told at answer_at_
+    uint32_t questions_ = 0;                      // asked so far
+    bool is_asking_ = false;                      // the last of them is open
+    std::shared_ptr<std::atomic<bool>> is_over_;  // for whoever is asked; null = nobody
+    std::optional<Error> refusal_;                // told at answer_at_
     Instant answer_at_;
 };
 

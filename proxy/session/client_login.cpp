@@ -270,10 +270,10 @@ Status ClientLogin::enter_pool() {
     credentials.user = server_user;
     if (database_->password) {
         credentials.secret = SecretString(*database_->password);
+    } else if (!database_->user && !authentication_.secret().empty()) {
+        credentials.secret = authentication_.secret();
     } else if (const std::string* secret = config.find_secret(server_user)) {
         credentials.secret = SecretString(*secret);
-    } else if (!database_->user) {
-        credentials.secret = authentication_.secret();
     }
     if (!database_->user && !database_->password) {
         credentials.scram_keys = authentication_.scram_keys();

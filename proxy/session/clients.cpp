@@ -444,8 +444,11 @@ std::optional<Error> Clients::overdue(const ClientSession& session, Instant* nex
     switch (session.phase) {
         case ClientPhase::Startup:
         case ClientPhase::Authenticating:
+            limit(login_ms, session.connected_at, "client_login_timeout");
+            break;
         case ClientPhase::AuthWait:
             limit(login_ms, session.connected_at, "client_login_timeout");
+            limit(session.timeouts.query_wait_ms, session.requested_at, "query_wait_timeout");
             break;
         case ClientPhase::LoginWait:
             limit(login_ms, session.connected_at, "client_login_timeout (server down)");

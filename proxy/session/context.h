@@ -13,6 +13,8 @@
 #include "protocol/base/siphash.h"
 #include "protocol/base/slab.h"
 #include "proxy/auth/password_checker.h"
+#include "proxy/auth/secret_cache.h"
+#include "proxy/auth/secret_flights.h"
 #include "proxy/auth/secret_source.h"
 #include "proxy/auth/verifier_cache.h"
 #include "proxy/limits/auth_failures.h"
@@ -41,6 +43,7 @@ class PeerCancels;
 class Draining;
 class Throttle;
 class LeakWatch;
+class SecretLookups;
 class Dedicated;
 
 // Things that live as long as the process and that every worker uses.
@@ -61,6 +64,8 @@ struct Shared {
     VerifierCache verifiers = {};
     RateLimiter rates = {};
     AuthFailures auth_failures = {};
+    SecretCache secret_cache{};
+    SecretFlights secret_flights = {};
     PasswordChecker* password_checker = nullptr;  // null = nobody checks ldap and pam
     TlsContextsHolder tls = {};
     TlsSessions tls_sessions = {};
@@ -107,6 +112,7 @@ struct WorkerContext {
     Draining* draining = nullptr;
     Throttle* throttle = nullptr;
     LeakWatch* leaks = nullptr;
+    SecretLookups* lookups = nullptr;
     SecretSource* secrets = nullptr;  // null = users of auth_file only
     Dedicated* dedicated = nullptr;
 

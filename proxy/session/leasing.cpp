@@ -10,6 +10,7 @@
 #include "proxy/session/leak_watch.h"
 #include "proxy/session/log_peer.h"
 #include "proxy/session/routing.h"
+#include "proxy/session/secret_lookups.h"
 #include "proxy/session/servers.h"
 #include "proxy/session/throttle.h"
 
@@ -78,6 +79,7 @@ void Leasing::leave_queue(ClientSession& session) {
 }
 
 void Leasing::on_grant(const Grant& grant) {
+    if (grant.client.is_lookup) return ctx_.lookups->on_grant(grant);
     ServerConnection& server = *grant.server;
     adopt(server);
     ClientSession* session = ctx_.clients_slab.find(grant.client.slot, grant.client.generation);
@@ -112,6 +114,7 @@ void Leasing::decline(ClientSession& session, ServerConnection& server) {
 }
 
 void Leasing::on_wait_failed(const Grant& grant, const Error& error) {
+    if (grant.client.is_lookup) return ctx_.lookups->on_wait_failed(grant, error);
     ClientSession* session = ctx_.clients_slab.find(grant.client.slot, grant.client.generation);
     if (session == nullptr || session->Waiter::ticket != grant.ticket) return;
     if (!ctx_.routing->on_wait_failed(*session)) ctx_.clients->fail(*session, error);
@@ -139,6 +142,7 @@ bool Leasing::link(ClientSession& session, ServerConnection& server, Instant wai
     session.transaction_from = session.query_from = ctx_.now;
     server.client = &session;
     server.may_forget = false;
+    server.has_served = true;
     server.requested_at = ctx_.now;
     ctx_.leaks->on_checkout(server);
     PoolCounters& counters = ctx_.counters(*session.pool);

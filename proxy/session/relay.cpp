@@ -9,6 +9,7 @@
 #include "proxy/session/leak_watch.h"
 #include "proxy/session/leasing.h"
 #include "proxy/session/log_peer.h"
+#include "proxy/session/secret_lookups.h"
 #include "proxy/session/servers.h"
 #include "proxy/session/splitting.h"
 #include "proxy/session/throttle.h"
@@ -347,7 +348,7 @@ bool Relay::from_server(ServerConnection& server, ByteView input) {
             return give_up(server, input.subspan(used), "invalid message from server");
         }
         if (piece.kind == Piece::Kind::Start) {
-            if (must_be_whole(piece) && !piece.is_complete()) break;
+            if (must_be_whole(server, piece) && !piece.is_complete()) break;
             if (!on_server_message(server, piece)) {
                 return give_up(server, input.subspan(used), "unexpected message from server");
             }
@@ -384,7 +385,8 @@ void Relay::deliver(ServerConnection& server) {
 }
 
 // A message whose content matters to us; others are passed on as they come, however long.
-bool Relay::must_be_whole(const Piece& piece) {
+bool Relay::must_be_whole(const ServerConnection& server, const Piece& piece) {
+    if (server.lookup != nullptr) return piece.length <= kLookupMessageBytesMax;
     switch (static_cast<BackendTag>(piece.tag)) {
         case BackendTag::ReadyForQuery:
         case BackendTag::CommandComplete:
@@ -425,6 +427,10 @@ bool Relay::on_server_message(ServerConnection& server, const Piece& piece) {
         case BackendTag::ErrorResponse: on_error(server, piece); break;
         case BackendTag::ReadyForQuery: is_ready_seen_ = true; break;
         default: break;
+    }
+    if (server.lookup != nullptr) {
+        if (!piece.is_complete()) return false;
+        ctx_.lookups->on_message(server, tag, piece.body());
     }
     if (server.is_stream_forwarded) ctx_.to_client.append(piece.bytes);
     return tag != BackendTag::ReadyForQuery || on_ready(server);
@@ -496,6 +502,10 @@ bool Relay::on_ready(ServerConnection& server) {
 // After a batch of the server's bytes: is it free, may its client go on?
 bool Relay::settle(ServerConnection& server, const ServerOwner& owner) {
     ClientSession* session = server.client;
+    if (server.lookup != nullptr) {
+        if (is_ready_seen_) ctx_.lookups->on_ready(server);
+        return server.load_owner() == owner;
+    }
     if (session == nullptr) {
         // An error in an open batch: its answer ends here, no ReadyForQuery will come by itself.
         const bool may_go_on = is_ready_seen_ || server.tracker.is_skipping_to_sync();

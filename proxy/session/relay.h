@@ -81,7 +81,7 @@ class Relay {
     [[nodiscard]] static bool is_idle_message(FrontendTag tag);
     [[nodiscard]] static bool is_over(const ServerConnection& server);
     [[nodiscard]] bool closes_fast(const ServerConnection& server) const;
-    static bool must_be_whole(const Piece& piece);
+    static bool must_be_whole(const ServerConnection& server, const Piece& piece);
     bool on_server_message(ServerConnection& server, const Piece& piece);
     void on_error(ServerConnection& server, const Piece& piece);
     void on_answered(ServerConnection& server, const PendingReply& head, BackendTag tag);
@@ -98,6 +98,8 @@ class Relay {
     static constexpr uint32_t kPipelineDepthMax = 65536;
     // A longer first message of a transaction is passed on as it comes.
     static constexpr size_t kHeldMessageBytesMax = 64 * 1024;
+    // Of the answer to auth_query: more than any secret.
+    static constexpr uint32_t kLookupMessageBytesMax = 96 * 1024;
     // What `scratch_` may keep when it is not in use.
     static constexpr size_t kScratchBytesMax = 64 * 1024;
 

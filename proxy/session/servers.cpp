@@ -18,6 +18,7 @@
 #include "proxy/session/log_peer.h"
 #include "proxy/session/relay.h"
 #include "proxy/session/routing.h"
+#include "proxy/session/secret_lookups.h"
 
 namespace weir {
 
@@ -507,6 +508,7 @@ void Servers::close(ServerConnection& server, std::string_view reason,
         }
     }
     std::erase(unresolved_, &server);
+    if (server.lookup != nullptr) ctx_.lookups->on_lost(server, reason);
     if (server.is_dedicated()) ctx_.dedicated->on_failed(server, reason, failure);
     farewell_.begin(server, failure);
 }

@@ -34,6 +34,8 @@ LIBRARIES = (
     (r"(pg_query|protobuf-c)([/.].*)", r"proxy/routing/read_only_proof\.cpp",
      "libpg_query lives in proxy/routing/read_only_proof.cpp"),
     (r"re2/.*", r"conf/regex\.cpp", "RE2 lives in conf/regex.cpp"),
+    (r"(ldap|lber)\.h", r"proxy/auth/ldap_check\.cpp", "libldap lives in proxy/auth/ldap_check.cpp"),
+    (r"security/.*", r"proxy/auth/pam_check\.cpp", "PAM lives in proxy/auth/pam_check.cpp"),
     (r"openssl/.*", r"(protocol|proxy)/", "OpenSSL lives in protocol/ (and proxy/)"),
     (r"(sys/socket|sys/un|sys/epoll|netdb|netinet/.*|arpa/.*|poll)(\.h)?", r"(conf|health|proxy|admin)/",
      "protocol/ has no sockets"),

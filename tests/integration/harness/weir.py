@@ -34,9 +34,10 @@ class Weir:
     """Keyword arguments are options of [pgbouncer]; `databases` maps names to connection strings in which {pg} stands for host, port
     and dbname of this pooler's own database, {server} for host and port alone and {dbname} for its name alone. `backends` maps names to lines of
     [backends], `limits` maps names to the keys of [rate_limit:NAME], `peers` numbers to lines of [peers]. `files` maps names to texts of extra
-    files in its folder, which is its working directory."""
+    files in its folder, which is its working directory. `env` are additions to its environment."""
 
-    def __init__(self, cluster, databases=None, users=None, userlist=None, weir=None, text=None, backends=None, limits=None, peers=None, files=None, **options):
+    def __init__(self, cluster, databases=None, users=None, userlist=None, weir=None, text=None, backends=None, limits=None, peers=None, files=None,
+                 env=None, **options):
         self.cluster, self.proc = cluster, None
         self.dir = tempfile.mkdtemp(prefix="weir-it-")
         give_to_postgres(self.dir)
@@ -51,6 +52,8 @@ class Weir:
         self.limits = limits or {}
         self.peers = peers or {}
         self.files = files or {}
+        self.env = env or {}
+        self.console_secret = None  # of the user `admin`
         self.users, self.weir_section, self.text = users or {}, {"workers": WORKERS, **(weir or {})}, text
         self.userlist = USERS if userlist is None else userlist
         self.options = {"listen_addr": "127.0.0.1,::1", "listen_port": self.port, "unix_socket_dir": self.socket_dir, "auth_type": "trust",
@@ -102,7 +105,7 @@ class Weir:
         """`before`: words in front of the program; `env`: more variables; `pass_fds`: descriptors to be inherited."""
         if not BIN:
             raise SystemExit("no pooler to test: give run_all.py --weir PATH (or WEIR_BIN)")
-        env = {**os.environ, **(env or {})}
+        env = {**os.environ, **self.env, **(env or {})}
         env.setdefault("TSAN_OPTIONS", "halt_on_error=0:exitcode=66:second_deadlock_stack=1")
         env.setdefault("ASAN_OPTIONS", "detect_leaks=1:abort_on_error=0")
         env.setdefault("UBSAN_OPTIONS", "print_stacktrace=1")
@@ -210,7 +213,7 @@ class Weir:
             raise
 
     def console(self, user="admin", database="pgbouncer", **params):
-        return self.connect(user, database, **params)
+        return self.connect(user, database, **{"secret": self.console_secret, **params})
 
     def admin(self, command):
         with self.console() as c:

@@ -211,15 +211,14 @@ TEST_CASE("methods and their options") {
           ClientCertificate::VerifyCa);
     CHECK(rule("hostssl all all all cert clientcert=verify-full").certificate ==
           ClientCertificate::VerifyFull);
-    const AuthOptions ldap =
-        rule(
-            "host all all all ldap ldapserver=a.b ldapprefix=\"cn=\" "
-            "ldapsuffix=\", dc=example, dc=net\" ldapurl=\"ldap://x/dc=a,dc=b?uid\"")
-            .options;
+    const AuthOptions ldap = rule(
+                                 "host all all all ldap ldapserver=a.b ldapprefix=\"cn=\" "
+                                 "ldapsuffix=\", dc=example, dc=net\" ldapurl=\"ldap://x:7/\"")
+                                 .options;
     CHECK(ldap == AuthOptions{{"ldapserver", "a.b"},
                               {"ldapprefix", "cn="},
                               {"ldapsuffix", ", dc=example, dc=net"},
-                              {"ldapurl", "ldap://x/dc=a,dc=b?uid"}});
+                              {"ldapurl", "ldap://x:7/"}});
     CHECK(rule("local all all pam pamservice=weir").options == AuthOptions{{"pamservice", "weir"}});
     CHECK(read("host all all all md5").rules.uses(AuthMethod::Md5));
     CHECK_FALSE(read("host all all all md5").rules.uses(AuthMethod::Ldap));
@@ -283,6 +282,8 @@ TEST_CASE("what no rule can be is an error with the line and a remedy") {
         {"local all all md5 ldapserver=x",
          "the option ldapserver does not belong to the method md5"},
         {"host all all all ldap pamservice=x", "does not belong to the method ldap"},
+        {"host all all all pam pamx=x", "does not belong to the method pam"},
+        {"host all all all ldap ldapserver=x", "add ldapprefix="},
         {"host all all all peer", "peer asks the system"},
         {"local all all cert", "cert needs a TLS connection"},
         {"hostnossl all all all cert", "cert needs a TLS connection"},

@@ -168,31 +168,16 @@ TEST_CASE("a section goes on through an included file and after it") {
     CHECK(result.config->databases.size() == 2);
 }
 
-TEST_CASE("options that are not in effect yet are noted where they are set") {
+TEST_CASE("everything that PgBouncer knows is in effect") {
     const auto config = good(
-        "[pgbouncer]\nauth_query = select 1\nclient_tls_ciphers = default\n"
-        "client_tls_ciphers = fast\nauth_type = pam\n"
+        "[pgbouncer]\nauth_query = select 1\nclient_tls_ciphers = fast\nauth_type = pam\n"
         "service_name = x\n[databases]\nd = auth_user=x\nd = host=h auth_query=q\n[peers]\n2 = "
         "host=a\n"
         "1 = host=b\n");
-    const std::vector<ConfigNote>& notes = config->not_yet_in_effect;
-    CHECK(has_note(notes, 2, "auth_query is accepted, not yet in effect"));
-    CHECK(has_note(notes, 4, "client_tls_ciphers is accepted, not yet in effect"));
-    CHECK(has_note(notes, 5, "auth_type = pam is accepted, not yet in effect"));
-    CHECK(has_note(notes, 9, "auth_query of \"d\" in [databases] is accepted, not yet in effect"));
-    CHECK(notes.size() == 4);
+    CHECK(config->not_yet_in_effect.empty());
     CHECK(config->global.job_name == "x");
     REQUIRE(config->peers.size() == 2);
     CHECK(config->peers[0].id == 1);
-}
-
-TEST_CASE("an option of no effect yet that is set to its default is not noted") {
-    const auto config = good(
-        "[pgbouncer]\nserver_tls_sslmode = PREFER\nauth_query = SELECT rolname, CASE WHEN "
-        "rolvaliduntil "
-        "< now() THEN NULL ELSE rolpassword END FROM pg_authid WHERE rolname=$1 AND rolcanlogin\n"
-        "pidfile =\nsyslog = 0\n");
-    CHECK(config->not_yet_in_effect.empty());
 }
 
 TEST_CASE("a missing auth_file is an error at the line that names it") {

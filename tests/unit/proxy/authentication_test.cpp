@@ -212,12 +212,42 @@ TEST_CASE("a password is checked elsewhere, with all that is needed for it") {
     rig.start(*wrong, "somebody", "db");
     rig.send(*wrong, password("no"));
     rig.deliver({checker.checks[1].question, PasswordVerdict{false}});
-    CHECK(has(rig.received(*wrong), "password authentication failed"));
+    CHECK(has(rig.received(*wrong), "PAM authentication failed"));
     checker.is_full = true;
     const LinkPtr late = rig.connect();
     rig.start(*late, "somebody", "db");
     rig.send(*late, password("pw"));
     CHECK(has(rig.received(*late), "too many logins wait"));
+}
+
+TEST_CASE("a check that wants its answer held back has it held back") {
+    LoginRig rig(plain_config(AuthType::Ldap));
+    SlowChecker checker;
+    rig.shared().password_checker = &checker;
+    const LinkPtr client = rig.connect();
+    rig.start(*client, "somebody", "db");
+    rig.received(*client);
+    rig.send(*client, password("no"));
+    REQUIRE(checker.checks.size() == 1);
+    CHECK_FALSE(checker.checks[0].question.is_over->load());
+    rig.deliver({checker.checks[0].question,
+                 PasswordVerdict{.is_right = false, .delay = std::chrono::seconds(2)}});
+    CHECK(rig.received(*client).empty());
+    rig.pass(std::chrono::milliseconds(2100));
+    CHECK(has(rig.received(*client), "LDAP authentication failed"));
+}
+
+TEST_CASE("who is asked learns when the login has ended") {
+    LoginRig rig(plain_config(AuthType::Pam));
+    SlowChecker checker;
+    rig.shared().password_checker = &checker;
+    const LinkPtr client = rig.connect();
+    rig.start(*client, "somebody", "db");
+    rig.send(*client, password("pw"));
+    REQUIRE(checker.checks.size() == 1);
+    CHECK_FALSE(checker.checks[0].question.is_over->load());
+    rig.hang_up(*client);
+    CHECK(checker.checks[0].question.is_over->load());
 }
 
 TEST_CASE("wrong passwords that are found out elsewhere are counted and answered late") {
@@ -235,7 +265,7 @@ TEST_CASE("wrong passwords that are found out elsewhere are counted and answered
         rig.deliver({checker.checks.at(i).question, PasswordVerdict{false}});
         CHECK(rig.received(*client).empty());
         rig.pass(std::chrono::milliseconds(1100));  // deadlines are coarse
-        CHECK(has(rig.received(*client), "password authentication failed"));
+        CHECK(has(rig.received(*client), "PAM authentication failed"));
     }
     const LinkPtr client = rig.connect();
     rig.start(*client, "somebody", "db");
