@@ -288,7 +288,7 @@ constexpr Option kOptions[] = {
     {Dangerous, "query_wait_timeout", T::Time, "120", kReload, kInEffect, &G::query_wait_timeout,
      "Disconnect a client that has waited for a server connection this long; 0 lets it wait."},
     {Dangerous, "suspend_timeout", T::Time, "10", kReload, kInEffect, &G::suspend_timeout,
-     "Connections that could not be flushed by then are closed by SUSPEND."},
+     "A SUSPEND, or another process that takes over (-R), is given this long."},
     {Dangerous, "transaction_timeout", T::Time, "0", kReload, kInEffect, &G::transaction_timeout,
      "Disconnect a client whose transaction has been open this long; 0 never does."},
 

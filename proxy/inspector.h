@@ -91,6 +91,9 @@ class Inspector {
     // leave everything as it was. An option that needs a restart is left alone.
     virtual Status set_option(const std::string& name, const std::string& value) = 0;
     virtual Status shutdown(ShutdownMode mode) = 0;
+    // The process that speaks as this console client takes over everything; its connection is no
+    // console's any more.
+    virtual Status hand_over(ClientId client) = 0;
     // Orders about one backend, by its name or address; `done` as of health(). Errors: see
     // HealthRegistry.
     virtual void order(HealthRegistry::Order order, std::string backend,

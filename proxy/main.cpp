@@ -42,17 +42,22 @@ ConfigPtr read_config(const CommandLine& line) {
     return loaded.config ? with_command_line(*loaded.config, line) : nullptr;
 }
 
-// Before anything listens: is another process running with our configuration?
-Status look_for_others(const CommandLine& line, const GlobalConfig& global) {
+// Before anything listens: is another process running with our configuration? With -R it is asked
+// to be taken over; `taker` is null when there is none.
+Status look_for_others(const CommandLine& line, const GlobalConfig& global,
+                       std::unique_ptr<Taker>& taker) {
     const std::optional<std::string> socket = find_predecessor(global);
-    if (line.is_reboot) {
-        // -R: the running process would be taken over from here.
-        if (socket)
-            return fail("58000", "cannot take over from the process on " + *socket + " yet");
-        log::info("old process not found, try to continue normally");
-    } else if (socket) {
-        return fail("58000", "unix socket is in use, cannot continue");
+    if (socket && line.is_reboot) {
+        Result<std::unique_ptr<Taker>> asked = Taker::connect(*socket);
+        if (!asked) {
+            return fail(asked.error().sqlstate, "cannot take over from the process on " + *socket +
+                                                    ": " + asked.error().message);
+        }
+        taker = std::move(*asked);
+        return {};
     }
+    if (socket) return fail("58000", "unix socket is in use, cannot continue");
+    if (line.is_reboot) log::info("old process not found, try to continue normally");
     return Pidfile::check(global.pidfile);
 }
 
@@ -63,8 +68,9 @@ Status serve(const CommandLine& line, const ConfigPtr& config, const TlsContexts
         log::warning("{}:{}: {}", note.file, note.line, note.text);
     for (const ConfigNote& note : config->warnings)
         log::warning("{}", to_string(ConfigError{note.file, note.line, note.text}));
+    std::unique_ptr<Taker> taker;
     if (sockets.empty()) {
-        if (Status alone = look_for_others(line, config->global); !alone) return alone;
+        if (Status alone = look_for_others(line, config->global, taker); !alone) return alone;
     } else if (line.is_reboot) {
         return fail("58000", "-R is not possible with sockets passed from service manager");
     }
@@ -74,7 +80,17 @@ Status serve(const CommandLine& line, const ConfigPtr& config, const TlsContexts
     control.set_console(console);
     control.set_tls(tls);
     control.set_on_tick([&console](Instant now) { console.on_tick(now); });
-    if (Status listening = control.listen(sockets); !listening) return listening;
+    if (taker != nullptr) {
+        if (Status taken = control.take_over(std::move(taker)); !taken) {
+            const std::string why = "cannot take over: " + taken.error().message;
+            log::fatal("{}", why);
+            daemon.failed(why);
+            shutdown_logging();
+            _exit(1);  // what is the other process's must not be closed in order
+        }
+    } else if (Status listening = control.listen(sockets); !listening) {
+        return listening;
+    }
     if (!control.run([&daemon] { daemon.ready(); })) {
         log::warning("a check of a password does not return; ending without it");
         shutdown_logging();

@@ -1,5 +1,8 @@
 #include "proxy/worker.h"
 
+#include "proxy/session/client_login.h"
+#include "proxy/takeover/adopt.h"
+
 namespace weir {
 
 Worker::Worker(WorkerId id, Shared& shared, Io& io, ConfigPtr config)
@@ -103,7 +106,7 @@ void Worker::on_message(WorkerMessage& message) {
             servers_.on_close_request(*message.server, message.server_id, message.text);
             break;
         case WorkerMessage::Kind::Cancel:
-            cancels_.carry_out(message.cancel_key, message.requester);
+            cancels_.carry_out(message.client.slot, message.cancel_key, message.requester);
             break;
         case WorkerMessage::Kind::PeerCancel:
             peer_cancels_.forward(static_cast<int>(message.number), message.cancel_key,
@@ -143,6 +146,10 @@ void Worker::on_message(WorkerMessage& message) {
         case WorkerMessage::Kind::Release: standstill_.release(); break;
         case WorkerMessage::Kind::CloseWaiting: close_waiting(message.text); break;
         case WorkerMessage::Kind::SendAway: draining_.on_progress(message.number); break;
+        case WorkerMessage::Kind::Detach: detach(message.client); break;
+        case WorkerMessage::Kind::Adopted: go_on(); break;
+        case WorkerMessage::Kind::AdoptLate: adopt_late(*message.late, ctx_); break;
+        case WorkerMessage::Kind::Park:
         case WorkerMessage::Kind::StopAccepting: break;  // the thread's business
         case WorkerMessage::Kind::Stop:
             clients_.close_all("shutting down");
@@ -169,6 +176,32 @@ void Worker::on_config(ConfigPtr config) {
         clients_.refresh_timeouts(session);
         clients_.arm(session);
         throttle_.on_config(session);
+    }
+}
+
+// Only for ourselves, which a port cannot tell: the descriptors of everybody are given away by it.
+void Worker::detach(ClientId client) {
+    ClientSession* session = ctx_.clients_slab.find(client.slot, client.generation);
+    if (session == nullptr || session->phase != ClientPhase::Console) return;
+    const bool is_ours = session->is_unix && session->is_admin && session->outbox.empty() &&
+                         ctx_.io.is_same_user(session->fd);
+    if (!is_ours) {
+        return clients_.fail(*session,
+                             Error("42501",
+                                   "only the system user that runs this process may take over, "
+                                   "by its Unix socket"));
+    }
+    ControlMessage message;
+    message.kind = ControlMessage::Kind::Detached;
+    message.fd = clients_.detach(*session);
+    ctx_.shared.exchange.post_control(std::move(message));
+}
+
+// Logins that another process had got to the proof of who it is; what was scheduled follows.
+void Worker::go_on() {
+    for (uint32_t slot = 0; slot < ctx_.clients_slab.capacity(); ++slot) {
+        ClientSession& session = *ctx_.clients_slab.at(slot);
+        if (session.login != nullptr) session.login->go_on();
     }
 }
 

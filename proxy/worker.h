@@ -57,6 +57,8 @@ class Worker {
     void kill(const WorkerMessage& message);
     size_t kill_client(const WorkerMessage& message);
     void close_waiting(const std::string& reason);
+    void detach(ClientId client);
+    void go_on();
     void on_config(ConfigPtr config);
 
     WorkerContext ctx_;

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <limits>
+#include <utility>
 
 #include "conf/logging.h"
 
@@ -54,6 +55,7 @@ void WorkerThread::run() {
         worker_.on_time();
         if (!accept_again_at_.is_never() && worker_.context().now >= accept_again_at_)
             watch_listeners();
+        if (parking_ != nullptr) std::exchange(parking_, nullptr)->park();
     }
 }
 
@@ -117,10 +119,28 @@ void WorkerThread::drain_inbox() {
             watch_listeners();
         } else if (message.kind == WorkerMessage::Kind::StopAccepting) {
             let_listeners_go(message.flag);
+        } else if (message.kind == WorkerMessage::Kind::Park) {
+            parking_ = std::move(message.parking);
         }
         worker_.on_message(message);
     }
     messages_running_.clear();
+}
+
+bool WorkerThread::drain_parked() {
+    worker_.set_now(clock_.now());
+    {
+        const std::lock_guard lock(mutex_);
+        if (messages_.empty() && grants_.empty()) return false;
+    }
+    drain_inbox();
+    return true;
+}
+
+void WorkerThread::drop_listeners() {
+    unwatch_listeners();
+    listeners_.clear();
+    accept_again_at_ = {};
 }
 
 // ---- accepting ----
@@ -230,6 +250,48 @@ void WorkerGroup::post(WorkerId to, WorkerMessage message) {
 
 void WorkerGroup::post_grant(const Grant& grant) {
     threads_[grant.client.worker]->post_grant(grant);
+}
+
+int WorkerGroup::client_count() const {
+    int count = 0;
+    for (const auto& thread : threads_)
+        count += thread->worker().client_count();
+    return count;
+}
+
+// ---- hand-over ----
+
+void WorkerGroup::park() {
+    parking_ = std::make_shared<ParkingLot>();
+    WorkerMessage message;
+    message.kind = WorkerMessage::Kind::Park;
+    message.parking = parking_;
+    broadcast(message);
+    parking_->wait_for(workers());
+}
+
+void WorkerGroup::unpark() {
+    if (parking_ != nullptr) parking_->release();
+    parking_.reset();
+}
+
+bool WorkerGroup::drain_parked() {
+    bool did = false;
+    for (auto& thread : threads_)
+        did = thread->drain_parked() || did;
+    return did;
+}
+
+void WorkerGroup::drop_listeners() {
+    for (auto& thread : threads_)
+        thread->drop_listeners();
+}
+
+std::vector<WorkerContext*> WorkerGroup::contexts() {
+    std::vector<WorkerContext*> out;
+    for (auto& thread : threads_)
+        out.push_back(&thread->worker().context());
+    return out;
 }
 
 }  // namespace weir

@@ -11,6 +11,7 @@
 
 #include "proxy/net/epoll_io.h"
 #include "proxy/net/listener.h"
+#include "proxy/parking.h"
 #include "proxy/runtime/loop.h"
 #include "proxy/worker.h"
 
@@ -30,6 +31,13 @@ class WorkerThread {
     void post_grant(const Grant& grant);
     EpollIo& io() { return io_; }
     Worker& worker() { return worker_; }
+
+    // ---- while the thread is parked, or not started yet ----
+
+    // Carries out what has come for it. False when there was nothing.
+    bool drain_parked();
+    // Another process goes on with them, and with who waits there.
+    void drop_listeners();
 
   private:
     void run();
@@ -54,9 +62,10 @@ class WorkerThread {
     std::vector<Grant> grants_running_;
     std::vector<ListenerPtr> listeners_;
     bool are_listeners_watched_ = false;
-    bool is_suspended_ = false;  // SUSPEND: nobody is accepted
-    Instant accept_again_at_;    // out of descriptors until then
-    Wakeup wakeup_;              // after the members that its callback uses
+    bool is_suspended_ = false;            // SUSPEND: nobody is accepted
+    Instant accept_again_at_;              // out of descriptors until then
+    std::shared_ptr<ParkingLot> parking_;  // where to stand still at the end of the batch
+    Wakeup wakeup_;                        // after the members that its callback uses
     std::thread thread_;
 };
 
@@ -73,6 +82,19 @@ class WorkerGroup final : public Exchange {
     void set_control(std::function<void(ControlMessage)> post) { post_control_ = std::move(post); }
     // Where the next client should go: here unless another has clearly fewer.
     [[nodiscard]] WorkerId least_loaded(WorkerId here) const;
+    // Of all of them.
+    [[nodiscard]] int client_count() const;
+
+    // ---- hand-over to or from another process ----
+
+    // All workers stand still when this returns, and what is theirs is the caller's until unpark().
+    void park();
+    void unpark();
+    // While they stand still, or have not started yet: carries out what they have been sent. False
+    // when there was nothing; what is done may send more.
+    bool drain_parked();
+    void drop_listeners();
+    [[nodiscard]] std::vector<WorkerContext*> contexts();
 
     void post(WorkerId to, WorkerMessage message) override;
     void post_grant(const Grant& grant) override;
@@ -84,6 +106,7 @@ class WorkerGroup final : public Exchange {
 
   private:
     std::vector<std::unique_ptr<WorkerThread>> threads_;
+    std::shared_ptr<ParkingLot> parking_;
     std::function<void(ControlMessage)> post_control_;
 };
 

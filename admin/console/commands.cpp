@@ -7,6 +7,7 @@
 #include "admin/console/set_command.h"
 #include "admin/console/traffic_commands.h"
 #include "proxy/server/parameters.h"
+#include "proxy/takeover/format.h"
 
 namespace weir {
 
@@ -31,6 +32,18 @@ CommandOutcome shut_down(Inspector& inspector, const ConsoleStatement& statement
     if (outcome.kind == CommandOutcome::Kind::Done && mode == ShutdownMode::Now) {
         outcome.kind = CommandOutcome::Kind::Ending;
     }
+    return outcome;
+}
+
+// weir -R; what follows is not the console's business.
+CommandOutcome take_over(Inspector&, const ConsoleStatement& statement) {
+    const std::string format = std::to_string(kTakeoverFormat);
+    if (statement.command.words[1].text != format) {
+        return CommandOutcome::failed(
+            Error("0A000", "this process hands over in format " + format + " only"));
+    }
+    CommandOutcome outcome = CommandOutcome::done("TAKEOVER");
+    outcome.kind = CommandOutcome::Kind::HandOver;
     return outcome;
 }
 
@@ -86,6 +99,7 @@ constexpr CommandSpec kCommands[] = {
     {"RECONNECT", Access::Admin, Argument::OptionalDatabase, reconnect},
     {"WAIT_CLOSE", Access::Admin, Argument::OptionalDatabase, wait_close},
     {"SHUTDOWN", Access::Admin, Argument::ShutdownMode, shut_down},
+    {"TAKEOVER", Access::Admin, Argument::Format, take_over},
     {"DRAIN", Access::Admin, Argument::Backend, nullptr, drain_backend},
     {"DISABLE", Access::Admin, Argument::Backend, nullptr, disable_backend, "BACKEND"},
     {"ENABLE", Access::Admin, Argument::Backend, nullptr, enable_backend, "BACKEND"},
@@ -175,6 +189,7 @@ Status check_database_of_backend(const Command& command, std::string_view keywor
 
 const char* missing_text(Argument argument) {
     switch (argument) {
+        case Argument::Format: return "a format";
         case Argument::Backend:
         case Argument::BackendFrom: return "a backend";
         case Argument::BackendWeight: return "a backend and its weight";
@@ -195,6 +210,7 @@ Status check_arguments(const CommandSpec& spec, const Command& command) {
         case Argument::ShutdownMode: words = {1, 2}; break;
         case Argument::Database:
         case Argument::Client:
+        case Argument::Format:
         case Argument::Backend: words = {2, 2}; break;
         case Argument::BackendWeight: words = {3, 3}; break;
         case Argument::BackendTo: words = {4, 4}; break;

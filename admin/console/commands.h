@@ -32,6 +32,7 @@ enum class Argument : uint8_t {
     BackendFrom,    // backend [FROM database]
     Statement,      // [FOR database [USER user]], and a statement of SQL to the end of the query
     ShutdownMode,
+    Format,   // of a hand-over, a number
     Topic,    // of SHOW
     Option,   // name = value, an option of this program
     Setting,  // name = value, a setting that only PostgreSQL has

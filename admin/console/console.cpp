@@ -160,6 +160,12 @@ void Console::run(Entry& entry, const ConsoleStatement& statement) {
         return;
     }
     CommandOutcome outcome = statement.spec->run(inspector_, statement);
+    if (outcome.kind == CommandOutcome::Kind::HandOver) {
+        entry.wait = Wait::Answer;  // which goes another way
+        if (const Status taken = inspector_.hand_over(entry.id); !taken)
+            finish(entry, CommandOutcome::failed(taken.error()));
+        return;
+    }
     if (outcome.kind != CommandOutcome::Kind::Pending) return finish(entry, std::move(outcome));
     entry.wait = Wait::Event;
     entry.pending = std::move(outcome.pending);

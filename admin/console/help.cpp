@@ -16,6 +16,7 @@ const char* usage(Argument argument) {
         case Argument::BackendTo: return " backend ['host=... port=...'] TO database";
         case Argument::BackendFrom: return " backend [FROM database]";
         case Argument::Statement: return " [FOR database [USER user]] statement";
+        case Argument::Format: return " format";
         case Argument::ShutdownMode: return " [WAIT_FOR_SERVERS | WAIT_FOR_CLIENTS]";
         case Argument::Option: return " option = value";
         default: return "";

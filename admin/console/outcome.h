@@ -27,8 +27,9 @@ struct CommandOutcome {
     enum class Kind : uint8_t {
         Done,
         Failed,
-        Pending,  // see PendingCommand
-        Ending,   // the process ends: there is nobody left to answer
+        Pending,   // see PendingCommand
+        Ending,    // the process ends: there is nobody left to answer
+        HandOver,  // the connection is no console's any more, unless that fails
     };
     Kind kind = Kind::Done;
     std::string tag;  // of CommandComplete

@@ -96,6 +96,17 @@ class FrameParser {
     [[nodiscard]] size_t body_left() const { return body_left_; }
     void reset() { body_left_ = 0; }
 
+    // Where it is in its stream, for another process that goes on reading it.
+    struct Position {
+        uint8_t tag = 0;
+        uint64_t body_left = 0;
+    };
+    [[nodiscard]] Position position() const { return {tag_, body_left_}; }
+    void set_position(const Position& position) {
+        tag_ = position.tag;
+        body_left_ = position.body_left;
+    }
+
   private:
     size_t body_left_ = 0;
     uint32_t length_max_ = 0x7fffffff;

@@ -51,6 +51,43 @@ bool ProtocolTracker::take_faked(PendingReply& out) {
     return true;
 }
 
+ProtocolTracker::State ProtocolTracker::save() const {
+    State out;
+    out.pending.reserve(count_);
+    for (uint32_t i = 0; i < count_; ++i)
+        out.pending.push_back(at(i));
+    out.ready_owed = ready_owed_;
+    out.since_sync = since_sync_;
+    out.batch = batch_;
+    out.status = status_;
+    out.copy = copy_;
+    out.is_skipping = skipping_;
+    out.is_unsynced = unsynced_;
+    return out;
+}
+
+bool ProtocolTracker::restore(const State& state) {
+    reset();
+    uint32_t ready_owed = 0;
+    for (const PendingReply& entry : state.pending)
+        ready_owed += ends_with_ready(entry.request) ? 1U : 0U;
+    if (ready_owed != state.ready_owed || state.batch < ready_owed) return false;
+    const bool is_known = state.status == TransactionStatus::Idle ||
+                          state.status == TransactionStatus::InTransaction ||
+                          state.status == TransactionStatus::Failed;
+    if (!is_known) return false;
+    for (const PendingReply& entry : state.pending)
+        push(entry);
+    ready_owed_ = ready_owed;
+    since_sync_ = state.since_sync;
+    batch_ = state.batch;
+    status_ = state.status;
+    copy_ = state.copy;
+    skipping_ = state.is_skipping;
+    unsynced_ = state.is_unsynced;
+    return true;
+}
+
 void ProtocolTracker::push(const PendingReply& entry) {
     if (count_ > mask_) grow();
     ring_[(head_ + count_) & mask_] = entry;

@@ -28,6 +28,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <vector>
 
 #include "protocol/base/bytes.h"
 #include "protocol/message/types.h"
@@ -124,6 +125,21 @@ class ProtocolTracker {
 
     // Back to the state of a fresh connection; keeps the memory.
     void reset();
+
+    // All that it knows, for another process that goes on with the connection.
+    struct State {
+        std::vector<PendingReply> pending;  // the head first
+        uint32_t ready_owed = 0;
+        uint32_t since_sync = 0;
+        uint64_t batch = 0;
+        TransactionStatus status = TransactionStatus::Idle;
+        CopyState copy = CopyState::None;
+        bool is_skipping = false;
+        bool is_unsynced = false;
+    };
+    [[nodiscard]] State save() const;
+    // Instead of what it knew. False, and reset, when `state` contradicts itself.
+    [[nodiscard]] bool restore(const State& state);
 
   private:
     const PendingReply& at(uint32_t i) const { return ring_[(head_ + i) & mask_]; }

@@ -55,10 +55,34 @@ Status Control::listen(const std::vector<int>& inherited) {
     return pidfile_.write(global.pidfile);
 }
 
+void Control::create_workers() {
+    if (ctx_.workers.workers() == 0)
+        ctx_.workers.create(ctx_.workers_count, ctx_.shared, ctx_.config);
+}
+
+Status Control::take_over(std::unique_ptr<Taker> taker) {
+    create_workers();
+    const std::string& pidfile = ctx_.config->global.pidfile;
+    if (Status taken = taken_over_.take(std::move(taker), pidfile); !taken) return taken;
+    if (Status written = pidfile_.write(pidfile); !written)
+        log::error("{}", written.error().message);  // there is no way back
+    return {};
+}
+
+Status Control::hand_over(ClientId client) {
+    if (Status may = handing_over_.check(); !may) return may;
+    WorkerMessage message;
+    message.kind = WorkerMessage::Kind::Detach;
+    message.client = client;
+    ctx_.workers.post(client.worker, std::move(message));
+    return {};
+}
+
 bool Control::run(const std::function<void()>& on_up) {
-    ctx_.workers.create(ctx_.workers_count, ctx_.shared, ctx_.config);
+    create_workers();
     ctx_.health.configure(make_health_plan(*ctx_.config));  // when there are workers to tell
     ctx_.workers.start(ctx_.listeners.all());
+    taken_over_.go_on();
     ticker_ = std::make_unique<Ticker>(ctx_.loop, kTickMs, [this] { on_tick(); });
     log::info("process up: Weir {}, {} workers, libuv {}, adns: {}, tls: {}", WEIR_VERSION,
               ctx_.workers_count, uv_version_string(), resolver_version(),
@@ -66,6 +90,8 @@ bool Control::run(const std::function<void()>& on_up) {
     ctx_.service.ready();
     if (on_up) on_up();
     ctx_.loop.run();
+    taken_over_.stop();
+    handing_over_.cancel();
     ctx_.health.stop();  // while those whom it tells are there
     ctx_.workers.stop();
     ticker_.reset();
@@ -76,6 +102,11 @@ bool Control::run(const std::function<void()>& on_up) {
 }
 
 void Control::on_tick() {
+    if (handing_over_.is_frozen()) return;
+    if (handing_over_.is_over()) {
+        (void)life_cycle_.shutdown(ShutdownMode::Now);
+        return;
+    }
     const Instant now = ctx_.clock.now();
     suspension_.tick(now);
     // What stands still is left alone.
@@ -117,6 +148,7 @@ void Control::on_message(ControlMessage& message) {
             find_user(message.question, message.system_user);
             break;
         case ControlMessage::Kind::Evict: ctx_.janitor.relieve(ctx_.clock.now()); break;
+        case ControlMessage::Kind::Detached: handing_over_.start(message.fd); break;
     }
 }
 

@@ -11,6 +11,7 @@
 #include "proxy/auditor.h"
 #include "proxy/control/context.h"
 #include "proxy/control/database_orders.h"
+#include "proxy/control/handing_over.h"
 #include "proxy/control/inbox.h"
 #include "proxy/control/life_cycle.h"
 #include "proxy/control/listeners.h"
@@ -18,6 +19,7 @@
 #include "proxy/control/pidfile.h"
 #include "proxy/control/reloading.h"
 #include "proxy/control/snapshots.h"
+#include "proxy/control/taken_over.h"
 #include "proxy/inspector.h"
 
 namespace weir {
@@ -38,6 +40,10 @@ class Control final : public Inspector, public ConsoleOutlet {
     // Opens the listening sockets, or uses those that the service manager has opened, and writes
     // the pidfile. The error says what failed and why.
     Status listen(const std::vector<int>& inherited = {});
+    // Instead of listen(): takes over from the process at the other end of `taker`, with all its
+    // clients, servers and listening sockets. After an error the process is to be left by _exit():
+    // nothing of what is the other's may be closed in order.
+    Status take_over(std::unique_ptr<Taker> taker);
     // Serves until shut down; `on_up` is called when it does. False: a check of a password does not
     // return, so that nothing may be torn down; the process has to end as it is.
     [[nodiscard]] bool run(const std::function<void()>& on_up = {});
@@ -97,6 +103,7 @@ class Control final : public Inspector, public ConsoleOutlet {
         return reloading_.set_option(name, value);
     }
     Status shutdown(ShutdownMode mode) override { return life_cycle_.shutdown(mode); }
+    Status hand_over(ClientId client) override;
     void order(HealthRegistry::Order order, std::string backend,
                std::function<void(Status)> done) override;
     void reweight(std::string backend, std::optional<double> weight,
@@ -112,6 +119,7 @@ class Control final : public Inspector, public ConsoleOutlet {
     void post(ControlMessage message) { inbox_.post(std::move(message)); }
 
   private:
+    void create_workers();
     void on_message(ControlMessage& message);
     void on_tick();
     void find_user(const LoginQuestion& question, uint32_t uid);
@@ -126,6 +134,8 @@ class Control final : public Inspector, public ConsoleOutlet {
     Pidfile pidfile_;
     Inbox inbox_;
     Snapshots snapshots_{ctx_.workers, inbox_};
+    HandingOver handing_over_{ctx_, inbox_, orders_, pidfile_};
+    TakenOver taken_over_{ctx_, orders_};
     Auditor auditor_;
     std::function<void(Instant)> on_tick_;
     std::unique_ptr<Ticker> ticker_;

@@ -60,7 +60,7 @@ Status DatabaseOrders::pause(const std::optional<std::string>& database) {
         });
         if (!paused) return paused;
     }
-    close_idle_of_paused("pooler paused");
+    close_idle_of_paused("pause mode");
     return {};
 }
 
@@ -68,7 +68,7 @@ void DatabaseOrders::pause_for_good() {
     is_for_good_ = true;
     if (suspension_.is_on()) suspension_.end();
     ctx_.pools.are_all_paused.store(true);
-    close_idle_of_paused("pooler paused");
+    close_idle_of_paused("pause mode");
 }
 
 bool DatabaseOrders::is_quiet(const std::optional<std::string>& database) {

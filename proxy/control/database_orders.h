@@ -39,6 +39,8 @@ class DatabaseOrders {
 
     // The process ends when the servers are quiet: nobody resumes any more.
     void pause_for_good();
+    // They were in the process that ours takes over from.
+    void take_over(bool is_paused) { ctx_.pools.are_all_paused.store(is_paused); }
 
   private:
     Status for_databases(const std::optional<std::string>& name,

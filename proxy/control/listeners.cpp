@@ -30,15 +30,33 @@ Status give_to_group(const std::string& file, const std::string& name) {
                              "' (unix_socket_group): " + std::strerror(errno));
 }
 
+// Takes the socket that is bound to `address` out of `fds`; -1 when there is none.
+int take_bound(std::vector<int>& fds, const Address& address) {
+    for (size_t i = 0; i < fds.size(); ++i) {
+        if (!(local_address_of(fds[i]) == address)) continue;
+        const int fd = fds[i];
+        fds.erase(fds.begin() + static_cast<std::ptrdiff_t>(i));
+        return fd;
+    }
+    return -1;
+}
+
 }  // namespace
 
-Status Listeners::open(const GlobalConfig& global) {
+Status Listeners::open(const GlobalConfig& global, std::vector<int> handed) {
     Result<std::vector<ListenAddress>> addresses = listen_addresses(global);
     if (!addresses) return tl::unexpected<Error>(addresses.error());
     bool has_tcp = false;
     port_ = static_cast<uint16_t>(global.listen_port);
     std::string failures;
     for (const ListenAddress& entry : *addresses) {
+        if (const int fd = take_bound(handed, entry.address); fd >= 0) {
+            all_.push_back(std::make_shared<Listener>(fd, entry.address.is_unix(), entry.name));
+            has_tcp = has_tcp || !entry.address.is_unix();
+            if (!entry.socket_file.empty()) files_.push_back(entry.socket_file);
+            log::info("listening on {}, as before", entry.name);
+            continue;
+        }
         if (!entry.socket_file.empty()) {
             if (Status free = remove_stale_socket(entry.address, entry.socket_file); !free)
                 return free;
@@ -66,6 +84,7 @@ Status Listeners::open(const GlobalConfig& global) {
         }
         log::info("listening on {}", entry.name);
     }
+    obsolete_ = std::move(handed);
     if (!failures.empty() && !has_tcp) return fail("58000", failures);
     configure(global);
     return {};
@@ -153,6 +172,20 @@ void Listeners::close() {
     for (const std::string& file : files_)
         ::unlink(file.c_str());
     files_.clear();
+}
+
+void Listeners::close_obsolete() {
+    for (const int fd : obsolete_) {
+        const std::string path = local_address_of(fd).unix_path();
+        if (!path.empty() && path[0] == '/') ::unlink(path.c_str());
+        ::close(fd);
+    }
+    obsolete_.clear();
+}
+
+void Listeners::let_go() {
+    files_.clear();
+    close();
 }
 
 }  // namespace weir

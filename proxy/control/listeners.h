@@ -22,7 +22,12 @@ class Listeners {
 
     // Opens what listen_addr and unix_socket_dir name. A TCP address that cannot be had is a
     // warning as long as another can; a Unix socket must be had. The error says what failed.
-    Status open(const GlobalConfig& global);
+    Status open(const GlobalConfig& global) { return open(global, {}); }
+    // The same with sockets that another process hands over: one that listens where we are to is
+    // used instead of a new one, so that nobody who connects meanwhile is refused. The others are
+    // left until close_obsolete().
+    Status open(const GlobalConfig& global, std::vector<int> handed);
+    void close_obsolete();
     // A socket that somebody else has bound and listens on already, to be used beside or in place
     // of those of open(). Its file, if it has one, stays. Error when it is no such socket.
     Status adopt(int fd);
@@ -44,6 +49,8 @@ class Listeners {
     void close();
     // As SHOW FDS lists them.
     [[nodiscard]] std::vector<Inspector::ListeningSocket> rows() const;
+    // The same when another process goes on with them: the files stay.
+    void let_go();
 
   private:
     // A handshake in flight has this long to complete. Below one second, after which those whose
@@ -51,7 +58,8 @@ class Listeners {
     static constexpr Duration kHandshakeMax = std::chrono::milliseconds(500);
 
     std::vector<ListenerPtr> all_;
-    uint16_t port_ = 0;  // in the names of the files
+    uint16_t port_ = 0;          // in the names of the files
+    std::vector<int> obsolete_;  // of another process, where we are not to listen
     std::vector<std::string> files_;
     std::vector<std::weak_ptr<Listener>> leaving_;  // the workers may look at them still
     Instant closing_since_;                         // never: not closing, or let go already

@@ -45,4 +45,9 @@ void Pidfile::remove() {
     path_.clear();
 }
 
+void Pidfile::let_go(const std::string& theirs) {
+    if (path_ == theirs) path_.clear();
+    remove();
+}
+
 }  // namespace weir

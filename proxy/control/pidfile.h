@@ -20,6 +20,9 @@ class Pidfile {
     // Writes our process id into `path`; nothing when that is empty. The error says why not.
     Status write(const std::string& path);
     void remove();
+    // Another process goes on, whose pidfile is `theirs`: that one stays, ours is removed if it is
+    // another.
+    void let_go(const std::string& theirs);
 
   private:
     std::string path_;  // of the file that is ours

@@ -5,6 +5,7 @@
 
 #include <cstdlib>
 #include <ctime>
+#include <utility>
 
 #include "conf/logging.h"
 #include "proxy/runtime/address.h"
@@ -27,21 +28,36 @@ Duration watchdog_period() {
 }  // namespace
 
 ServiceManager::ServiceManager() {
-    const std::string path = env("NOTIFY_SOCKET");
+    connect_to(env("NOTIFY_SOCKET"));
+    if (fd_ >= 0) watchdog_ = watchdog_period();
+}
+
+void ServiceManager::take_over(const std::string& socket, Duration watchdog) {
+    if (fd_ < 0) connect_to(socket);
+    if (fd_ >= 0 && watchdog_ == Duration(0)) watchdog_ = watchdog;
+}
+
+void ServiceManager::succeeded_by(int pid) {
+    if (pid > 0) tell("MAINPID=" + std::to_string(pid));
+    if (fd_ >= 0) ::close(std::exchange(fd_, -1));
+    path_.clear();
+}
+
+void ServiceManager::connect_to(const std::string& path) {
     if (path.empty()) return;
     const Result<Address> address = Address::from_unix(path);
-    if (address) fd_ = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-    if (fd_ < 0 || connect(fd_, address->data(), address->size()) != 0) {
+    if (address) fd_ = ::socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    if (fd_ < 0 || ::connect(fd_, address->data(), address->size()) != 0) {
         log::warning("cannot reach the service manager at {}", path);
-        if (fd_ >= 0) close(fd_);
+        if (fd_ >= 0) ::close(fd_);
         fd_ = -1;
         return;
     }
-    watchdog_ = watchdog_period();
+    path_ = path;
 }
 
 ServiceManager::~ServiceManager() {
-    if (fd_ >= 0) close(fd_);
+    if (fd_ >= 0) ::close(fd_);
 }
 
 void ServiceManager::tell(const std::string& text) {

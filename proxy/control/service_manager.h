@@ -33,10 +33,22 @@ class ServiceManager {
     [[nodiscard]] bool is_ping_due(Instant now);
     void ping();
 
+    // ---- hand-over to or from another process ----
+
+    // Where the service manager listens; empty when nobody is told.
+    [[nodiscard]] const std::string& socket() const { return path_; }
+    [[nodiscard]] Duration watchdog() const { return watchdog_; }
+    // That of the process that we take over from is ours from now on, if we have none.
+    void take_over(const std::string& socket, Duration watchdog);
+    // Another process is the service now, and tells how it is.
+    void succeeded_by(int pid);
+
   private:
+    void connect_to(const std::string& path);
     void tell(const std::string& text);
 
     int fd_ = -1;  // connected; -1: nobody is told
+    std::string path_;
     Duration watchdog_ = Duration(0);
     Instant asked_at_;
 };

@@ -25,6 +25,8 @@ class Cap {
         } while (!used_.compare_exchange_weak(used, used + 1, std::memory_order_acq_rel));
         return true;
     }
+    // Takes a unit whatever the limit: its holder is there already.
+    void take() { used_.fetch_add(1, std::memory_order_acq_rel); }
     void release() {
         const int before = used_.fetch_sub(1, std::memory_order_acq_rel);
         WEIR_CHECK(before > 0);

@@ -182,6 +182,7 @@ bool Pool::has_room(Instant now) const {
 
 ServerConnection* Pool::open_for_waiters(WorkerId opener, Instant now, bool* is_starved) {
     if (is_paused() || is_removed() || waiters_.size() <= opening_) return nullptr;
+    if (database_state_.is_opening_held.load(std::memory_order_relaxed)) return nullptr;
     if (endpoint_ != nullptr && endpoint_->verdict().is_connect_open) return nullptr;
     if (!ramp_.may_begin(now, opening_) || !has_room(now) || must_yield_locked()) return nullptr;
     Waiter* waiter = dedicated_waiting_ == 0 ? nullptr : next_to_open_for();
@@ -201,6 +202,13 @@ ServerConnection* Pool::reserve_slot(WorkerId opener, bool* is_starved) {
         *is_starved = true;
         return nullptr;
     }
+    ServerConnection& server = take_slot();
+    ++opening_;
+    set_owner(server, LedgerState::Opening, opener);
+    return &server;
+}
+
+ServerConnection& Pool::take_slot() {
     if (free_slots_.empty()) {
         slots_.push_back(std::make_unique<ServerConnection>());
         slots_.back()->slot = static_cast<uint32_t>(slots_.size() - 1);
@@ -210,10 +218,8 @@ ServerConnection* Pool::reserve_slot(WorkerId opener, bool* is_starved) {
     wake_locked();
     ServerConnection& server = *slots_[free_slots_.back()];
     free_slots_.pop_back();
-    ++opening_;
     server.epoch = epoch_.load();
-    set_owner(server, LedgerState::Opening, opener);
-    return &server;
+    return server;
 }
 
 bool Pool::leave(Waiter& waiter, Instant now) {
@@ -499,6 +505,7 @@ ServerConnection* Pool::want_open(WorkerId opener, Instant now) {
         const EndpointVerdict verdict = endpoint_->verdict();
         if (!takes_work(verdict) || verdict.is_connect_open) return nullptr;
     }
+    if (database_state_.is_opening_held.load()) return nullptr;
     if (!is_below_min() || !ramp_.may_begin(now, opening_)) return nullptr;
     if (!has_room(now) || must_yield_locked()) return nullptr;
     // Not worth taking a unit of a shared limit from others: a refusal is not starvation.
@@ -525,6 +532,60 @@ void Pool::mark_leaving(ServerConnection& server) {
     ++leaving_;
     for (Cap* cap : shared_caps())
         cap->leave();
+}
+
+// ---- hand-over ----
+
+ServerConnection& Pool::adopt(LedgerState state, WorkerId worker, bool is_old,
+                              ClientId dedicated_to) {
+    const Guard lock(*this);
+    for (Cap* cap : shared_caps())
+        cap->take();
+    ServerConnection& server = take_slot();
+    if (is_old) server.epoch = 0;
+    if (state == LedgerState::Idle) {
+        ++idle_count_;
+        idle_[worker].push_front(server);
+    } else {
+        ++leased_;
+    }
+    server.reserved_for = dedicated_to;
+    if (server.is_dedicated()) {
+        ++dedicated_leased_;
+        if (is_old) has_obsolete_.store(true, std::memory_order_relaxed);
+    }
+    set_owner(server, state, worker);
+    return server;
+}
+
+bool Pool::is_current(const ServerConnection& server) const {
+    const std::lock_guard lock(mutex_);
+    return server.epoch == epoch_ && !is_removed();
+}
+
+void Pool::forget(ServerConnection& server) {
+    const Guard lock(*this);
+    const ServerOwner owner = server.load_owner();
+    WEIR_CHECK(owner.state != LedgerState::Free);
+    switch (owner.state) {
+        case LedgerState::Idle:
+            idle_[owner.worker].remove(server);
+            --idle_count_;
+            break;
+        case LedgerState::Opening: --opening_; break;
+        default: --leased_; break;
+    }
+    if (server.is_dedicated())
+        --(owner.state == LedgerState::Opening ? dedicated_opening_ : dedicated_leased_);
+    if (server.is_leaving) {
+        --leaving_;
+        for (Cap* cap : shared_caps())
+            cap->left();
+    }
+    server.reset();
+    set_owner(server, LedgerState::Free, kNoWorker);
+    free_slots_.push_back(server.slot);
+    release_shared();
 }
 
 // ---- PAUSE, RESUME, RELOAD ----

@@ -70,6 +70,7 @@ struct DatabaseState {
     std::atomic<bool> paused{false};  // PAUSE or KILL of this one
     std::atomic<bool> disabled{false};
     std::atomic<bool> removed{false};
+    std::atomic<bool> is_opening_held{false};  // nothing new is opened, for a while
     // PoolSet's, under its mutex:
     bool is_automatic = false;  // made from the `*` entry
     bool is_active = false;     // see PoolSet::take_active(); control thread's
@@ -237,6 +238,19 @@ class Pool {
     void hand_over(ServerConnection& server, WorkerId to);
     // The caller's connection is about to be closed: its units of shared limits will come free.
     void announce_leaving(ServerConnection& server);
+
+    // ---- hand-over to another process (proxy/takeover) ----
+
+    // A slot for a connection that another process has opened, over the limits if need be; whose it
+    // is. The caller fills in the rest before any other thread is there. Idle ones: coldest first.
+    // `is_old`: to be closed when it comes back. `dedicated_to`: its session, if it serves one
+    // alone.
+    ServerConnection& adopt(LedgerState state, WorkerId worker, bool is_old, ClientId dedicated_to);
+    // It need not be closed when it comes back.
+    [[nodiscard]] bool is_current(const ServerConnection& server) const;
+    // The connection, Leased, Opening or Idle, is another process's; the caller has closed its
+    // copy.
+    void forget(ServerConnection& server);
 
     // RESUME: an idle connection for the first waiter, if both are there.
     std::optional<Grant> match_waiter(Instant now);
@@ -420,6 +434,7 @@ class Pool {
     ServerConnection* oldest_idle();
     void lease_idle(ServerConnection& server, WorkerId home, WorkerId me);
     ServerConnection* reserve_slot(WorkerId opener, bool* is_starved);
+    ServerConnection& take_slot();
     ServerConnection* open_for_waiters(WorkerId opener, Instant now, bool* is_starved);
     Grant grant_to(Waiter& waiter, ServerConnection& server, Instant now);
     Waiter& next_waiter(WorkerId me);

@@ -78,6 +78,11 @@ std::shared_ptr<const Welcome> PoolGroup::welcome() const {
     return welcomes_.empty() ? nullptr : welcomes_.back();
 }
 
+std::vector<std::shared_ptr<const Welcome>> PoolGroup::welcomes() const {
+    const std::lock_guard lock(mutex_);
+    return welcomes_;
+}
+
 void PoolGroup::forget_welcomes() {
     const std::lock_guard lock(mutex_);
     welcomes_.clear();

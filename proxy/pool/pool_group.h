@@ -112,6 +112,8 @@ class PoolGroup {
     // What the last server said; null when none has logged in since forget_welcomes().
     [[nodiscard]] std::shared_ptr<const Welcome> welcome() const;
     void forget_welcomes();
+    // All that are known, the newest last.
+    [[nodiscard]] std::vector<std::shared_ptr<const Welcome>> welcomes() const;
 
     // Since when nobody could serve transactions of this kind, for breaker_hold; never = somebody
     // can. `kind` below kKinds.

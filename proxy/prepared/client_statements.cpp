@@ -92,6 +92,16 @@ void ClientStatements::forget_confirmed() {
     }
 }
 
+ClientStatements::State ClientStatements::save() const {
+    State out;
+    out.unnamed = unnamed_;
+    for (const auto& [name, statement] : by_name_)
+        out.named.push_back({name, statement});
+    for (const Change& change : unconfirmed_)
+        out.unconfirmed.push_back({change.name, change.batch, change.before, change.is_parse});
+    return out;
+}
+
 void ClientStatements::clear() {
     forget_unnamed();
     for (const Change& change : unconfirmed_) {

@@ -55,6 +55,28 @@ class ClientStatements {
         return unconfirmed_.size() >= kUnconfirmedMax;
     }
 
+    // All of it, for another process that goes on with the session.
+    struct Saved {
+        std::string name;
+        const Statement* statement = nullptr;
+    };
+    struct SavedChange {
+        std::string name;
+        uint64_t batch = 0;
+        const Statement* before = nullptr;
+        bool is_parse = false;
+    };
+    struct State {
+        const Statement* unnamed = nullptr;
+        std::vector<Saved> named;
+        std::vector<SavedChange> unconfirmed;  // oldest first
+    };
+    [[nodiscard]] State save() const;
+    // A change that was not confirmed yet; takes over the caller's reference to `before`.
+    void restore_change(std::string name, uint64_t batch, Statement* before, bool is_parse) {
+        unconfirmed_.push_back({std::move(name), batch, before, is_parse});
+    }
+
   private:
     struct Hash {
         using is_transparent = void;

@@ -112,6 +112,56 @@ void ServerStatements::clear() {
     closing_ = 0;
 }
 
+ServerStatements::State ServerStatements::save() const {
+    State out;
+    if (by_id_.empty() && closing_ == 0) return out;
+    out.entries.reserve(entries_.size());
+    for (const Entry& entry : entries_) {
+        out.entries.push_back({entry.id, entry.batch, static_cast<uint8_t>(entry.state),
+                               entry.is_parse_pending, entry.is_discarded});
+    }
+    for (Handle handle = head_; handle != kNone; handle = entries_[handle].older)
+        out.order.push_back(handle);
+    return out;
+}
+
+bool ServerStatements::restore(const State& state) {
+    clear();
+    const auto fail = [this] {
+        clear();
+        return false;
+    };
+    for (const Saved& saved : state.entries) {
+        if (saved.state > static_cast<uint8_t>(Entry::State::Superseded)) return fail();
+        Entry& entry = entries_.emplace_back();
+        entry.id = saved.id;
+        entry.batch = saved.batch;
+        entry.state = static_cast<Entry::State>(saved.state);
+        entry.is_parse_pending = saved.is_parse_pending;
+        entry.is_discarded = saved.is_discarded;
+        const auto handle = static_cast<Handle>(entries_.size() - 1);
+        switch (entry.state) {
+            case Entry::State::Free: free_.push_back(handle); break;
+            case Entry::State::Live:
+                if (!by_id_.emplace(entry.id, handle).second) return fail();
+                break;
+            case Entry::State::Closing:
+            case Entry::State::ClosingUnparsed: ++closing_; break;
+            case Entry::State::Superseded: break;
+        }
+    }
+    if (state.order.size() != by_id_.size()) return fail();
+    std::vector<bool> is_linked(entries_.size());
+    for (auto handle = state.order.rbegin(); handle != state.order.rend(); ++handle) {
+        const bool is_right = *handle < entries_.size() && !is_linked[*handle] &&
+                              entries_[*handle].state == Entry::State::Live;
+        if (!is_right) return fail();
+        is_linked[*handle] = true;
+        link_newest(*handle);
+    }
+    return true;
+}
+
 void ServerStatements::link_newest(Handle handle) {
     entries_[handle].older = head_;
     entries_[handle].newer = kNone;

@@ -47,6 +47,22 @@ class ServerStatements {
     void forget_parsed();
     void clear();
 
+    // All of it, for another process that goes on with the connection. Handles stay as they are.
+    struct Saved {
+        StatementId id;
+        uint64_t batch = 0;
+        uint8_t state = 0;
+        bool is_parse_pending = false;
+        bool is_discarded = false;
+    };
+    struct State {
+        std::vector<Saved> entries;  // by handle
+        std::vector<Handle> order;   // those that the server has, the newest first
+    };
+    [[nodiscard]] State save() const;
+    // Instead of what was there. False, and empty, when `state` contradicts itself.
+    [[nodiscard]] bool restore(const State& state);
+
   private:
     struct Entry {
         StatementId id;

@@ -53,6 +53,23 @@ uint16_t Address::port() const {
     return PeerAddress::from(*this).port;
 }
 
+std::string Address::unix_path() const {
+    constexpr size_t kPathAt = offsetof(sockaddr_un, sun_path);
+    if (!is_unix() || size_ <= kPathAt) return {};
+    std::string path(reinterpret_cast<const char*>(&storage_) + kPathAt, size_ - kPathAt);
+    if (path[0] == '\0') {
+        path[0] = '@';
+        return path;
+    }
+    return path.substr(0, path.find('\0'));
+}
+
+bool operator==(const Address& a, const Address& b) {
+    if (a.is_unix() || b.is_unix())
+        return a.unix_path() == b.unix_path() && a.is_unix() == b.is_unix();
+    return a.size_ == b.size_ && std::memcmp(&a.storage_, &b.storage_, a.size_) == 0;
+}
+
 PeerAddress PeerAddress::from(const Address& address) {
     PeerAddress out;
     out.family = static_cast<uint8_t>(address.family());

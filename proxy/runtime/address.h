@@ -32,6 +32,9 @@ class Address {
     // Host part as SHOW prints it: the literal address, or `unix`.
     [[nodiscard]] std::string host() const;
     [[nodiscard]] uint16_t port() const;
+    // Of a Unix socket; an abstract one begins with `@`. Empty for others.
+    [[nodiscard]] std::string unix_path() const;
+    friend bool operator==(const Address& a, const Address& b);
 
   private:
     sockaddr_storage storage_{};

@@ -14,6 +14,9 @@
 // Phases (the owner's alone): Connecting -> (Securing) -> LoggingIn -> Ready <-> Relaying /
 // Cleaning / Checking, BeingCancelled = clean, but a cancel request for it is in flight; Closing =
 // see Farewell.
+//
+// Whatever is added here and outlives a batch of events is to be handed over to the process that
+// takes over from ours, too: takeover/state.h, collect, adopt.
 #pragma once
 
 #include <atomic>

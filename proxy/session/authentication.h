@@ -17,6 +17,7 @@
 #include "proxy/auth/password_exchange.h"
 #include "proxy/auth/peer_identity.h"
 #include "proxy/session/context.h"
+#include "proxy/session/login_state.h"
 #include "proxy/session/password_guard.h"
 
 namespace weir {
@@ -50,8 +51,14 @@ class Authentication {
     [[nodiscard]] const SecretString& secret() const { return secret_.secret; }
     // Of its own SCRAM login; null when there was none.
     [[nodiscard]] std::shared_ptr<const ScramKeys> scram_keys() const {
-        return exchange_ == nullptr ? nullptr : exchange_->scram_keys();
+        return exchange_ == nullptr ? resumed_keys_ : exchange_->scram_keys();
     }
+
+    // ---- hand-over to another process (in login_state.cpp) ----
+
+    // Adds what is known before or after the exchange; in the middle of it nobody else can go on.
+    void save(LoginState& out) const;
+    void resume(const LoginState& state);
 
     // What the connection knows; whoever establishes it fills this in.
     PeerIdentity identity;
@@ -87,10 +94,11 @@ class Authentication {
     AuthChoice choice_;
     UserSecret secret_;
     std::unique_ptr<PasswordExchange> exchange_;
-    uint32_t questions_ = 0;                      // asked so far
-    bool is_asking_ = false;                      // the last of them is open
-    std::shared_ptr<std::atomic<bool>> is_over_;  // for whoever is asked; null = nobody
-    std::optional<Error> refusal_;                // told at answer_at_
+    std::shared_ptr<const ScramKeys> resumed_keys_;  // of an exchange in another process
+    uint32_t questions_ = 0;                         // asked so far
+    bool is_asking_ = false;                         // the last of them is open
+    std::shared_ptr<std::atomic<bool>> is_over_;     // for whoever is asked; null = nobody
+    std::optional<Error> refusal_;                   // told at answer_at_
     Instant answer_at_;
 };
 

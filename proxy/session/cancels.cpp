@@ -27,6 +27,7 @@ Watch watch_of(const CancelConnection& cancel) {
 }  // namespace
 
 CancelKey cancel_key_of(const WorkerContext& context, const ClientSession& session) {
+    if (session.adopted_key != nullptr) return *session.adopted_key;
     const ClientId id = session.client_id();
     ClientKey key{id.worker, id.slot, session.cancel_secret, {}};
     const SipKey& secret = context.shared.cancel_secret;
@@ -70,23 +71,36 @@ bool Cancels::is_passed_on(const CancelKey& key, ClientId requester) {
     return true;
 }
 
+// The session that the key names, whoever gave it; the secret is not looked at.
+std::optional<ClientId> Cancels::find_adopted(const CancelKey& key) const {
+    const AdoptedKeys& adopted = ctx_.shared.adopted_keys;
+    if (const std::optional<ClientId> found = adopted.find(key)) return found;
+    // Who passed it on has counted down.
+    return ctx_.config->global.peer_id > 0 ? adopted.find(with_hops(key, kHopsMax)) : std::nullopt;
+}
+
 void Cancels::on_request(ClientSession& requester, const CancelKey& key) {
     requester.phase = ClientPhase::CancelRequest;
     ctx_.clients->retire_login(requester);  // it will never log in
     ctx_.deadlines.disarm(requester);
     ctx_.deadlines.arm(requester, ctx_.now + ctx_.config->global.cancel_wait_timeout);
-    if (is_passed_on(key, requester.client_id())) return;
-    const WorkerId worker = read(key).worker;
-    if (worker >= ctx_.shared.exchange.workers()) return notify(requester.client_id(), kUnknownKey);
+    std::optional<ClientId> meant = find_adopted(key);
+    if (!meant) {
+        if (is_passed_on(key, requester.client_id())) return;
+        const ClientKey parts = read(key);
+        meant = ClientId{parts.slot, 0, parts.worker};
+    }
+    if (meant->worker >= ctx_.shared.exchange.workers())
+        return notify(requester.client_id(), kUnknownKey);
     WorkerMessage message;
     message.kind = WorkerMessage::Kind::Cancel;
+    message.client = *meant;
     message.cancel_key = key;
     message.requester = requester.client_id();
-    ctx_.shared.exchange.post(worker, std::move(message));
+    ctx_.shared.exchange.post(meant->worker, std::move(message));
 }
 
-void Cancels::carry_out(const CancelKey& key, ClientId requester) {
-    const uint32_t slot = read(key).slot;
+void Cancels::carry_out(uint32_t slot, const CancelKey& key, ClientId requester) {
     ClientSession* session =
         slot < ctx_.clients_slab.capacity() ? ctx_.clients_slab.at(slot) : nullptr;
     const bool is_there = session != nullptr && session->cancel_secret != 0;
@@ -256,6 +270,35 @@ void Cancels::close_all() {
         ctx_.io.close(cancel->fd);
         cancel->tls.reset();
         cancel->attempt.reset();
+        slab_.give_back(*cancel);
+    }
+    open_.clear();
+}
+
+// ---- hand-over ----
+
+void Cancels::adopt(int fd, ServerConnection* server, ClientId requester, std::string request,
+                    bool is_sent) {
+    CancelConnection& cancel = slab_.take();
+    cancel.fd = fd;
+    cancel.server = server;
+    cancel.requester = requester;
+    cancel.stage = is_sent ? CancelConnection::Stage::Sent : CancelConnection::Stage::Connecting;
+    cancel.request = std::move(request);
+    if (server != nullptr) ++server->cancels_in_flight;
+    open_.push_back(&cancel);
+    ctx_.io.add(cancel.fd, watch_of(cancel), is_sent, !is_sent);
+    ctx_.deadlines.arm(cancel, ctx_.now + ctx_.config->global.cancel_wait_timeout);
+}
+
+void Cancels::let_go() {
+    for (CancelConnection* cancel : open_) {
+        ctx_.deadlines.disarm(*cancel);
+        ctx_.io.remove(cancel->fd);
+        ctx_.io.close(cancel->fd);
+        cancel->fd = -1;
+        if (cancel->server != nullptr) --cancel->server->cancels_in_flight;
+        cancel->server = nullptr;
         slab_.give_back(*cancel);
     }
     open_.clear();

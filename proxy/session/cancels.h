@@ -6,6 +6,8 @@
 // Owner: Worker. Thread: the worker's.
 #pragma once
 
+#include <optional>
+
 #include "conf/logging.h"
 #include "protocol/message/cancel_key.h"
 #include "proxy/session/client_key.h"
@@ -13,7 +15,7 @@
 
 namespace weir {
 
-// The key that the session is given at its login.
+// The key that the session is given at its login, by this process or an earlier one.
 CancelKey cancel_key_of(const WorkerContext& context, const ClientSession& session);
 
 // A connection to a server that carries one cancel request, encrypted as the server's own is.
@@ -43,7 +45,7 @@ class Cancels {
     // A cancel request arrived on a client connection of this worker.
     void on_request(ClientSession& requester, const CancelKey& key);
     // The request is for a session of this worker.
-    void carry_out(const CancelKey& key, ClientId requester);
+    void carry_out(uint32_t slot, const CancelKey& key, ClientId requester);
     // The requester's connection may be closed; `reason` for the log.
     void on_done(ClientId requester, std::string_view reason);
     // Tells the requester's worker so.
@@ -59,7 +61,17 @@ class Cancels {
     void close_all();
     [[nodiscard]] size_t in_flight() const { return open_.size(); }
 
+    // ---- hand-over to another process (proxy/takeover) ----
+
+    [[nodiscard]] const std::vector<CancelConnection*>& in_hand() const { return open_; }
+    // Another process began it; takes over the descriptor. `server` may be null.
+    void adopt(int fd, ServerConnection* server, ClientId requester, std::string request,
+               bool is_sent);
+    // Forgets them all; only our copies of the descriptors are closed.
+    void let_go();
+
   private:
+    [[nodiscard]] std::optional<ClientId> find_adopted(const CancelKey& key) const;
     [[nodiscard]] ClientKey read(const CancelKey& key) const;
     bool is_passed_on(const CancelKey& key, ClientId requester);
     void on_connected(CancelConnection& cancel);

@@ -211,7 +211,6 @@ void ClientLogin::enter_database() {
         database_ = config.find_database(session_.database);
         log_attempt();
     }
-    log_attempt();
     authentication_.begin(
         {.database = database_ ? &*database_ : nullptr, .is_console = is_console_});
 }
@@ -239,6 +238,8 @@ Status ClientLogin::reserve_client() {
 // ---- authenticated ----
 
 void ClientLogin::on_authenticated() {
+    Successor* successor = ctx_.shared.successor.load(std::memory_order_acquire);
+    if (successor != nullptr && successor->follow(ctx_, session_)) return;
     if (is_console_) return welcome_to_console(ctx_, session_);
     if (!database_) return fail(Error("08P01", "no such database: " + session_.database));
     if (Status entered = enter_pool(); !entered) return fail(entered.error());

@@ -10,6 +10,7 @@
 #include "protocol/message/startup.h"
 #include "proxy/session/authentication.h"
 #include "proxy/session/context.h"
+#include "proxy/session/login_state.h"
 #include "proxy/session/welcome.h"
 
 namespace weir {
@@ -35,6 +36,13 @@ class ClientLogin {
 
     // Of a replication client: what its server is to be told in the start-up packet.
     [[nodiscard]] std::vector<std::pair<std::string, std::string>> server_parameters() const;
+    // ---- hand-over to another process (proxy/takeover; in login_state.cpp) ----
+
+    [[nodiscard]] LoginState save() const;
+    // What the other process had found out; the session's phase says how far that was.
+    void resume(const LoginState& state);
+    // Goes on behind the proof of who the client is, if the other process had got that far.
+    void go_on();
 
   private:
     size_t on_startup(ByteView input);
@@ -57,6 +65,7 @@ class ClientLogin {
     Authentication authentication_;
     std::optional<TargetSessionAttrs> wanted_attrs_;  // as the client says
     bool is_console_ = false;
+    bool is_resumed_ = false;
     uint8_t encryption_requests_ = 0;
     std::optional<DatabaseConfig> database_;  // none: there is no such, or it is the console
     WantedParameters wanted_;

@@ -26,6 +26,8 @@ void ClientSession::reset() {
     fd = -1;
     cancel_secret = whole_bytes = 0;
     peer_id = 0;
+    adopted_key.reset();
+    resumes_wait = false;
     unnamed_version = 0;
     timeouts = {};
     parser = FrameParser(Direction::FromClient);

@@ -14,6 +14,8 @@
 //   Authenticating <-> AuthWait, Authenticating -> Refused -> Closing
 //
 // A session never changes its worker after it has been dealt. Idle it owns no buffer.
+// Whatever is added here and outlives a batch of events is to be handed over to the process that
+// takes over from ours, too: takeover/state.h, collect, adopt.
 // Owner: the worker's slab. Thread: the worker's.
 #pragma once
 
@@ -97,6 +99,7 @@ struct alignas(64) ClientSession : Waiter, ReadyHook, HeldHook, Deadline {
     bool has_leak = false;       // it is reported for its many statements
     bool has_long_key = false;   // it speaks protocol 3.2
     Replication replication = Replication::None;
+    bool resumes_wait = false;  // it waited in another process, since requested_at
     PoolMode pool_mode = PoolMode::Session;
     TargetSessionAttrs wanted = TargetSessionAttrs::Any;  // of the backend
     bool may_split = false;   // it wants no certain backend: see Splitting
@@ -119,7 +122,8 @@ struct alignas(64) ClientSession : Waiter, ReadyHook, HeldHook, Deadline {
     ServerConnection* opening = nullptr;  // its dedicated one, until that is `server`
     PoolGroup* group = nullptr;           // null until it has logged in, and for the console
     Pool* pool = nullptr;  // of the group: that of the present transaction, or the last one
-    std::unique_ptr<TlsStream> tls;  // null: plain
+    std::unique_ptr<TlsStream> tls;          // null: plain
+    std::unique_ptr<CancelKey> adopted_key;  // when another process gave it, see AdoptedKeys
     std::unique_ptr<ClientLogin> login;
     std::unique_ptr<ClientStatements> statements;
     std::unique_ptr<DescriptorQueue> descriptors;  // to go along with its outbox; nearly never

@@ -390,11 +390,35 @@ void Clients::retire_login(ClientSession& session) {
 
 void Clients::free(ClientSession& session) {
     retire_login(session);
-    ctx_.deadlines.disarm(session);
     ctx_.io.close(session.fd);
+    forget(session);
+}
+
+void Clients::forget(ClientSession& session) {
+    ctx_.deadlines.disarm(session);
+    if (session.adopted_key != nullptr) ctx_.shared.adopted_keys.erase(*session.adopted_key);
     session.reset();
     ctx_.clients_slab.give_back(session);
     ctx_.client_count.fetch_sub(1, std::memory_order_relaxed);
+}
+
+int Clients::detach(ClientSession& session) {
+    release_units(session);
+    retire_login(session);
+    const int fd = session.fd;
+    ctx_.io.remove(fd);
+    forget(session);
+    return fd;
+}
+
+void Clients::let_go(ClientSession& session) {
+    ctx_.leasing->leave_queue(session);
+    if (session.ReadyHook::is_linked()) ctx_.ready.remove(session);
+    if (session.server != nullptr) session.server->client = nullptr;
+    session.server = session.opening = nullptr;
+    session.phase = ClientPhase::Closing;  // nobody is told
+    const int fd = detach(session);
+    ctx_.io.close(fd);
 }
 
 void Clients::log_closing(const ClientSession& session, std::string_view reason) {

@@ -48,6 +48,14 @@ class Clients {
     void retire_login(ClientSession& session);
     void close_all(std::string_view reason);
 
+    // ---- hand-over to another process (proxy/takeover) ----
+
+    // The session ends for us, without a word, and its connection goes on: its descriptor, which is
+    // the caller's now.
+    [[nodiscard]] int detach(ClientSession& session);
+    // The same for one that another process goes on with: our copy of the descriptor is closed.
+    void let_go(ClientSession& session);
+
   private:
     void read(ClientSession& session);
     bool look_at_first_byte(ClientSession& session);
@@ -60,6 +68,7 @@ class Clients {
     void free(ClientSession& session);
     void linger(ClientSession& session);
     void note_unread(ClientSession& session);
+    void forget(ClientSession& session);
     void release_units(ClientSession& session);
     void log_closing(const ClientSession& session, std::string_view reason);
     [[nodiscard]] std::optional<Error> overdue(const ClientSession& session, Instant* next) const;

@@ -26,8 +26,10 @@
 #include "proxy/runtime/host_table.h"
 #include "proxy/runtime/io.h"
 #include "proxy/server/tls_sessions.h"
+#include "proxy/session/adopted_keys.h"
 #include "proxy/session/client_session.h"
 #include "proxy/session/message.h"
+#include "proxy/session/successor.h"
 #include "proxy/session/virtual_database.h"
 
 namespace weir {
@@ -69,6 +71,8 @@ struct Shared {
     PasswordChecker* password_checker = nullptr;  // null = nobody checks ldap and pam
     TlsContextsHolder tls = {};
     TlsSessions tls_sessions = {};
+    AdoptedKeys adopted_keys = {};
+    std::atomic<Successor*> successor{nullptr};  // none, but when another process has taken over
     // When each worker last looked for leaks; written by it, read by the Auditor.
     std::array<std::atomic<int64_t>, kMaxWorkers> looked_at_us{};
 };

@@ -17,7 +17,8 @@
 namespace weir {
 
 bool Leasing::request(ClientSession& session) {
-    session.requested_at = ctx_.now;
+    if (!session.resumes_wait) session.requested_at = ctx_.now;
+    session.resumes_wait = false;
     session.is_wait_told = false;
     session.reroutes = 0;
     if (ctx_.routing->choose(session)) return ask(session);

@@ -41,6 +41,9 @@ struct SocketDetails {
 // The last 31 bits of an id, as the columns of SHOW have it: ids go on counting.
 constexpr uint64_t kShownIdBits = 0x7fffffff;
 
+class ParkingLot;
+struct HandedSession;
+
 // One client or server as SHOW CLIENTS and SHOW SERVERS print it; copies, so that no other thread's
 // objects are touched. Instants are of the process's clock.
 struct ClientRow {
@@ -142,6 +145,10 @@ struct WorkerMessage {
         CloseWaiting,   // close clients that wait for a server (shutdown); text2 = why
         SendAway,       // number: the part of the clients that is to leave by now (see Draining)
         StopAccepting,  // let listening sockets go; flag = only those of TCP
+        Detach,         // client: a console client whose connection the control thread takes over
+        Adopted,        // what another process has handed over may go on
+        AdoptLate,      // late: a session that follows from there
+        Park,           // parking: stand still there, at the end of the batch
         Stop,           // close everything and leave the loop
     };
     Kind kind = Kind::Stop;
@@ -164,6 +171,8 @@ struct WorkerMessage {
     std::shared_ptr<LoginAnswer> answer;
     std::shared_ptr<TallySink> tally;
     std::vector<AttachedDescriptor> descriptors;
+    std::shared_ptr<ParkingLot> parking;
+    std::shared_ptr<HandedSession> late;
 };
 
 struct ControlMessage {
@@ -174,8 +183,10 @@ struct ControlMessage {
         Resolve,            // text: host name wanted
         FindSystemUser,     // question, system_user: the name of that uid is wanted
         Evict,              // pool: starved by a shared limit, see PoolSet::relieve
+        Detached,           // fd: the connection of a client that was to be detached
     };
     Kind kind = Kind::Evict;
+    int fd = -1;
     bool is_admin = false;
     ClientId client;
     LoginQuestion question;

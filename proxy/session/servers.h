@@ -46,6 +46,8 @@ class Servers {
     // A server that stops in the middle of a message that nobody asked for is not waited for long.
     void watch_stall(ServerConnection& server);
     void close_all();
+    // Another process goes on with the servers (proxy/takeover): nobody waits for an address.
+    void let_go() { unresolved_.clear(); }
 
   private:
     [[nodiscard]] StartupExtras extras(const ServerConnection& server) const;

@@ -17,7 +17,7 @@ namespace {
 constexpr uint64_t kFirstSeed = 20'000;
 
 struct Totals {
-    uint64_t worlds = 0, steps = 0, answers = 0, leaks = 0;
+    uint64_t worlds = 0, steps = 0, answers = 0, leaks = 0, takeovers = 0;
 };
 
 bool run_seed(uint64_t seed, Totals& totals) {
@@ -27,6 +27,7 @@ bool run_seed(uint64_t seed, Totals& totals) {
     totals.steps += world->steps();
     totals.answers += world->answers();
     totals.leaks += world->leaks();
+    totals.takeovers += world->takeovers();
     // A world that failed half-way cannot be taken down in order.
     if (!is_right) (void)world.release();
     return is_right;
@@ -50,13 +51,17 @@ TEST_CASE("every client of every small world is served rightly") {
         }
     }
     CHECK(totals.leaks > 0);  // there are plenty, so that to find none is a fault, too
+    CHECK(totals.takeovers > 0);
     const std::chrono::duration<double> spent = std::chrono::steady_clock::now() - start;
-    std::printf("sim: %llu worlds, %llu steps, %llu answers, %llu leaks, %.0f steps per second\n",
-                static_cast<unsigned long long>(totals.worlds),
-                static_cast<unsigned long long>(totals.steps),
-                static_cast<unsigned long long>(totals.answers),
-                static_cast<unsigned long long>(totals.leaks),
-                static_cast<double>(totals.steps) / spent.count());
+    std::printf(
+        "sim: %llu worlds, %llu steps, %llu answers, %llu leaks, %llu takeovers, %.0f steps per "
+        "second\n",
+        static_cast<unsigned long long>(totals.worlds),
+        static_cast<unsigned long long>(totals.steps),
+        static_cast<unsigned long long>(totals.answers),
+        static_cast<unsigned long long>(totals.leaks),
+        static_cast<unsigned long long>(totals.takeovers),
+        static_cast<double>(totals.steps) / spent.count());
 }
 
 }  // namespace weir::sim

@@ -20,7 +20,7 @@ import source
 ORDER = {
     "protocol": ("base", "message", "auth", "tls", ""),
     "proxy": ("runtime", "net", "stats", "limits", "auth", "prepared", "routing", "leaks", "server", "pool", "session",
-              "", "control", "start"),
+              "takeover", "", "control", "start"),
 }
 COMPOSITION_ROOT = "proxy/main.cpp"
 

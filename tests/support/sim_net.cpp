@@ -89,6 +89,15 @@ LinkPtr SimNet::make(bool is_outgoing, uint16_t port) {
     return link;
 }
 
+int SimNet::dup(int fd) {
+    const LinkPtr link = by_fd_[static_cast<size_t>(fd - kFirstFd)];
+    by_fd_.push_back(link);
+    ++link->copies;
+    ++open_fds_;
+    link->fd = kFirstFd + static_cast<int>(by_fd_.size()) - 1;
+    return link->fd;
+}
+
 Link* SimNet::at(int fd, const char* what) {
     const auto index = static_cast<size_t>(fd - kFirstFd);
     Link* link = fd < kFirstFd || index >= by_fd_.size() ? nullptr : by_fd_[index].get();
@@ -101,16 +110,26 @@ void SimNet::close(int fd) {
     Link* link = at(fd, "close");
     if (link == nullptr) return;
     trace.note("close link", link->id, fd);
+    for (const SimIo* set : sets) {
+        if (link->copies > 1 && set->is_watching(fd))
+            trace.fail("a copy of a descriptor is closed while it is watched");
+    }
     for (SimIo* set : sets)
         set->remove(fd);
-    link->fd = -1;
-    link->is_proxy_closed = link->has_proxy_fin = true;
+    if (--link->copies == 0) {
+        link->fd = -1;
+        link->is_proxy_closed = link->has_proxy_fin = true;
+    }
     by_fd_[static_cast<size_t>(fd - kFirstFd)].reset();
     if (faults.is_fd_reused) free_fds_.push_back(fd);
     --open_fds_;
 }
 
 // ---- SimIo ----
+
+SimIo::~SimIo() {
+    std::erase(net_.sets, this);
+}
 
 void SimIo::add(int fd, Watch watch, bool read, bool write) {
     if (net_.at(fd, "add") == nullptr) return;

@@ -31,7 +31,8 @@ struct Link {
     enum class State : uint8_t { Connecting, Up, Refused };
 
     int id = 0;
-    int fd = -1;  // the proxy's end; -1 = it has closed it
+    int fd = -1;     // the proxy's end; -1 = it has closed it
+    int copies = 1;  // descriptors of it
     uint16_t port = 0;
     bool is_outgoing = false;  // the proxy connected
     State state = State::Up;
@@ -81,6 +82,8 @@ class SimNet {
         : faults(some_faults), random(a_random), trace(a_trace) {}
 
     LinkPtr make(bool is_outgoing, uint16_t port);
+    // Another descriptor of the same connection, as a process gets that it is sent to.
+    int dup(int fd);
     // Null, and a failure, when it is not open.
     Link* at(int fd, const char* what);
     void close(int fd);
@@ -104,6 +107,9 @@ class SimNet {
 class SimIo final : public Io {
   public:
     explicit SimIo(SimNet& net) : net_(net) { net.sets.push_back(this); }
+    ~SimIo() override;
+    SimIo(const SimIo&) = delete;
+    SimIo& operator=(const SimIo&) = delete;
 
     void add(int fd, Watch watch, bool read, bool write) override;
     void modify(int fd, Watch watch, bool read, bool write) override;

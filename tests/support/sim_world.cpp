@@ -9,6 +9,9 @@
 #include "protocol/message/startup.h"
 #include "proxy/auditor.h"
 #include "proxy/session/cancels.h"
+#include "proxy/takeover/adopt.h"
+#include "proxy/takeover/collect.h"
+#include "proxy/takeover/fields.h"
 
 namespace weir::sim {
 
@@ -105,6 +108,21 @@ std::string WorldPlan::text() const {
 
 // ---- the world ----
 
+SimProcess::SimProcess(SimNet& net, Exchange& exchange, Clock& clock, const ConfigPtr& config,
+                       const ParameterNames& names, unsigned count, uint64_t seed)
+    : endpoints(count),
+      pools(count, endpoints, seed),
+      shared{.pools = pools, .exchange = exchange, .hosts = hosts, .names = names, .clock = clock},
+      janitor(pools, exchange) {
+    pools.configure(*config);
+    shared.rates.configure(*config);
+    for (unsigned i = 0; i < count; ++i) {
+        workers.push_back(
+            std::make_unique<SimWorker>(static_cast<WorkerId>(i), net, shared, config));
+        workers.back()->worker.set_now(clock.now());
+    }
+}
+
 SimWorld::SimWorld(uint64_t seed)
     : random_(seed),
       trace_(seed),
@@ -115,27 +133,18 @@ SimWorld::SimWorld(uint64_t seed)
       net_(random_, trace_, plan_.net),
       cluster_(net_, random_, trace_),
       config_(make_config()),
-      endpoints_(plan_.workers),
-      pools_(plan_.workers, endpoints_, seed),
       names_(config_->global.track_extra_parameters),
-      shared_{
-          .pools = pools_, .exchange = *this, .hosts = hosts_, .names = names_, .clock = clock_},
-      janitor_(pools_, *this),
+      takeovers_percent_(Prng(~seed + 4).chance(30) ? 8 : 0),
+      process_(
+          std::make_unique<SimProcess>(net_, *this, clock_, config_, names_, plan_.workers, seed)),
       next_tick_(clock_.now() + kTick),
       fault_end_(clock_.now() + Duration(plan_.fault_us)) {
     log::detail::threshold.store(LogLevel::Fatal);
     trace_.set_plan(plan_.text());
     bugs_before_ = internal_bugs_total();
-    pools_.configure(*config_);
-    shared_.rates.configure(*config_);
     cluster_.is_session_pooling = plan_.mode == PoolMode::Session;
     cluster_.slow = 20;
     if (plan_.has_server_faults) cluster_.refuse_login = random_.chance(30) ? 10 : 0;
-    for (unsigned i = 0; i < plan_.workers; ++i) {
-        workers_.push_back(
-            std::make_unique<SimWorker>(static_cast<WorkerId>(i), net_, shared_, config_));
-        workers_.back()->worker.set_now(clock_.now());
-    }
 }
 
 SimWorld::~SimWorld() = default;
@@ -176,7 +185,7 @@ std::shared_ptr<Config> SimWorld::make_config() const {
 
 template <typename Fn>
 void SimWorld::for_each_session(Fn&& fn) {
-    for (auto& it : workers_) {
+    for (auto& it : process_->workers) {
         Slab<ClientSession>& slab = it->worker.context().clients_slab;
         for (uint32_t slot = 0; slot < slab.capacity(); ++slot) {
             ClientSession& session = *slab.at(slot);
@@ -187,8 +196,9 @@ void SimWorld::for_each_session(Fn&& fn) {
 
 void SimWorld::post(WorkerId to, WorkerMessage message) {
     trace_.note("post: to, kind", to, static_cast<int64_t>(message.kind));
-    if (to >= workers_.size()) return trace_.fail("message for a worker that does not exist");
-    workers_[to]->messages.push_back(std::move(message));
+    if (to >= process_->workers.size())
+        return trace_.fail("message for a worker that does not exist");
+    process_->workers[to]->messages.push_back(std::move(message));
 }
 
 void SimWorld::post_grant(const Grant& grant) {
@@ -196,11 +206,18 @@ void SimWorld::post_grant(const Grant& grant) {
     const Pool* pool = grant.server->pool;
     for_each_session([&](const ClientSession& session) {
         const bool queues = session.pool == pool && session.Waiter::is_linked();
-        if (queues && session.Waiter::ticket < grant.ticket)
+        if (queues && session.Waiter::ticket < grant.ticket &&
+            !came_later(session.Waiter::since, grant.waiting_since))
             trace_.fail("ticket " + std::to_string(grant.ticket) + " is served before " +
                         std::to_string(session.Waiter::ticket));
     });
-    workers_[grant.client.worker]->grants.push_back(grant);
+    process_->workers[grant.client.worker]->grants.push_back(grant);
+}
+
+// After a take-over those who wait queue up anew, by when they came first. Else tickets alone tell:
+// workers' clocks are those of their batches.
+bool SimWorld::came_later(Instant since, Instant than) const {
+    return takeovers_ > 0 && since > than;
 }
 
 // ---- steps ----
@@ -227,7 +244,7 @@ void SimWorld::step() {
 }
 
 bool SimWorld::step_worker() {
-    SimWorker& it = *workers_[random_.below(workers_.size())];
+    SimWorker& it = *process_->workers[random_.below(process_->workers.size())];
     if (!it.is_in_batch) {
         begin_batch(it);
         return it.is_in_batch;
@@ -339,7 +356,7 @@ void SimWorld::new_client() {
     message.kind = WorkerMessage::Kind::NewClient;
     message.fd = link->fd;
     message.address = *Address::from_ip("10.1.1.1", static_cast<uint16_t>(plan.number));
-    post(static_cast<WorkerId>(random_.below(plan_.workers)), std::move(message));
+    post(static_cast<WorkerId>(random_.below(workers())), std::move(message));
 }
 
 void SimWorld::send_cancel(uint64_t key) {
@@ -350,7 +367,7 @@ void SimWorld::send_cancel(uint64_t key) {
     message.kind = WorkerMessage::Kind::NewClient;
     message.fd = link->fd;
     message.address = *Address::from_ip("10.1.1.2", 1);
-    post(static_cast<WorkerId>(random_.below(plan_.workers)), std::move(message));
+    post(static_cast<WorkerId>(random_.below(workers())), std::move(message));
 }
 
 bool SimWorld::step_control() {
@@ -358,14 +375,17 @@ bool SimWorld::step_control() {
         const ControlMessage message = std::move(control_.front());
         control_.pop_front();
         trace_.note("control: kind", static_cast<int64_t>(message.kind));
-        if (message.kind == ControlMessage::Kind::Evict) janitor_.relieve(clock_.now());
+        if (message.kind == ControlMessage::Kind::Evict) process_->janitor.relieve(clock_.now());
         return true;
     }
     if (clock_.now() < next_tick_) return false;
     next_tick_ = clock_.now() + kTick;
-    janitor_.tick(clock_.now());
+    process_->janitor.tick(clock_.now());
     if (plan_.pauses) step_pause();
     if (plan_.reloads && !is_calm_ && random_.chance(20)) reload();
+    if (!is_calm_ && takeovers_percent_ > 0 && random_.chance(takeovers_percent_) &&
+        can_take_over())
+        take_over();
     if (plan_.has_server_faults && plan_.pauses && !is_calm_ && random_.chance(3)) kill();
     return true;
 }
@@ -380,19 +400,19 @@ void SimWorld::reload() {
     const bool recycles = random_.chance(30);
     trace_.note("reload: size, recycles", global.default_pool_size, recycles);
     config_ = config;
-    pools_.configure(*config_);
-    shared_.rates.configure(*config_);
+    process_->pools.configure(*config_);
+    process_->shared.rates.configure(*config_);
     std::vector<Pool*> pools;
-    pools_.for_each_pool([&](Pool& pool) { pools.push_back(&pool); });
+    process_->pools.for_each_pool([&](Pool& pool) { pools.push_back(&pool); });
     for (Pool* pool : pools) {
         if (!recycles) continue;
         pool->recycle();
-        janitor_.close_idle(*pool, "test");
+        process_->janitor.close_idle(*pool, "test");
     }
     WorkerMessage message;
     message.kind = WorkerMessage::Kind::ConfigChanged;
     message.config = config_;
-    for (unsigned i = 0; i < plan_.workers; ++i)
+    for (unsigned i = 0; i < workers(); ++i)
         post(static_cast<WorkerId>(i), message);
 }
 
@@ -400,33 +420,122 @@ void SimWorld::reload() {
 void SimWorld::kill() {
     const std::string database = "d" + std::to_string(random_.below(plan_.databases));
     trace_.note("kill");
-    pools_.for_each_database([&](DatabaseState& state) {
+    process_->pools.for_each_database([&](DatabaseState& state) {
         if (state.name == database) state.paused.store(true);
     });
     WorkerMessage message;
     message.kind = WorkerMessage::Kind::KillDatabase;
     message.text = database;
     message.text2 = "database removed";
-    for (unsigned i = 0; i < plan_.workers; ++i)
+    for (unsigned i = 0; i < workers(); ++i)
         post(static_cast<WorkerId>(i), message);
     std::vector<Pool*> pools;
-    pools_.for_each_pool([&](Pool& pool) { pools.push_back(&pool); });
+    process_->pools.for_each_pool([&](Pool& pool) { pools.push_back(&pool); });
     for (Pool* pool : pools) {
-        if (pool->key().database == database) janitor_.close_idle(*pool, "test");
+        if (pool->key().database == database) process_->janitor.close_idle(*pool, "test");
+    }
+}
+
+// What another process cannot go on with is waited for.
+bool SimWorld::can_take_over() {
+    bool can = true;
+    process_->pools.for_each_pool([&can](Pool& pool) { can = can && pool.counts().opening == 0; });
+    for_each_session([&can](const ClientSession& session) {
+        can = can && session.phase != ClientPhase::Authenticating;
+    });
+    return can;
+}
+
+namespace {
+
+// By way of bytes, as between processes.
+template <typename T>
+void send(std::vector<T>& records, SimTrace& trace) {
+    for (T& record : records) {
+        std::optional<T> received = read_record<T>(as_bytes(write_record(record)));
+        if (!received) return trace.fail("a record cannot be read");
+        if constexpr (requires { record.fd; }) received->fd = record.fd;
+        record = std::move(*received);
+    }
+}
+
+}  // namespace
+
+// As weir -R: another process, with another number of workers, goes on; nobody notices.
+void SimWorld::take_over() {
+    const auto drain = [this] {
+        bool did = false;
+        for (auto& it : process_->workers) {
+            it->batch.clear();
+            it->next = 0;
+            for (Grant& grant : it->grants)
+                it->grants_running.push_back(grant);
+            for (WorkerMessage& message : it->messages)
+                it->messages_running.push_back(std::move(message));
+            it->grants.clear();
+            it->messages.clear();
+            while (!it->grants_running.empty() || !it->messages_running.empty()) {
+                step_batch(*it);
+                did = true;
+            }
+            it->is_in_batch = false;
+        }
+        return did;
+    };
+    while (drain()) {
+    }
+    if (!can_take_over()) return;  // one of the messages was to open a connection
+    ++takeovers_;
+    std::vector<WorkerContext*> contexts;
+    for (auto& it : process_->workers)
+        contexts.push_back(&it->worker.context());
+    HandedWorld world = collect(contexts, process_->shared, *config_);
+    trace_.note("takeover: sessions, servers", static_cast<int64_t>(world.sessions.size()),
+                static_cast<int64_t>(world.servers.size()));
+    for (HandedServer& it : world.servers)
+        it.fd = net_.dup(it.fd);
+    for (HandedSession& it : world.sessions)
+        it.fd = net_.dup(it.fd);
+    for (HandedCancel& it : world.cancels)
+        it.fd = net_.dup(it.fd);
+    send(world.welcomes, trace_);
+    send(world.groups, trace_);
+    send(world.statements, trace_);
+    send(world.servers, trace_);
+    send(world.sessions, trace_);
+    send(world.cancels, trace_);
+    world.process = *read_record<HandedProcess>(as_bytes(write_record(world.process)));
+    let_go(contexts, process_->shared);
+    for (auto& it : process_->workers)
+        leaks_ += leaks_of(*it);
+    const std::unique_ptr<SimProcess> before = std::move(process_);
+    process_ =
+        std::make_unique<SimProcess>(net_, *this, clock_, config_, names_,
+                                     1 + static_cast<unsigned>(random_.below(3)), random_.next());
+    contexts.clear();
+    for (auto& it : process_->workers)
+        contexts.push_back(&it->worker.context());
+    const Result<Adoption> adopted =
+        adopt(world, contexts, process_->shared, *config_, clock_.now());
+    if (!adopted) return trace_.fail("adopt: " + adopted.error().message);
+    for (unsigned i = 0; i < workers(); ++i) {
+        WorkerMessage message;
+        message.kind = WorkerMessage::Kind::Adopted;
+        post(static_cast<WorkerId>(i), std::move(message));
     }
 }
 
 void SimWorld::step_pause() {
     const bool pauses = !is_calm_ && random_.chance(40);
-    pools_.for_each_database([&](DatabaseState& state) { state.paused.store(pauses); });
+    process_->pools.for_each_database([&](DatabaseState& state) { state.paused.store(pauses); });
     std::vector<Pool*> pools;
-    pools_.for_each_pool([&](Pool& pool) { pools.push_back(&pool); });
+    process_->pools.for_each_pool([&](Pool& pool) { pools.push_back(&pool); });
     trace_.note("paused", pauses);
     for (Pool* pool : pools) {
         if (pauses) {
-            janitor_.close_idle(*pool, "test");
+            process_->janitor.close_idle(*pool, "test");
         } else {
-            janitor_.serve_waiters(*pool, clock_.now());
+            process_->janitor.serve_waiters(*pool, clock_.now());
         }
     }
 }
@@ -454,7 +563,8 @@ void SimWorld::watch_waiters(SimWorker& it, bool is_after) {
     if (!is_after) waiting_before_.clear();
     for (uint32_t slot = 0; !is_after && slot < slab.capacity(); ++slot) {
         const ClientSession& session = *slab.at(slot);
-        if (session.Waiter::is_linked()) waiting_before_.push_back({slot, session.ticket});
+        if (session.Waiter::is_linked())
+            waiting_before_.push_back({slot, session.ticket, session.Waiter::since});
     }
     for (size_t i = 0; is_after && i < waiting_before_.size(); ++i) {
         const Waiting& before = waiting_before_[i];
@@ -464,7 +574,8 @@ void SimWorld::watch_waiters(SimWorker& it, bool is_after) {
                     static_cast<int64_t>(before.ticket));
         for_each_session([&](const ClientSession& other) {
             const bool queues = other.pool == served.pool && other.Waiter::is_linked();
-            if (queues && other.ticket < before.ticket)
+            if (queues && other.ticket < before.ticket &&
+                !came_later(other.Waiter::since, before.since))
                 trace_.fail("ticket " + std::to_string(before.ticket) + " is served before " +
                             std::to_string(other.ticket));
         });
@@ -480,7 +591,7 @@ void SimWorld::check_limits() {
     std::map<uint16_t, size_t> totals;  // of the pools of a database, which has a port of its own
     std::map<std::string, size_t> by_user;
     const auto limit = static_cast<size_t>(plan_.pool_size + plan_.reserve);
-    pools_.for_each_pool([&](Pool& pool) {
+    process_->pools.for_each_pool([&](Pool& pool) {
         const Pool::Counts counts = pool.counts();
         const size_t total = counts.idle + counts.leased + counts.opening;
         if (total > limit) trace_.fail("the ledger holds more connections than allowed");
@@ -508,7 +619,7 @@ std::string SimWorld::describe() {
     std::string out;
     for (const auto& client : clients_)
         out += "; " + client->state();
-    pools_.for_each_pool([&](const Pool& pool) {
+    process_->pools.for_each_pool([&](const Pool& pool) {
         const Pool::Counts counts = pool.counts();
         out += "; pool " + pool.key().database + ": idle " + std::to_string(counts.idle) +
                " leased " + std::to_string(counts.leased) + " opening " +
@@ -538,14 +649,14 @@ bool SimWorld::wait_until_calm() {
         step();
         if (clock_.now() > limit) trace_.fail("not calm in time" + describe());
         bool is_quiet = clients_.empty() && cancels_.empty() && control_.empty();
-        for (auto& it : workers_) {
+        for (auto& it : process_->workers) {
             is_quiet = is_quiet && !it->is_in_batch && it->messages.empty() && it->grants.empty() &&
                        it->worker.context().clients_slab.in_use() == 0 &&
                        it->worker.context().cancels->in_flight() == 0 &&
                        it->worker.context().owned.front() == nullptr;
         }
         if (!is_quiet) continue;
-        pools_.for_each_pool([&](Pool& pool) {
+        process_->pools.for_each_pool([&](Pool& pool) {
             const Pool::Counts counts = pool.counts();
             is_quiet = is_quiet && counts.leased + counts.opening + counts.waiting == 0 &&
                        pool.group().clients.load() == 0;
@@ -555,17 +666,24 @@ bool SimWorld::wait_until_calm() {
     return !trace_.has_failed();
 }
 
+uint64_t SimWorld::leaks_of(SimWorker& it) {
+    uint64_t found = 0;
+    for (const uint64_t count : it.worker.context().leaks->registry().totals().found)
+        found += count;
+    return found;
+}
+
 // Nothing is held any more: no finding goes on, and the ledgers agree that it is so.
 void SimWorld::check_leaks() {
-    std::vector<std::vector<const ServerConnection*>> held(workers_.size());
-    for (auto& it : workers_) {
+    std::vector<std::vector<const ServerConnection*>> held(process_->workers.size());
+    for (auto& it : process_->workers) {
         const LeakTotals& totals = it->worker.context().leaks->registry().totals();
+        leaks_ += leaks_of(*it);
         for (size_t i = 0; i < kLeakKinds; ++i) {
-            leaks_ += totals.found[i];
             if (totals.open[i] != 0) trace_.fail("a leak was found and its end was not");
         }
     }
-    pools_.for_each_pool([&](Pool& pool) {
+    process_->pools.for_each_pool([&](Pool& pool) {
         const auto wrong = find_discrepancies(pool, pool.audit(), held);
         if (!wrong.empty()) trace_.fail("the ledger: " + wrong[0].what);
     });
@@ -577,19 +695,19 @@ void SimWorld::finish() {
             trace_.fail("an idle server is in a transaction");
     }
     std::vector<Pool*> pools;
-    pools_.for_each_pool([&](Pool& pool) { pools.push_back(&pool); });
+    process_->pools.for_each_pool([&](Pool& pool) { pools.push_back(&pool); });
     for (Pool* pool : pools)
-        janitor_.close_idle(*pool, "test");
+        process_->janitor.close_idle(*pool, "test");
     if (!wait_until_calm()) return;
     check_leaks();
-    if (pools_.clients.used() != 0) trace_.fail("units of max_client_conn are left over");
-    for (const RateRulePtr& rule : shared_.rates.rules()->transaction) {
+    if (process_->pools.clients.used() != 0) trace_.fail("units of max_client_conn are left over");
+    for (const RateRulePtr& rule : process_->shared.rates.rules()->transaction) {
         for (const RateTable::HotKey& key : rule->table().hottest(100)) {
             if (key.held != 0) trace_.fail("units of a rate limit are left over");
         }
         if (rule->totals().rejected != 0) trace_.fail("a rate limit rejected somebody");
     }
-    for (auto& it : workers_) {
+    for (auto& it : process_->workers) {
         WorkerMessage stop;
         it->worker.on_message(stop);
     }

@@ -53,6 +53,19 @@ struct SimWorker {
     std::deque<WorkerMessage> messages_running;
 };
 
+// What a process has beside its configuration. A take-over makes another one, and ends this one.
+struct SimProcess {
+    SimProcess(SimNet& net, Exchange& exchange, Clock& clock, const ConfigPtr& config,
+               const ParameterNames& names, unsigned count, uint64_t seed);
+
+    EndpointTable endpoints;
+    PoolSet pools;
+    HostTable hosts;
+    Shared shared;
+    Janitor janitor;
+    std::vector<std::unique_ptr<SimWorker>> workers;
+};
+
 class SimWorld final : public Exchange {
   public:
     explicit SimWorld(uint64_t seed);
@@ -63,13 +76,16 @@ class SimWorld final : public Exchange {
     [[nodiscard]] uint64_t steps() const { return steps_; }
     [[nodiscard]] uint64_t answers() const { return answers_; }
     [[nodiscard]] uint64_t leaks() const { return leaks_; }
+    [[nodiscard]] uint64_t takeovers() const { return takeovers_; }
     [[nodiscard]] SimTrace& trace() { return trace_; }
 
     void post(WorkerId to, WorkerMessage message) override;
     void post_grant(const Grant& grant) override;
     void post_control(ControlMessage message) override { control_.push_back(std::move(message)); }
-    [[nodiscard]] unsigned workers() const override { return plan_.workers; }
-    Io& io(WorkerId worker) override { return workers_[worker]->io; }
+    [[nodiscard]] unsigned workers() const override {
+        return static_cast<unsigned>(process_->workers.size());
+    }
+    Io& io(WorkerId worker) override { return process_->workers[worker]->io; }
 
   private:
     std::shared_ptr<Config> make_config() const;
@@ -83,6 +99,10 @@ class SimWorld final : public Exchange {
     void step_pause();
     void reload();
     void kill();
+    [[nodiscard]] bool can_take_over();
+    void take_over();
+    [[nodiscard]] bool came_later(Instant since, Instant than) const;
+    static uint64_t leaks_of(SimWorker& it);
     void pass_time(bool did);
     void new_client();
     void send_cancel(uint64_t key);
@@ -99,6 +119,7 @@ class SimWorld final : public Exchange {
     struct Waiting {
         uint32_t slot;
         uint64_t ticket;
+        Instant since;
     };
 
     Prng random_;
@@ -111,13 +132,9 @@ class SimWorld final : public Exchange {
     SimNet net_;
     FakeCluster cluster_;
     ConfigPtr config_;
-    EndpointTable endpoints_;
-    PoolSet pools_;
-    HostTable hosts_;
-    ParameterNames names_;
-    Shared shared_;
-    Janitor janitor_;
-    std::vector<std::unique_ptr<SimWorker>> workers_;
+    const ParameterNames names_;
+    const unsigned takeovers_percent_;  // this, too: chance of one at a tick
+    std::unique_ptr<SimProcess> process_;
     std::vector<std::unique_ptr<FakeClient>> clients_;
     std::vector<LinkPtr> cancels_;
     std::vector<std::string> cancel_bytes_;
@@ -129,6 +146,7 @@ class SimWorld final : public Exchange {
     uint64_t steps_ = 0;
     uint64_t answers_ = 0;
     uint64_t leaks_ = 0;  // found by the workers
+    uint64_t takeovers_ = 0;
     uint64_t bugs_before_ = 0;
     int idle_steps_ = 0;
     bool is_calm_ = false;

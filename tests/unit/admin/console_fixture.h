@@ -139,6 +139,7 @@ class FakeInspector final : public Inspector {
     Status shutdown(ShutdownMode mode) override {
         return note("shutdown " + std::to_string(static_cast<int>(mode)));
     }
+    Status hand_over(ClientId) override { return note("hand over"); }
     bool is_paused() const override { return paused; }
     bool is_shutting_down() const override { return false; }
 

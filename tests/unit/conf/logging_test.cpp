@@ -196,7 +196,10 @@ TEST_CASE("logging may stop and start while threads log") {
         done = true;
     }
     for (const std::string& line : log.lines()) {
-        CHECK(message_of(line) == "LOG busy end");
+        const std::string message = message_of(line);
+        // It may come faster than it can be written.
+        const bool tells_loss = message.find(" lines of the log were lost") != std::string::npos;
+        CHECK((message == "LOG busy end" || tells_loss));
     }
 }
 

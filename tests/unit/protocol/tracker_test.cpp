@@ -45,12 +45,13 @@ Request request_of(char c) {
 // Carries out one conversation; the first step that goes otherwise is named.
 class Conversation {
   public:
-    // Empty, or what went wrong.
-    std::string run(const std::string& text) {
+    // Empty, or what went wrong. `moves`: another process goes on after each step.
+    std::string run(const std::string& text, bool moves = false) {
         std::istringstream in(text);
         std::string step;
         while (in >> step) {
             if (!take(step)) return "at " + step + " in: " + text;
+            if (moves && !move()) return "cannot go on after " + step + " in: " + text;
         }
         return {};
     }
@@ -80,6 +81,11 @@ class Conversation {
             default: FAIL("no such step: " << step); return false;
         }
     }
+    bool move() {
+        const ProtocolTracker::State state = tracker_.save();
+        tracker_ = ProtocolTracker();
+        return tracker_.restore(state);
+    }
     bool answer(std::string text) {
         Verdict expected = Verdict::Forward;
         if (text[0] == '<') expected = Verdict::Swallow;
@@ -108,8 +114,10 @@ class Conversation {
 };
 
 void check_all(std::initializer_list<const char*> conversations) {
-    for (const char* text : conversations)
+    for (const char* text : conversations) {
         CHECK(Conversation().run(text) == "");
+        CHECK(Conversation().run(text, true) == "");
+    }
 }
 
 TEST_CASE("simple queries are answered one by one") {
@@ -420,6 +428,27 @@ TEST_CASE("reset forgets everything") {
     CHECK(tracker.is_skipping_to_sync());
     tracker.reset();
     CHECK(tracker.is_releasable());
+}
+
+TEST_CASE("a state that contradicts itself is refused") {
+    ProtocolTracker tracker;
+    tracker.sent(Request::Parse, Origin::Client);
+    tracker.sent(Request::Sync, Origin::Client);
+    ProtocolTracker::State state = tracker.save();
+    ProtocolTracker other;
+    CHECK(other.restore(state));
+    CHECK(other.ready_owed() == 1);
+    SUBCASE("more owed than asked for") {
+        state.ready_owed = 2;
+    }
+    SUBCASE("batches that never began") {
+        state.batch = 0;
+    }
+    SUBCASE("an unknown status") {
+        state.status = static_cast<TransactionStatus>('X');
+    }
+    CHECK_FALSE(other.restore(state));
+    CHECK(other.is_releasable());
 }
 
 }  // namespace

@@ -214,5 +214,34 @@ TEST_CASE("a client that goes gives every reference back") {
     CHECK(unnamed.references == 0);
 }
 
+TEST_CASE_FIXTURE(Fixture, "another process goes on with a client's names") {
+    parse("a", "select 1");
+    mine.confirm_oldest();
+    parse("b", "select 2");
+    mine.confirm_oldest();
+    mine.expect_close("b", 4);
+    mine.insert("", cache.acquire(as_bytes("select 3"), false));
+    const ClientStatements::State state = mine.save();
+
+    StatementCache cache_there;
+    ClientStatements there(cache_there);
+    const auto take = [&cache_there](const Statement* statement) -> Statement& {
+        return cache_there.acquire(as_bytes(statement->text_and_types), true);
+    };
+    there.insert("", take(state.unnamed));
+    for (const ClientStatements::Saved& it : state.named)
+        CHECK(there.insert(it.name, take(it.statement)));
+    REQUIRE(state.unconfirmed.size() == 1);
+    const ClientStatements::SavedChange& change = state.unconfirmed[0];
+    there.restore_change(change.name, change.batch, &take(change.before), change.is_parse);
+    CHECK(there.find("a") != nullptr);
+    CHECK(there.find("b") == nullptr);
+    CHECK(there.find("")->sql() == "select 3");
+    CHECK(there.is_undecided("b", 5));
+    there.undo_oldest();  // the server has skipped the Close
+    REQUIRE(there.find("b") != nullptr);
+    CHECK(there.find("b")->sql() == "select 2");
+}
+
 }  // namespace
 }  // namespace weir

@@ -241,5 +241,59 @@ TEST_CASE("random use keeps the order of a plain list") {
     }
 }
 
+TEST_CASE("another process goes on with what a server has") {
+    ServerStatements s;
+    for (uint64_t n = 1; n <= 5; ++n)
+        s.on_parse_complete(s.insert(id_of(n), 0));
+    s.use(id_of(2));
+    const auto closing = s.oldest();
+    s.begin_close(closing, 1);
+    const auto pending = s.insert(id_of(6), 1);
+    ServerStatements other;
+    REQUIRE(other.restore(s.save()));
+    CHECK(other.size() == s.size());
+    CHECK(other.is_undecided(id_of(6), pending, 2));
+    CHECK(other.is_undecided(id_of(1), kNone, 2));
+    // The Close was skipped: the statement is there again.
+    other.on_close_dropped(closing);
+    CHECK(other.use(id_of(1)) == closing);
+    std::vector<StatementId> order;
+    while (other.size() > 0) {
+        order.push_back(other.id(other.oldest()));
+        other.begin_close(other.oldest(), 3);
+    }
+    const std::vector<StatementId> expected{id_of(3), id_of(4), id_of(5),
+                                            id_of(2), id_of(6), id_of(1)};
+    CHECK(order == expected);
+}
+
+TEST_CASE("what contradicts itself is refused") {
+    ServerStatements s;
+    s.insert(id_of(1), 0);
+    s.insert(id_of(2), 0);
+    const ServerStatements::State right = s.save();
+    ServerStatements::State wrong = right;
+    ServerStatements other;
+    CHECK(other.restore(right));
+    SUBCASE("an unknown state") {
+        wrong.entries[0].state = 9;
+    }
+    SUBCASE("the same twice") {
+        wrong.entries[1].id = wrong.entries[0].id;
+    }
+    SUBCASE("one that is nowhere in the order") {
+        wrong.order.pop_back();
+    }
+    SUBCASE("one that is in the order twice") {
+        wrong.order[1] = wrong.order[0];
+    }
+    SUBCASE("one that does not exist") {
+        wrong.order[1] = 77;
+    }
+    CHECK_FALSE(other.restore(wrong));
+    CHECK(other.size() == 0);
+    CHECK(other.oldest() == kNone);
+}
+
 }  // namespace
 }  // namespace weir

@@ -1,0 +1,548 @@
+#include "proxy/takeover/adopt.h"
+
+#include <algorithm>
+#include <cstring>
+
+#include "proxy/session/cancels.h"
+#include "proxy/session/client_key.h"
+#include "proxy/session/client_login.h"
+#include "proxy/session/clients.h"
+#include "proxy/session/leak_watch.h"
+#include "proxy/session/servers.h"
+#include "proxy/session/throttle.h"
+#include "proxy/takeover/entry.h"
+
+namespace weir {
+
+namespace {
+
+constexpr Duration kFarewell = std::chrono::seconds(2);
+
+ByteView view(const std::string& text) {
+    return as_bytes(std::string_view(text));
+}
+
+Address address_from(const std::string& raw) {
+    if (raw.empty() || raw.size() > sizeof(sockaddr_storage)) return {};
+    return Address::from_sockaddr(reinterpret_cast<const sockaddr*>(raw.data()),
+                                  static_cast<socklen_t>(raw.size()));
+}
+
+std::shared_ptr<ScramKeys> keys_from(const HandedKeys& handed) {
+    if (handed.client_key.size() != kScramKeyBytes || handed.server_key.size() != kScramKeyBytes)
+        return nullptr;
+    auto keys = std::make_shared<ScramKeys>();
+    std::memcpy(keys->client_key.data(), handed.client_key.data(), kScramKeyBytes);
+    std::memcpy(keys->server_key.data(), handed.server_key.data(), kScramKeyBytes);
+    return keys;
+}
+
+// What every session has, logged in or not. It is not registered with the worker's Io yet.
+void take_basics(const HandedSession& handed, ClientSession& session, WorkerContext& ctx) {
+    session.fd = handed.fd;
+    session.reads = handed.reads;
+    session.writes = !handed.outbox.empty();
+    session.is_unix = handed.is_unix;
+    session.is_admin = handed.is_admin;
+    session.has_long_key = handed.has_long_key;
+    session.peer_id = static_cast<uint16_t>(handed.peer_id);
+    session.replication = handed.replication;
+    std::memcpy(&session.peer, handed.peer.data(), sizeof session.peer);
+    session.id = handed.id;
+    session.connected_at = handed.connected_at;
+    session.requested_at = handed.requested_at;
+    session.parser.set_length_max(ctx.config->global.max_packet_size);
+    session.parser.set_position(handed.parser);
+    session.whole_bytes = handed.whole_bytes;
+    session.held.append(view(handed.held));
+    session.outbox.append(view(handed.outbox));
+    session.database = handed.database;
+    session.user = handed.user;
+    if (handed.holds_client_units) {
+        session.holds_client_units = true;
+        ctx.shared.pools.clients.take();
+    }
+    if (handed.login) {
+        session.login = std::make_unique<ClientLogin>(ctx, session);
+        session.login->resume(*handed.login);
+    }
+}
+
+void watch(ClientSession& session, WorkerContext& ctx) {
+    ctx.io.add(session.fd, Watch::of(Watch::Kind::Client, &session, session.generation),
+               session.reads, session.writes);
+}
+
+ClientSession& take_slot(WorkerContext& ctx) {
+    ClientSession& session = ctx.clients_slab.take();
+    session.Waiter::client = {session.slot, session.generation, ctx.id};
+    ctx.client_count.fetch_add(1, std::memory_order_relaxed);
+    return session;
+}
+
+ServerPhase phase_of(HandedServerPhase phase) {
+    switch (phase) {
+        case HandedServerPhase::Relaying: return ServerPhase::Relaying;
+        case HandedServerPhase::Preparing: return ServerPhase::Preparing;
+        case HandedServerPhase::Checking: return ServerPhase::Checking;
+        case HandedServerPhase::Cleaning: return ServerPhase::Cleaning;
+        case HandedServerPhase::BeingCancelled: return ServerPhase::BeingCancelled;
+        case HandedServerPhase::Closing: return ServerPhase::Closing;
+        case HandedServerPhase::Ready: break;
+    }
+    return ServerPhase::Ready;
+}
+
+class Adopter {
+  public:
+    Adopter(const HandedWorld& world, std::span<WorkerContext* const> workers, Shared& shared,
+            const Config& config, Instant now)
+        : world_(world), workers_(workers), shared_(shared), config_(config), now_(now) {}
+
+    Result<Adoption> run() {
+        if (!check()) return fail("58000", "what the running process hands over is malformed");
+        take_process();
+        for (const HandedWelcome& handed : world_.welcomes) {
+            Welcome& made = welcomes_.emplace_back();
+            for (const NamedValue& it : handed.parameters)
+                made.parameters.emplace_back(it.name, it.value);
+        }
+        for (const HandedGroup& handed : world_.groups)
+            take_group(handed);
+        for (size_t i = 0; i < world_.sessions.size(); ++i)
+            reserve_session(i);
+        for (const HandedServer& handed : world_.servers)
+            take_server(handed);
+        if (are_trackers_wrong_)
+            return fail("58000", "what the running process hands over contradicts itself");
+        for (size_t i = 0; i < world_.sessions.size(); ++i)
+            take_session(world_.sessions[i], *sessions_[i]);
+        for (const HandedCancel& handed : world_.cancels)
+            take_cancel(handed);
+        arm_servers();
+        schedule_waiting();
+        return std::move(adoption_);
+    }
+
+  private:
+    // ---- are the references right? ----
+
+    template <typename T>
+    static bool is_in(HandedRef ref, const std::vector<T>& list) {
+        return ref <= list.size();
+    }
+
+    [[nodiscard]] bool check() const {
+        const auto is_right_server = [this](const HandedServer& it) {
+            return it.fd >= 0 && it.group > 0 && is_in(it.group, world_.groups) &&
+                   is_in(it.welcome, world_.welcomes) && is_in(it.unnamed_of, world_.sessions) &&
+                   is_in(it.dedicated_to, world_.sessions) &&
+                   (it.dedicated_to == 0 || it.ledger == HandedLedger::Leased);
+        };
+        const auto is_right_cancel = [this](const HandedCancel& it) {
+            return it.fd >= 0 && is_in(it.server, world_.servers) &&
+                   is_in(it.requester, world_.sessions);
+        };
+        const auto is_right_group = [this](const HandedGroup& it) {
+            return std::all_of(it.welcomes.begin(), it.welcomes.end(), [this](HandedRef ref) {
+                return ref > 0 && is_in(ref, world_.welcomes);
+            });
+        };
+        std::vector<bool> is_linked(world_.servers.size());
+        for (const HandedSession& it : world_.sessions) {
+            if (!is_right_session(it)) return false;
+            if (it.server == 0) continue;
+            if (is_linked[it.server - 1]) return false;
+            is_linked[it.server - 1] = true;
+        }
+        for (size_t i = 0; i < world_.servers.size(); ++i) {
+            const HandedServerPhase phase = world_.servers[i].phase;
+            const bool needs_client = phase == HandedServerPhase::Relaying ||
+                                      phase == HandedServerPhase::Preparing ||
+                                      phase == HandedServerPhase::Checking;
+            const bool is_idle = world_.servers[i].ledger == HandedLedger::Idle;
+            if (needs_client != is_linked[i] || (is_idle && phase != HandedServerPhase::Ready))
+                return false;
+        }
+        return std::all_of(world_.servers.begin(), world_.servers.end(), is_right_server) &&
+               std::all_of(world_.cancels.begin(), world_.cancels.end(), is_right_cancel) &&
+               std::all_of(world_.groups.begin(), world_.groups.end(), is_right_group);
+    }
+
+    [[nodiscard]] bool is_right_session(const HandedSession& it) const {
+        const bool is_logging_in = it.phase == HandedPhase::Startup ||
+                                   it.phase == HandedPhase::Refused ||
+                                   it.phase == HandedPhase::Authenticated;
+        const auto is_statement = [this](HandedRef ref) { return is_in(ref, world_.statements); };
+        const bool are_statements_right =
+            is_statement(it.unnamed) &&
+            std::all_of(it.named.begin(), it.named.end(),
+                        [&](const HandedName& n) {
+                            return n.statement > 0 && is_statement(n.statement);
+                        }) &&
+            std::all_of(it.unconfirmed.begin(), it.unconfirmed.end(),
+                        [&](const HandedChange& c) { return is_statement(c.before); });
+        return it.fd >= 0 && is_in(it.server, world_.servers) && is_in(it.group, world_.groups) &&
+               is_in(it.welcome, world_.welcomes) && are_statements_right &&
+               it.peer.size() == sizeof(PeerAddress) && is_logging_in == it.login.has_value() &&
+               it.reason < RouteReason::kCount && (it.phase != HandedPhase::Live || it.group > 0) &&
+               (it.server == 0 || it.phase == HandedPhase::Live);
+    }
+
+    // ---- what is shared ----
+
+    void take_process() {
+        const HandedProcess& process = world_.process;
+        shared_.last_id.store(process.last_id);
+        if (process.mock_secret.size() == shared_.mock_secret.size()) {
+            std::memcpy(shared_.mock_secret.data(), process.mock_secret.data(),
+                        process.mock_secret.size());
+        }
+        for (const HandedDatabase& it : process.databases) {
+            const auto database = config_.find_database(it.name);
+            if (!database) continue;
+            DatabaseState& state = shared_.pools.database(config_, *database);
+            state.paused.store(it.is_paused);
+            state.disabled.store(it.is_disabled);
+        }
+    }
+
+    void take_group(const HandedGroup& handed) {
+        auto database = config_.find_database(handed.database);
+        const bool is_removed = !database;
+        if (is_removed) {
+            database.emplace();
+            database->name = handed.database;
+        }
+        PoolGroup& group = shared_.pools.find_or_create(config_, *database, handed.user);
+        const auto note = [&handed](std::vector<std::string>& names) {
+            if (std::find(names.begin(), names.end(), handed.database) == names.end())
+                names.push_back(handed.database);
+        };
+        const bool is_old = is_removed || handed.entry != servers_entry(*database);
+        if (is_removed) {
+            group.database_state().removed.store(true);
+            note(adoption_.removed);
+        } else if (is_old) {
+            note(adoption_.recycled);
+        }
+        groups_.push_back({&group, is_old});
+        if (!is_old) {
+            for (const HandedRef ref : handed.welcomes)
+                (void)group.intern(welcomes_[ref - 1]);
+        }
+        if (!handed.user.empty()) group.set_credentials(credentials(*database, handed));
+    }
+
+    // As ClientLogin finds them, else those of the other process.
+    [[nodiscard]] ServerCredentials credentials(const DatabaseConfig& database,
+                                                const HandedGroup& handed) const {
+        ServerCredentials out;
+        out.user = handed.user;
+        if (database.password) {
+            out.secret = SecretString(*database.password);
+        } else if (const std::string* secret = config_.find_secret(handed.user)) {
+            out.secret = SecretString(*secret);
+        } else {
+            out.secret = SecretString(handed.secret);
+        }
+        if (!(out.secret == SecretString(handed.secret))) return out;
+        if (handed.scram_keys) out.scram_keys = keys_from(*handed.scram_keys);
+        if (handed.derived_keys) {
+            if (const auto keys = keys_from(*handed.derived_keys)) {
+                const ByteView salt = view(handed.derived_keys->salt);
+                out.derived_keys = std::make_shared<DerivedKeys>(DerivedKeys{
+                    *keys, {salt.begin(), salt.end()}, handed.derived_keys->iterations});
+            }
+        }
+        return out;
+    }
+
+    // Of the group's pools the one that leads to the backend; any other is as good for a connection
+    // that will not stay.
+    Pool& pool_of(PoolGroup& group, const std::string& backend, bool* is_found) const {
+        for (const PoolMember& member : group.members().list) {
+            const Endpoint* endpoint = member.pool->endpoint();
+            if ((endpoint == nullptr ? std::string() : endpoint->address()) == backend) {
+                *is_found = true;
+                return *member.pool;
+            }
+        }
+        *is_found = false;
+        return group.first();
+    }
+
+    std::shared_ptr<const Welcome> welcome(PoolGroup& group, HandedRef ref) const {
+        return ref == 0 ? nullptr : group.intern(welcomes_[ref - 1]);
+    }
+
+    TrackedParameters parameters(const std::vector<NamedValue>& values) const {
+        TrackedParameters out;
+        for (const NamedValue& it : values) {
+            if (const int index = shared_.names.index_of(it.name); index >= 0)
+                out.set(static_cast<size_t>(index), it.value);
+        }
+        return out;
+    }
+
+    // ---- sessions ----
+
+    // With as many workers as before each keeps its own.
+    WorkerContext& worker_for(uint32_t worker, size_t index) const {
+        const bool is_same = world_.process.workers == workers_.size() && worker < workers_.size();
+        return *workers_[is_same ? worker : index % workers_.size()];
+    }
+
+    // Its place, which others refer to.
+    void reserve_session(size_t index) {
+        const HandedSession& handed = world_.sessions[index];
+        sessions_.push_back(&take_slot(worker_for(handed.worker, index)));
+    }
+
+    WorkerContext& context(const ClientSession& session) const {
+        return *workers_[session.client_id().worker];
+    }
+
+    void take_session(const HandedSession& handed, ClientSession& session) {
+        WorkerContext& ctx = context(session);
+        take_basics(handed, session, ctx);
+        if (handed.cancel_key.is_set()) {
+            session.cancel_secret = parse_client_key(handed.cancel_key).secret;
+            session.adopted_key = std::make_unique<CancelKey>(handed.cancel_key);
+            shared_.adopted_keys.insert(handed.cancel_key, session.client_id());
+        }
+        take_phase(handed, session, ctx);
+        watch(session, ctx);
+        if (session.phase == ClientPhase::Closing) {
+            ctx.deadlines.arm(session, now_ + kFarewell);
+        } else if (session.phase == ClientPhase::CancelRequest) {
+            ctx.deadlines.arm(session, now_ + config_.global.cancel_wait_timeout);
+        } else if (session.phase == ClientPhase::Refused) {
+            ctx.deadlines.arm(session, handed.login->answer_at);
+        } else {
+            ctx.clients->arm(session);
+        }
+        if (!session.held.empty()) {
+            handed.is_waiting ? waiting_.push_back(&session) : ctx.clients->schedule(session);
+        }
+        ++adoption_.sessions;
+    }
+
+    void take_phase(const HandedSession& handed, ClientSession& session, WorkerContext& ctx) {
+        switch (handed.phase) {
+            case HandedPhase::Startup: session.phase = ClientPhase::Startup; break;
+            case HandedPhase::Refused: session.phase = ClientPhase::Refused; break;
+            case HandedPhase::Authenticated: session.phase = ClientPhase::Authenticating; break;
+            case HandedPhase::Console: session.phase = ClientPhase::Console; break;
+            case HandedPhase::CancelRequest: session.phase = ClientPhase::CancelRequest; break;
+            case HandedPhase::Closing: session.phase = ClientPhase::Closing; break;
+            case HandedPhase::Live: take_live(handed, session, ctx); break;
+        }
+    }
+
+    void take_live(const HandedSession& handed, ClientSession& session, WorkerContext& ctx) {
+        PoolGroup& group = *groups_[handed.group - 1].group;
+        session.group = &group;
+        session.pool = &group.first();
+        if (session.holds_client_units) {
+            group.clients.fetch_add(1, std::memory_order_relaxed);
+            group.database_state().clients.take();
+            shared_.pools.user(config_, session.user).clients.take();
+        }
+        session.phase = ClientPhase::Idle;
+        session.pool_mode = handed.pool_mode;
+        session.wanted = handed.wanted;
+        session.reason = RouteReason::at(handed.reason);
+        session.may_split = may_split(handed.wanted, handed.pool_mode);
+        session.is_write = handed.is_write;
+        session.is_depth_blocked = handed.is_depth_blocked;
+        session.resume_at_pending = handed.resume_at_pending;
+        session.is_discarding_body = handed.is_discarding_body;
+        session.is_discarding_to_sync = handed.is_discarding_to_sync;
+        session.is_read_paused = handed.is_read_paused;
+        session.resumes_wait = handed.is_waiting;
+        session.unnamed_version = handed.unnamed_version;
+        session.parameters = parameters(handed.parameters);
+        session.welcome = welcome(group, handed.welcome);
+        session.required_lsn = handed.required_lsn;
+        session.last_write_at = handed.last_write_at;
+        session.transaction_from = handed.transaction_from;
+        session.query_from = handed.query_from;
+        session.quiet_since = handed.quiet_since;
+        take_statements(handed, session, ctx);
+        ctx.clients->refresh_timeouts(session);
+        const int application = shared_.names.index_of("application_name");
+        ctx.throttle->concern(session, session.parameters.get(static_cast<size_t>(application)));
+        if (handed.server == 0) return;
+        ServerConnection& server = *servers_[handed.server - 1];
+        session.phase = ClientPhase::Active;
+        session.pool = server.pool;
+        session.server = &server;
+        server.client = &session;
+        ctx.leaks->on_checkout(server);
+    }
+
+    Statement& statement(WorkerContext& ctx, HandedRef ref) const {
+        return ctx.statements.acquire(view(world_.statements[ref - 1].text_and_types), true);
+    }
+
+    void take_statements(const HandedSession& handed, ClientSession& session, WorkerContext& ctx) {
+        if (handed.unnamed == 0 && handed.named.empty() && handed.unconfirmed.empty()) return;
+        session.statements = std::make_unique<ClientStatements>(ctx.statements);
+        if (handed.unnamed != 0) session.statements->insert("", statement(ctx, handed.unnamed));
+        for (const HandedName& it : handed.named)
+            (void)session.statements->insert(it.name, statement(ctx, it.statement));
+        for (const HandedChange& it : handed.unconfirmed) {
+            Statement* before = it.before == 0 ? nullptr : &statement(ctx, it.before);
+            session.statements->restore_change(it.name, it.batch, before, it.is_parse);
+        }
+    }
+
+    // First come, first served, as before.
+    void schedule_waiting() {
+        std::stable_sort(waiting_.begin(), waiting_.end(), [](const auto* a, const auto* b) {
+            return a->requested_at < b->requested_at;
+        });
+        for (ClientSession* session : waiting_)
+            context(*session).clients->schedule(*session);
+    }
+
+    // ---- servers ----
+
+    void take_server(const HandedServer& handed) {
+        const size_t index = servers_.size();
+        const TakenGroup& group = groups_[handed.group - 1];
+        bool is_found = false;
+        Pool& pool = pool_of(*group.group, handed.backend, &is_found);
+        const bool is_idle = handed.ledger == HandedLedger::Idle;
+        WorkerContext& ctx = worker_of(handed, index);
+        const bool is_old = handed.is_old || group.is_old || !is_found;
+        const ClientId dedicated_to =
+            handed.dedicated_to == 0 ? ClientId{} : sessions_[handed.dedicated_to - 1]->client_id();
+        ServerConnection& server = pool.adopt(is_idle ? LedgerState::Idle : LedgerState::Leased,
+                                              ctx.id, is_old, dedicated_to);
+        servers_.push_back(&server);
+        server.phase = phase_of(handed.phase);
+        server.fd = handed.fd;
+        server.registered_with = ctx.id;
+        server.reads = handed.reads;
+        server.writes = !handed.outbox.empty();
+        server.is_reset_needed = handed.is_reset_needed;
+        server.is_reset_sent = handed.is_reset_sent;
+        server.is_cancel_sent = handed.is_cancel_sent;
+        server.is_copy_fail_sent = handed.is_copy_fail_sent;
+        server.is_error_forwarded = handed.is_error_forwarded;
+        server.is_own_query_failed = handed.is_own_query_failed;
+        server.is_stream_forwarded = handed.is_stream_forwarded;
+        server.is_stream_over = handed.is_stream_over;
+        server.has_said_why = handed.has_said_why;
+        server.is_hot_standby = handed.is_hot_standby;
+        server.is_known_writable = handed.is_known_writable;
+        server.may_forget = handed.may_forget;
+        server.parser.set_position(handed.parser);
+        are_trackers_wrong_ = are_trackers_wrong_ || !server.tracker.restore(handed.tracker) ||
+                              !server.statements.restore(handed.statements);
+        server.held.append(view(handed.held));
+        server.outbox.append(view(handed.outbox));
+        if (handed.unnamed_of != 0)
+            server.unnamed_of = sessions_[handed.unnamed_of - 1]->client_id();
+        server.unnamed_version = handed.unnamed_version;
+        server.unnamed_batch = handed.unnamed_batch;
+        server.parameters = parameters(handed.parameters);
+        server.welcome = welcome(*group.group, handed.welcome);
+        server.backend_key = handed.backend_key;
+        server.replication = handed.replication;
+        server.address = address_from(handed.address);
+        server.local_address = address_from(handed.local_address);
+        server.host = handed.host;
+        server.port = handed.port;
+        server.id = handed.id;
+        server.connected_at = handed.connected_at;
+        server.requested_at = handed.requested_at;
+        server.idle_since = handed.idle_since;
+        server.clean_by = handed.clean_by;
+        server.lifetime = handed.lifetime;
+        if (!is_idle) ctx.owned.push_back(server);
+        if (handed.is_leaving) pool.announce_leaving(server);
+        // With nothing to wait for, it is not watched at all, see Servers::set_interest().
+        if (server.reads || server.writes)
+            ctx.io.add(server.fd, Servers::watch_of(server), server.reads, server.writes);
+        ++adoption_.servers;
+    }
+
+    // That of its client, which never changes its worker.
+    WorkerContext& worker_of(const HandedServer& handed, size_t index) {
+        if (client_of_.empty()) {
+            client_of_.resize(world_.servers.size());
+            for (size_t i = 0; i < world_.sessions.size(); ++i) {
+                if (world_.sessions[i].server != 0)
+                    client_of_[world_.sessions[i].server - 1] = sessions_[i];
+            }
+        }
+        if (client_of_[index] != nullptr) return context(*client_of_[index]);
+        return worker_for(handed.worker, index);
+    }
+
+    void arm_servers() {
+        for (ServerConnection* server : servers_) {
+            WorkerContext& ctx = *workers_[server->load_owner().worker];
+            switch (server->phase) {
+                case ServerPhase::Cleaning: ctx.deadlines.arm(*server, now_); break;
+                case ServerPhase::Closing: ctx.deadlines.arm(*server, now_ + kFarewell); break;
+                case ServerPhase::Relaying: ctx.servers->watch_stall(*server); break;
+                default: break;
+            }
+        }
+    }
+
+    // A cancel request is the business of its server's worker.
+    void take_cancel(const HandedCancel& handed) {
+        ServerConnection* server = handed.server == 0 ? nullptr : servers_[handed.server - 1];
+        const ClientId requester =
+            handed.requester == 0 ? ClientId{} : sessions_[handed.requester - 1]->client_id();
+        const size_t worker = server == nullptr ? 0 : server->load_owner().worker;
+        workers_[worker]->cancels->adopt(handed.fd, server, requester, handed.request,
+                                         handed.is_sent);
+    }
+
+    struct TakenGroup {
+        PoolGroup* group = nullptr;
+        bool is_old = false;  // its servers lead elsewhere now
+    };
+
+    const HandedWorld& world_;
+    const std::span<WorkerContext* const> workers_;
+    Shared& shared_;
+    const Config& config_;
+    const Instant now_;
+    std::vector<Welcome> welcomes_;
+    std::vector<TakenGroup> groups_;
+    std::vector<ServerConnection*> servers_;
+    std::vector<ClientSession*> sessions_;
+    std::vector<ClientSession*> waiting_;
+    std::vector<ClientSession*> client_of_;  // by server
+    bool are_trackers_wrong_ = false;
+    Adoption adoption_;
+};
+
+}  // namespace
+
+Result<Adoption> adopt(const HandedWorld& world, std::span<WorkerContext* const> workers,
+                       Shared& shared, const Config& config, Instant now) {
+    return Adopter(world, workers, shared, config, now).run();
+}
+
+void adopt_late(const HandedSession& handed, WorkerContext& ctx) {
+    const bool is_right = handed.phase == HandedPhase::Authenticated && handed.login &&
+                          handed.peer.size() == sizeof(PeerAddress);
+    if (!is_right) return ctx.io.close(handed.fd);
+    ClientSession& session = take_slot(ctx);
+    take_basics(handed, session, ctx);
+    session.phase = ClientPhase::Authenticating;
+    watch(session, ctx);
+    ctx.clients->arm(session);
+    ctx.clients->schedule(session);
+    session.login->go_on();
+}
+
+}  // namespace weir
