@@ -51,7 +51,10 @@ Status Reloading::read_files() {
 Status Reloading::set_option(const std::string& name, const std::string& value) {
     Result<ConfigPtr> next = with_option(*ctx_.config, name, value);
     if (!next) return tl::unexpected<Error>(next.error());
-    apply(std::move(*next));
+    if (Status applied = apply(std::move(*next)); !applied) {
+        log::error("{}", applied.error().message);
+        return applied;
+    }
     reopen_log();
     return {};
 }

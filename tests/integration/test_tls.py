@@ -435,6 +435,18 @@ class BadFiles(TlsCase):
         self.assertEqual(c.one("select 1"), "1")
         self.assertEqual(self.tls().one("select 1"), "1")
 
+    @beyond_pgbouncer
+    def test_at_set(self):
+        self.start(**serving())
+        with self.weir.console() as c:
+            reply = c.run(f"set client_tls_key_file = '{authority().path('other.key')}'")
+            self.assertIn("TLS setup failed: client_tls_key_file", reply.error.message)
+            self.assertEqual(self.weir.show("config", key="client_tls_key_file")[0]["value"], authority().path("server.key"))
+            c.run("set client_tls_sslmode = 'require'").check()
+        e = self.refused()
+        self.assertEqual(e.message, "SSL required")
+        self.assertEqual(self.tls().one("select 1"), "1")
+
     def test_a_reload_reads_certificates_anew(self):
         ca = Authority()
         self.addCleanup(ca.remove)
