@@ -41,7 +41,7 @@ void Authentication::note(std::string_view text) const {
 void Authentication::begin(const Target& target) {
     target_ = target;
     choice_ = choose_auth(*ctx_.config, {.is_unix = session_.is_unix,
-                                         .is_tls = session_.tls != nullptr,
+                                         .is_tls = session_.is_tls,
                                          .address = address_of(session_.peer),
                                          .database = session_.database,
                                          .user = session_.user,
@@ -49,8 +49,7 @@ void Authentication::begin(const Target& target) {
     if (choice_.method == AuthMethod::Reject) return reject();
     if (choice_.method == AuthMethod::Any) return trust();
     if (proves_something() && is_turned_away()) return;
-    if (const char* problem =
-            choice_.certificate_problem(identity, session_.tls != nullptr, session_.user))
+    if (const char* problem = choice_.certificate_problem(identity, session_.is_tls, session_.user))
         return on_wrong_identity(problem);
     switch (choice_.method) {
         case AuthMethod::Peer: return ask_system_user();

@@ -292,7 +292,12 @@ void Cancels::adopt(int fd, ServerConnection* server, ClientId requester, std::s
 }
 
 void Cancels::let_go() {
+    std::vector<CancelConnection*> staying;
     for (CancelConnection* cancel : open_) {
+        if (!cancel->is_plain()) {  // its TLS is in this process alone, as its server's is
+            staying.push_back(cancel);
+            continue;
+        }
         ctx_.deadlines.disarm(*cancel);
         ctx_.io.remove(cancel->fd);
         ctx_.io.close(cancel->fd);
@@ -301,7 +306,7 @@ void Cancels::let_go() {
         cancel->server = nullptr;
         slab_.give_back(*cancel);
     }
-    open_.clear();
+    open_.swap(staying);
 }
 
 }  // namespace weir

@@ -34,6 +34,7 @@ struct alignas(64) CancelConnection : Deadline {
     std::string request;
 
     [[nodiscard]] bool is_sent() const { return stage == Stage::Sent; }
+    [[nodiscard]] bool is_plain() const { return attempt == nullptr && tls == nullptr; }
 
     CancelConnection() { Deadline::kind = Deadline::Kind::Cancel; }
 };

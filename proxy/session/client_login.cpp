@@ -78,7 +78,7 @@ void ClientLogin::answer_encryption_request(bool is_for_tls) {
     if (session_.generation != life) return;
     // The answer itself goes out in the clear.
     if (!session_.outbox.empty()) return ctx_.clients->close(session_, "client connection lost");
-    session_.tls = TlsStream::accept(tls, session_.fd, false);
+    ctx_.clients->accept_tls(session_, false);
 }
 
 // The certificate, which is only asked for to be verified.

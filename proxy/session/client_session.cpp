@@ -18,7 +18,7 @@ void ClientSession::reset() {
     phase = ClientPhase::Free;
     reads = writes = false;
     is_discarding_body = is_discarding_to_sync = is_admin = is_read_paused = false;
-    holds_client_units = is_unix = is_depth_blocked = has_leak = false;
+    holds_client_units = is_unix = is_tls = is_depth_blocked = has_leak = false;
     is_leaving = is_suspended = is_wait_told = false;
     has_long_key = may_be_direct = false;
     replication = Replication::None;

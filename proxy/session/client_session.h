@@ -93,6 +93,7 @@ struct alignas(64) ClientSession : Waiter, ReadyHook, HeldHook, Deadline {
     bool is_suspended = false;        // not to be read from, see Standstill
     bool holds_client_units = false;  // counted in the limits of clients
     bool is_unix = false;
+    bool is_tls = false;         // what it sends is encrypted, see `tls`
     bool is_leaving = false;     // it is to go when it is idle: see Draining
     bool may_be_direct = false;  // its first byte may begin TLS
     bool is_wait_told = false;   // it knows that it is queued: query_wait_notify

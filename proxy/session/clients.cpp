@@ -143,9 +143,13 @@ bool Clients::look_at_first_byte(ClientSession& session) {
     const ssize_t n = ctx_.io.peek(session.fd, {&first, 1});
     if (n == -EAGAIN) return false;
     session.may_be_direct = false;
-    if (n == 1 && first == kTlsHandshake && ctx_.tls->client != nullptr)
-        session.tls = TlsStream::accept(ctx_.tls->client, session.fd, true);
+    if (n == 1 && first == kTlsHandshake && ctx_.tls->client != nullptr) accept_tls(session, true);
     return true;
+}
+
+void Clients::accept_tls(ClientSession& session, bool is_direct) {
+    session.tls = TlsStream::accept(ctx_.tls->client, session.fd, is_direct);
+    session.is_tls = true;
 }
 
 void Clients::on_nothing_read(ClientSession& session, ssize_t result) {

@@ -32,6 +32,9 @@ class Clients {
     // A message that breaks the protocol: FATAL 08P01, counted.
     void protocol_violation(ClientSession& session, std::string_view what);
 
+    // The client begins a handshake now; there is a context for it.
+    void accept_tls(ClientSession& session, bool is_direct);
+
     // Sends `text` behind what is still to be sent.
     void send(ClientSession& session, std::string_view text);
     // What the console says to this client (WorkerMessage::ConsoleReply), and maybe its end.

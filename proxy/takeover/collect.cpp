@@ -137,8 +137,9 @@ class Collector {
         for (const auto& [session, worker] : sessions_in_order_)
             add_session(*session, *worker);
         for (const WorkerContext* worker : workers_) {
-            for (const CancelConnection* cancel : worker->cancels->in_hand())
-                add_cancel(*cancel);
+            for (const CancelConnection* cancel : worker->cancels->in_hand()) {
+                if (cancel->is_plain()) add_cancel(*cancel);
+            }
         }
         return std::move(world_);
     }

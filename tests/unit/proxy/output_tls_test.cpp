@@ -43,6 +43,7 @@ class NoIo final : public Io {
     Address local_address(int) override { return {}; }
     bool is_same_user(int) override { return false; }
     int peer_pid(int) override { return 0; }
+    std::optional<uint32_t> peer_uid(int) override { return std::nullopt; }
     bool is_peer_gone(int) override { return false; }
     size_t unsent_bytes(int) override { return 0; }
     void shutdown_send(int) override {}
