@@ -146,7 +146,6 @@ void Console::run(Entry& entry, const ConsoleStatement& statement) {
     }
     entry.run = ++last_run_;
     entry.running = &statement;
-    log_command(statement);
     if (statement.show != nullptr) return run_show(entry, *statement.show);
     log_command(statement);
     if (statement.spec->start != nullptr) {
