@@ -480,6 +480,18 @@ class Orders(Replication):
             self.fatal(one, "08P01|08006", "database configuration changed")
         self.assert_none_left()
 
+    def test_reconnect(self):
+        """RECONNECT ends streams at once, too: they never come back by themselves. Others go on."""
+        self.start(databases=DATABASES)
+        c, other = self.stream(), self.client()
+        self.start_streaming(c)
+        self.assertEqual(other.one("select 1"), "1")
+        self.weir.admin("reconnect app")
+        self.fatal(c, "08P01|08006", "database configuration changed")
+        self.assertEqual(other.one("select 2"), "2")
+        self.weir.admin("wait_close app")
+        self.assert_none_left()
+
     def test_kill(self):
         self.start(databases=DATABASES)
         c = self.stream()
