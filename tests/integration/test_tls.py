@@ -440,7 +440,8 @@ class BadFiles(TlsCase):
         self.start(**serving())
         with self.weir.console() as c:
             reply = c.run(f"set client_tls_key_file = '{authority().path('other.key')}'")
-            self.assertIn("TLS setup failed: client_tls_key_file", reply.error.message)
+            self.assertEqual(reply.error.message, "SET failed")
+            wait_until(lambda: "TLS setup failed: client_tls_key_file" in self.weir.log(), 30, "the log to tell why")
             self.assertEqual(self.weir.show("config", key="client_tls_key_file")[0]["value"], authority().path("server.key"))
             c.run("set client_tls_sslmode = 'require'").check()
         e = self.refused()
