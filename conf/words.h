@@ -35,8 +35,8 @@ inline constexpr Word kHbaMethodWords[] = {
     {"scram-sha-256", static_cast<int>(AuthMethod::ScramSha256)},
     {"peer", static_cast<int>(AuthMethod::Peer)},
     {"cert", static_cast<int>(AuthMethod::Cert)},
-    {"ldap", static_cast<int>(AuthMethod::Ldap), Effect::NotYet},
-    {"pam", static_cast<int>(AuthMethod::Pam), Effect::NotYet},
+    {"ldap", static_cast<int>(AuthMethod::Ldap)},
+    {"pam", static_cast<int>(AuthMethod::Pam)},
 };
 
 inline constexpr Word kSslModeWords[] = {

@@ -10,14 +10,15 @@
 #include "protocol/message/writer.h"
 #include "proxy/session/client_login.h"
 #include "proxy/session/clients.h"
+#include "proxy/session/log_peer.h"
 #include "proxy/session/throttle.h"
 
 namespace weir {
 
 namespace {
 
-Error not_yet() {
-    return {"28000", "this auth_type is accepted in the configuration but not yet in effect"};
+Error no_checker() {
+    return {"28000", "nobody is here who checks passwords of this auth_type"};
 }
 
 }  // namespace
@@ -32,8 +33,7 @@ void Authentication::note(std::string_view text) const {
     if (!suppressed) return;
     const std::string more =
         *suppressed == 0 ? "" : fmt::format(" ({} more not logged)", *suppressed);
-    log::info("C-{:#x}: {}/{}@{}:{} {}{}", session_.id, session_.database, session_.user,
-              session_.peer.host(), session_.peer.port, text, more);
+    log::info(log_peer(ctx_, session_), "{}{}", text, more);
 }
 
 // ---- the method ----
@@ -55,7 +55,7 @@ void Authentication::begin(const Target& target) {
         case AuthMethod::Peer: return ask_system_user();
         case AuthMethod::Ldap:
         case AuthMethod::Pam:
-            if (ctx_.shared.password_checker == nullptr) return fail(not_yet());
+            if (ctx_.shared.password_checker == nullptr) return fail(no_checker());
             return ask_plain_password();
         default: return find_secret();
     }
