@@ -210,21 +210,12 @@ class Trouble(Ldap):
             self.assertEqual(c.recv(), ("R", b"\0\0\0\3"))
             waiting.append(c.send(wire.password("right")))
         began = time.monotonic()
-        for c in waiting[:8]:  # as many as are asked at once
+        for c in waiting:  # eight are asked at once, in the order in which the workers came to them
+            c.sock.settimeout(40 * SLOW)
             self.assertEqual(self.fatal(c).message, "LDAP authentication failed")
-        self.assertLess(time.monotonic() - began, 20 * SLOW)
+        self.assertLess(time.monotonic() - began, 40 * SLOW)
         self.directory.thaw()
-        for c in waiting[8:]:
-            c.expect_close() if not self.logs_in(c) else c.close()
         self.assert_serves(secret="right")
-
-    def logs_in(self, c):
-        try:
-            c.authenticate("app", None)
-            return True
-        except wire.PgError as e:
-            self.assertEqual(e.message, "LDAP authentication failed")
-            return False
 
     def test_a_port_that_only_listens(self):
         """TLS that never begins."""
