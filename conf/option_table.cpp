@@ -16,7 +16,6 @@ using enum OptionGroup;
 constexpr Change kReload = Change::Reload;
 constexpr Change kRestart = Change::Restart;
 constexpr Effect kInEffect = Effect::Now;
-constexpr Effect kNotYet = Effect::NotYet;
 constexpr const char* kUnset = nullptr;
 
 constexpr Bounds kCount{0, std::numeric_limits<int32_t>::max()};

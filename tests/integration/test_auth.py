@@ -188,6 +188,15 @@ class PassThrough(Case):
         for c in clients:
             c.sql("commit")
 
+    def test_iterations_of_plain_secrets(self):
+        self.start(auth_type="scram-sha-256", userlist={"app": SECRET, "admin": ""}, scram_iterations=5000)
+        c = self.raw()
+        c.send(wire.startup_packet({"user": "app", "database": "app"}))
+        c.recv()
+        first = b"n,,n=,r=" + b"x" * 18
+        c.send(wire.msg("p", wire.cstr("SCRAM-SHA-256") + len(first).to_bytes(4, "big") + first))
+        self.assertRegex(c.recv()[1][4:].decode(), r",i=5000$")
+
     def test_md5_setting_with_a_scram_secret(self):
         self.start(auth_type="md5", userlist={"u_scram": self.verifier(), "admin": ""})
         self.assertEqual(self.client("u_scram", secret=SECRET).one("select current_user"), "u_scram")

@@ -55,7 +55,7 @@ class Tests:
         if name not in self.units:
             path = self.root / "tests" / "unit" / name
             text = path.read_text() if path.is_file() else ""
-            parts = re.findall(r'TEST_CASE\(\s*((?:"(?:\\.|[^"\\])*"\s*)+)\)', text)
+            parts = re.findall(r'TEST_CASE(?:_FIXTURE\(\w+,|\()\s*((?:"(?:\\.|[^"\\])*"\s*)+)\)', text)
             self.units[name] = ["".join(re.findall(r'"((?:\\.|[^"\\])*)"', part)) for part in parts]
         return self.units[name]
 
