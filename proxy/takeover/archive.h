@@ -37,6 +37,11 @@ template <typename T>
 struct IsOptional : std::false_type {};
 template <typename T>
 struct IsOptional<std::optional<T>> : std::true_type {};
+// Neither of those, nor a single value: it has fields.
+template <typename T>
+constexpr bool kIsRecord =
+    !std::is_integral_v<T> && !std::is_same_v<T, Instant> && !std::is_same_v<T, Duration> &&
+    !std::is_same_v<T, std::string> && !IsOptional<T>::value && !IsVector<T>::value;
 
 inline void put_u32(std::string& out, uint32_t value) {
     uint8_t bytes[4];
@@ -121,7 +126,12 @@ class ArchiveReader {
     template <typename T>
     void operator()(uint8_t tag, T& value) {
         value = T{};
-        if (const std::optional<ByteView> bytes = find(tag)) ok_ = get(*bytes, value) && ok_;
+        const std::optional<ByteView> bytes = find(tag);
+        if (bytes) {
+            ok_ = get(*bytes, value) && ok_;
+        } else if constexpr (archive::kIsRecord<T>) {
+            (void)get(ByteView(), value);  // its fields are zero, whatever they are in a new one
+        }
     }
     template <typename T>
     void choice(uint8_t tag, T& value, T last) {
