@@ -7,6 +7,7 @@
 
 #include "protocol/message/startup.h"
 #include "proxy/session/cancels.h"
+#include "proxy/session/host_lookup.h"
 
 namespace weir {
 
@@ -68,13 +69,7 @@ void PeerCancels::connect(PeerConnection& connection) {
         if (!address) return fail(connection, address.error().message);
         return connect_to(connection, *address);
     }
-    const HostTable::Answer answer = ctx_.shared.hosts.lookup(host, ctx_.now);
-    if (answer.must_resolve) {
-        ControlMessage message;
-        message.kind = ControlMessage::Kind::Resolve;
-        message.text = host;
-        ctx_.shared.exchange.post_control(std::move(message));
-    }
+    const HostTable::Answer answer = look_up(ctx_, host);
     switch (answer.kind) {
         case HostTable::Answer::Kind::Pending: unresolved_.push_back(&connection); return;
         case HostTable::Answer::Kind::Failed:

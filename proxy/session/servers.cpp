@@ -13,6 +13,7 @@
 #include "proxy/session/clients.h"
 #include "proxy/session/dedicated.h"
 #include "proxy/session/evidence.h"
+#include "proxy/session/host_lookup.h"
 #include "proxy/session/leak_watch.h"
 #include "proxy/session/leasing.h"
 #include "proxy/session/log_peer.h"
@@ -68,13 +69,7 @@ void Servers::connect(ServerConnection& server) {
             return close(server, address.error().message, Error("08006", address.error().message));
         return connect_to(server, *address);
     }
-    const HostTable::Answer answer = ctx_.shared.hosts.lookup(host, ctx_.now);
-    if (answer.must_resolve) {
-        ControlMessage message;
-        message.kind = ControlMessage::Kind::Resolve;
-        message.text = host;
-        ctx_.shared.exchange.post_control(std::move(message));
-    }
+    const HostTable::Answer answer = look_up(ctx_, host);
     switch (answer.kind) {
         case HostTable::Answer::Kind::Pending: unresolved_.push_back(&server); return;
         case HostTable::Answer::Kind::Failed:
