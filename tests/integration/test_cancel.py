@@ -11,11 +11,13 @@ from harness.util import scaled
 from harness.wire import bind, describe, execute, flush, msg, one, parse, query, sync
 
 
+def wait_sleeping(weir, count=1):
+    """Until so many servers run the query: one that is linked need not have got it yet."""
+    wait_until(lambda: weir.count("state = 'active' and query like '%pg_sleep%'") == count, 30, f"{count} sleeping servers")
+
+
 class Running(Case):
     settings = {"default_pool_size": 3, "databases": {"app": "{pg}", "sess": "{pg} pool_mode=session"}}
-
-    def sleeping(self, count=1):
-        wait_until(lambda: self.weir.count("state = 'active' and query like '%pg_sleep%'") == count, 30, f"{count} sleeping servers")
 
     @subset("tsan", "asan")
     def test_a_running_query(self):
@@ -23,7 +25,7 @@ class Running(Case):
             for send in (query("select pg_sleep(120)"), one("select pg_sleep(120)") + sync()):
                 c = self.client(database=database)
                 c.send(send)
-                self.sleeping()
+                wait_sleeping(self.weir)
                 c.cancel()
                 self.assert_error(c.collect(), "57014", "canceling statement due to user request")
                 self.assertEqual(c.one("select 'usable'"), "usable")
@@ -33,7 +35,7 @@ class Running(Case):
         c = self.client()
         c.sql("begin")
         c.send(query("select pg_sleep(120)"))
-        self.sleeping()
+        wait_sleeping(self.weir)
         c.cancel()
         reply = c.collect()
         self.assert_error(reply, "57014")
@@ -45,7 +47,7 @@ class Running(Case):
         c = self.client()
         for turn in range(scaled(50, 15)):
             c.send(query("select pg_sleep(120)"))
-            self.sleeping()
+            wait_sleeping(self.weir)
             c.cancel()
             self.assert_error(c.collect(), "57014")
 
@@ -53,7 +55,7 @@ class Running(Case):
         for client_host, cancel_host in (("127.0.0.1", "::1"), ("::1", self.weir.socket_dir), (self.weir.socket_dir, "127.0.0.1")):
             c = self.client(host=client_host)
             c.send(query("select pg_sleep(120)"))
-            self.sleeping()
+            wait_sleeping(self.weir)
             with wire.Wire(cancel_host, self.weir.port) as w:
                 w.send(wire.cancel_packet(c.key)).expect_close()
             self.assert_error(c.collect(), "57014")
@@ -62,7 +64,7 @@ class Running(Case):
         clients = self.clients(3)
         for c in clients:
             c.send(query("select pg_sleep(2)"))
-        self.sleeping(3)
+        wait_sleeping(self.weir, 3)
         clients[1].cancel()
         self.assert_error(clients[1].collect(), "57014")
         for c in (clients[0], clients[2]):
@@ -74,7 +76,7 @@ class Running(Case):
         gone = self.client()
         gone.close()
         c.send(query("select pg_sleep(2), 'done'"))
-        self.sleeping()
+        wait_sleeping(self.weir)
         first, second = struct.unpack("!II", c.key)
         chance = random.Random(3)
         wrong = [struct.pack("!II", first, second ^ 1), struct.pack("!II", first ^ 1, second), b"\0" * 8, b"\xff" * 8, gone.key, c.key[:4], c.key + b"\0" * 4,
@@ -95,7 +97,7 @@ class Running(Case):
         self.start(max_client_conn=2, default_pool_size=1)
         a, b = self.clients(2)
         a.send(query("select pg_sleep(120)"))
-        self.sleeping()
+        wait_sleeping(self.weir)
         a.cancel()
         self.assert_error(a.collect(), "57014")
 
@@ -419,7 +421,7 @@ class LongKeys(Case):
     def test_clients_of_both_protocols(self):
         for c in (self.newer(), self.client(), self.newer()):
             c.send(query("select pg_sleep(60)"))
-            self.weir.wait_pool(sv_active=1)
+            wait_sleeping(self.weir)
             c.cancel()
             self.assert_error(c.collect(), "57014")
             self.assertEqual(c.one("select 1"), "1")
