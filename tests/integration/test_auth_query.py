@@ -207,7 +207,7 @@ class Strangers(AuthQuery):
                     seen.append((c.auth_requests, {k: v.replace(user, "USER") for k, v in e.fields.items()}))
                 for other in seen[1:]:
                     self.assertEqual(other, seen[0])
-                self.assertIn("no such user: nobody", self.weir.log())
+                self.weir.wait_log("no such user: nobody")
                 self.doCleanups()
 
     def test_injection_is_no_use(self):
@@ -457,7 +457,7 @@ class Trouble(AuthQuery):
     def assert_config_error(self, logged, **kw):
         e = self.refused(secret="x", **kw)
         self.assertEqual((e.severity, e.code, e.message), ("FATAL", "08P01", "bouncer config error"))
-        wait_until(lambda: logged in self.weir.log(), 10, f"the log to tell {logged!r}")
+        self.weir.wait_log(logged)
 
     def test_answers_that_are_none(self):
         self.start(auth_type="md5")
@@ -508,7 +508,7 @@ class Trouble(AuthQuery):
                 self.start(auth_type="md5", auth_user=user, userlist={"admin": "of admin", **file})
                 for _ in range(2):
                     self.assertEqual(self.refused(secret="x").severity, "FATAL")
-                self.assertIn(f'auth_query: user "{user}" cannot log in to the server', self.weir.log())
+                self.weir.wait_log(f'auth_query: user "{user}" cannot log in to the server')
                 self.doCleanups()
 
     def test_auth_user_with_a_password(self):

@@ -97,7 +97,7 @@ class Shown(Watched):
         self.assertRegex(self.row("pg2", "health", "backend")["last_transitions"], r"^UP -> DRAINING \d{4}-.* \(operator\)$")
         events = self.weir.show("health_events", backend="pg2", kind="state")
         self.assertEqual([(e["from_state"], e["to_state"], e["why"]) for e in events], [("UP", "DRAINING", "operator")])
-        self.assertIn("health: pg2 (127.0.0.1:", self.weir.log())
+        self.weir.wait_log("health: pg2 (127.0.0.1:")
 
     def test_nothing_without_routing(self):
         """A list of hosts is PgBouncer's; nothing watches it, and that is what the console says."""
@@ -140,7 +140,7 @@ class Shown(Watched):
         wait_until(lambda: text in (self.row(NAMES[one], "health", "backend")["alerts"] or ""), 30, "the alert in SHOW HEALTH", interval=0.05)
         self.assertEqual({self.row(NAMES[i])["role"] for i in (one, other)}, {"unknown"})
         self.assertTrue([e for e in self.weir.show("health_events", kind="notice", alert="1") if text in e["why"]])
-        self.assertRegex(self.weir.log(), rf"WARNING.*{text}")
+        self.weir.wait_log(re.compile(rf"WARNING.*{text}"))
         self.pg.servers[other].halt("immediate")
         wait_until(lambda: self.row(NAMES[one])["role"] == "primary", 30, "the one that is left to be the primary", interval=0.05)
         self.assertIsNone(self.row(NAMES[one], "health", "backend")["alerts"])
@@ -359,8 +359,7 @@ class AddedAndRemoved(Watched):
         self.wait_names(*self.TWO)
         self.weir.admin("reload")
         self.add()  # it can come again; and all that was logged before is there once this is
-        wait_until(lambda: self.weir.log().count('added to database "app", until a RELOAD') == 2, 30, "the log to be written", interval=0.05)
-        log = self.weir.log()
+        log = self.weir.wait_log('added to database "app", until a RELOAD', 2)
         dropped = rf'WARNING backend "pg3" \(127.0.0.1 port {self.gates[2].port}\), which ADD BACKEND had added to database "app", is dropped'
         back = 'WARNING backend "pg2", which REMOVE BACKEND had taken from database "app", is back'
         self.assertEqual([len(re.findall(text, log)) for text in (dropped, back)], [1, 1], "told once, by the first of the two reloads")

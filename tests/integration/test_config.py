@@ -150,7 +150,7 @@ class Files(Case):
     @beyond_pgbouncer
     def test_no_option_is_without_effect(self):
         self.start(sbuf_loopcnt=7, dns_zone_check_period=3, syslog_ident="me", so_reuseport=1)
-        self.assertNotIn("not yet in effect", self.weir.log())
+        self.assertNotIn("not yet in effect", self.weir.wait_log("process up: "))
         self.assertEqual(self.weir.show("config", key="dns_zone_check_period")[0]["value"], "3")
 
     @beyond_pgbouncer

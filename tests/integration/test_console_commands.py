@@ -352,7 +352,7 @@ class Pause(Commands):
         self.start()
         for command in ("pause", "resume", "pause app", "resume app", "reload", "reconnect", "wait_close app", "kill app", "resume app", "disable app", "enable app", "suspend"):
             self.weir.admin(command)
-        log = self.weir.log()
+        log = self.weir.wait_log("SUSPEND command issued")
         for text in ("PAUSE command issued", "RESUME command issued", "PAUSE 'app' command issued", "RESUME 'app' command issued", "RELOAD command issued",
                      "RECONNECT command issued", "WAIT_CLOSE 'app' command issued", "KILL 'app' command issued", "DISABLE 'app' command issued",
                      "ENABLE 'app' command issued", "SUSPEND command issued"):
@@ -416,7 +416,7 @@ class Suspend(Commands):
             c.send(query("select 1"))
             self.assertFalse(c.readable(0.3))
         self.assertEqual(c.collect().check().value, "1")
-        wait_until(lambda: "admin disappeared when suspended, doing RESUME" in self.weir.log(), 30, "the log")
+        self.weir.wait_log("admin disappeared when suspended, doing RESUME")
         self.assert_serves()
 
     @beyond_pgbouncer

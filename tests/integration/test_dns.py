@@ -70,7 +70,7 @@ class Lookups(Names):
         self.assertIn("query_wait_timeout", self.refused().message)
         first = dns.count("db.example.test")
         self.assertGreater(first, 0)
-        self.assertRegex(self.weir.log(), r"WARNING DNS lookup failed: db\.example\.test: ")
+        self.weir.wait_log(re.compile(r"WARNING DNS lookup failed: db\.example\.test: "))
         self.refused()
         self.assertEqual(dns.count("db.example.test"), first)  # it is remembered that there is none
         dns.hosts["db.example.test"] = ["127.0.0.1"]
@@ -116,7 +116,7 @@ class Lookups(Names):
         w.expect_exit = (1,)
         w.spawn()
         self.assertEqual(w.wait_exit(), 1)
-        self.assertIn('cannot read resolv_conf "/nonexistent/resolv.conf"', w.log())
+        w.wait_log('cannot read resolv_conf "/nonexistent/resolv.conf"')
 
 
 @beyond_pgbouncer
@@ -141,7 +141,7 @@ class Changes(Names):
         wait_until(lambda: "::1" not in self.host(), 30, "the other one to be closed")
         self.assertEqual(a.one("select 8"), "8")
         self.assertEqual(set(self.host()), {"127.0.0.1"})
-        self.assertEqual(ends.findall(self.weir.log()), ["database configuration changed", "close_needed"])
+        self.assertEqual(ends.findall(self.weir.wait_log(ends, 2)), ["database configuration changed", "close_needed"])
 
     @subset("tsan", "asan")
     def test_an_address_that_is_gone(self):
@@ -190,7 +190,7 @@ class Changes(Names):
         dns.fails = True
         time.sleep(0.4)  # the answer grows old
         self.refused(user="app2")  # a pool that has to connect asks again
-        self.assertIn("DNS lookup failed: db.example.test", self.weir.log())
+        self.weir.wait_log("DNS lookup failed: db.example.test")
         b.sql("select 1")
         self.assertEqual(self.host(), ["::1", "::1"])
         a.sql("commit")
@@ -210,7 +210,8 @@ class HostLists(Case):
             self.assertEqual(c.one("select 1"), "1")
             c.sql("begin")
         self.assertEqual({r["addr"] for r in self.weir.show("servers", database="app")}, {"127.0.0.1", "::1"})
-        self.assertEqual(len(re.findall(rf"127\.0\.0\.1:{dead} closing because: connect failed", self.weir.log())), 1)
+        failed = re.compile(rf"127\.0\.0\.1:{dead} closing because: connect failed")
+        self.assertEqual(len(failed.findall(self.weir.wait_log(failed))), 1)
 
     @beyond_pgbouncer
     def test_all_are_dead(self):
@@ -218,7 +219,7 @@ class HostLists(Case):
         self.start(databases={"app": f"host=127.0.0.1,127.0.0.1 port={a},{b} dbname=postgres"}, query_wait_timeout=1, server_login_retry=15)
         self.refused()
         # A pause follows when nobody is left to try, as for a single host.
-        self.assertLess(len(re.findall("closing because: connect failed", self.weir.log())), 12)
+        self.assertLess(self.weir.wait_log("pooler error").count("closing because: connect failed"), 12)
 
     @beyond_pgbouncer
     def test_it_comes_back(self):

@@ -6,7 +6,7 @@ import subprocess
 import psycopg
 
 from harness import wire
-from harness.case import Case, beyond_pgbouncer, subset, wait_until
+from harness.case import Case, beyond_pgbouncer, subset
 from harness.postgres import SECRET
 from harness.util import run_as
 from harness.wire import md5_secret, scram_verifier
@@ -27,7 +27,7 @@ class Rules(Case):
 
     def logged(self, text):
         """The log is written by a thread of its own, soon."""
-        wait_until(lambda: text in self.weir.log(), 10, f"{text!r} in the log")
+        self.weir.wait_log(text)
 
     def asked(self, secret=None, user="app", database="app", host=None, **params):
         """How a login went: the kinds of authentication that were asked for, or the error."""

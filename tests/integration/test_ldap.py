@@ -90,7 +90,7 @@ class Binds(Ldap):
             with self.subTest(scope):
                 self.start(self.options(f'ldapbasedn="{base}" ldapbinddn="{READER}" ldapbindpasswd="{READER_PASSWORD}" ldapscope={scope}'))
                 self.assert_wrong("app", "right")
-                self.assertIn("more than one entry" if scope == "sub" else "no entries", self.weir.log())
+                self.weir.wait_log("more than one entry" if scope == "sub" else "no entries")
                 self.doCleanups()
 
     def test_names_with_special_characters(self):
@@ -115,7 +115,7 @@ class Binds(Ldap):
         self.start(self.options(self.SIMPLE, "ldaptls=1", host="localhost"))
         e = self.refused(secret="right")
         self.assertEqual((e.code, e.message), ("28000", "LDAP authentication failed"))
-        self.assertIn("could not start LDAP TLS session", self.weir.log())
+        self.weir.wait_log("could not start LDAP TLS session")
 
     def test_several_servers(self):
         self.start(self.options(self.SIMPLE).replace("ldapserver=127.0.0.1", 'ldapserver="127.0.0.2 127.0.0.1"'))
@@ -184,14 +184,14 @@ class Trouble(Ldap):
     def test_no_options_at_all(self):
         self.start(None)
         self.assertEqual(self.refused(secret="right").message, "bouncer config error")
-        self.assertIn("auth_ldap_options is not set", self.weir.log())
+        self.weir.wait_log("auth_ldap_options is not set")
 
     def test_a_reader_whose_password_is_wrong(self):
         self.start(self.options(self.SEARCH.replace(READER_PASSWORD, "no")), weir={"auth_failures_max": 1})
         for _ in range(3):  # that is not the client's fault
             e = self.refused(secret="right")
             self.assertEqual((e.code, e.message), ("28000", "LDAP authentication failed"))
-        self.assertIn("could not perform initial LDAP bind", self.weir.log())
+        self.weir.wait_log("could not perform initial LDAP bind")
 
     def test_nobody_listens(self):
         self.start(self.options(self.SIMPLE, host="127.0.0.2"))

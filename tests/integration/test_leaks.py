@@ -37,7 +37,7 @@ class LeakCase(Case):
         return {r["kind"]: {k: int(v) for k, v in r.items() if v.isdigit()} for r in self.weir.show("leak_totals")}
 
     def logged(self, pattern):
-        wait_until(lambda: re.search(pattern, self.weir.log()), 10, f"{pattern!r} in the log")
+        self.weir.wait_log(re.compile(pattern))
 
     def assert_no_leaks(self):
         self.assertEqual(self.leaks(), [])

@@ -62,7 +62,7 @@ class Background(Started):
         with open(f"/proc/{pid}/stat") as f:
             session = int(f.read().rsplit(")", 1)[1].split()[3])
         self.assertNotIn(session, (os.getsid(0), pid))
-        self.assertIn("process up: ", self.weir.log())
+        self.weir.wait_log("process up: ")
         os.kill(pid, signal.SIGTERM)
         wait_until(lambda: not process_alive(pid), 30, "the process in the background to end")
         self.assertFalse(os.path.exists(self.pidfile))
@@ -111,7 +111,7 @@ class Background(Started):
             f.write(f"{ended.pid}\n")
         give_to_postgres(path)
         w.start()
-        self.assertIn("LOG stale pidfile, removing", w.log())
+        w.wait_log("LOG stale pidfile, removing")
         with open(path) as f:
             self.assertEqual(f.read(), f"{w.pid}\n")
         w.signal(signal.SIGTERM)
@@ -191,7 +191,7 @@ class Identity(Started):
     def test_addresses_that_cannot_be_had(self):
         w = self.made(listen_addr="127.0.0.1,192.0.2.1")
         w.start()
-        self.assertIn(f"WARNING cannot listen on 192.0.2.1:{w.port}: bind(): Cannot assign requested address", w.log())
+        w.wait_log(f"WARNING cannot listen on 192.0.2.1:{w.port}: bind(): Cannot assign requested address")
         w.signal(signal.SIGTERM)
         w.wait_exit()
         w.options.update(listen_addr="192.0.2.1")
@@ -203,12 +203,12 @@ class Identity(Started):
     def test_open_files(self):
         w = self.made()
         w.start(before=("prlimit", "--nofile=200:4000"))
-        self.assertIn("kernel file descriptor limit: 4000 (hard: 4000); max_client_conn: 2000, max expected fd use: ", w.log())
+        w.wait_log("kernel file descriptor limit: 4000 (hard: 4000); max_client_conn: 2000, max expected fd use: ")
         self.assertNotIn("max_client_conn is more", w.log())
         w.signal(signal.SIGTERM)
         w.wait_exit()
         w.start(before=("prlimit", "--nofile=200:1000"))
-        self.assertIn("WARNING max_client_conn is more than the file descriptor limit allows", w.log())
+        w.wait_log("WARNING max_client_conn is more than the file descriptor limit allows")
 
     def test_verbose_and_conffile(self):
         w = self.made()
@@ -254,12 +254,12 @@ class Shutdown(Case):
         self.assertEqual(c.one("select 'served'"), "served")
         for number, word in ((signal.SIGUSR1, "SIGUSR1"), (signal.SIGUSR2, "SIGUSR2")):
             self.weir.signal(number)
-            wait_until(lambda w=word: f"got {w} while shutting down, ignoring" in self.weir.log(), 30, word)
+            self.weir.wait_log(f"got {word} while shutting down, ignoring")
         self.assertEqual(c.one("select 'still'"), "still")
         c.close()
         self.assertEqual(self.weir.wait_exit(), 0)
         self.assertFalse(os.path.exists(path))
-        self.assertIn("LOG got SIGTERM, shutting down, waiting for all clients disconnect", self.weir.log())
+        self.weir.wait_log("LOG got SIGTERM, shutting down, waiting for all clients disconnect")
 
     def test_int(self):
         self.start(default_pool_size=1)
@@ -274,8 +274,8 @@ class Shutdown(Case):
         busy.sql("commit")
         self.assertEqual(self.weir.wait_exit(), 0)
         self.assertFalse(os.path.exists(path))
-        self.assertIn("LOG got SIGINT, shutting down, waiting for all servers connections to be released", self.weir.log())
-        self.assertIn("LOG server connections dropped, exiting", self.weir.log())
+        self.weir.wait_log("LOG got SIGINT, shutting down, waiting for all servers connections to be released")
+        self.weir.wait_log("LOG server connections dropped, exiting")
 
     def test_the_second_signal(self):
         for first, second in ((signal.SIGTERM, signal.SIGTERM), (signal.SIGINT, signal.SIGINT), (signal.SIGTERM, signal.SIGINT), (signal.SIGINT, signal.SIGQUIT)):
@@ -494,7 +494,7 @@ class Systemd(Case):
                 socket.create_connection(("127.0.0.1", asked), 5)
             for text in ("WARNING sockets passed from service manager, cf_listen_addr ignored", "WARNING sockets passed from service manager, cf_unix_socket_dir ignored",
                          "socket passed from service manager (fd 3)"):
-                self.assertIn(text, w.log())
+                w.wait_log(text)
             w.signal(signal.SIGTERM)
             self.assertEqual(w.wait_exit(), 0)
             # They are the service manager's: the file stays, and who connects meanwhile is served by the next process.

@@ -248,8 +248,7 @@ class Switches(Log):
         c.sql("select 1")
         c.close()
         self.refused(database='we"ird\n')
-        wait_until(lambda: "no such database" in self.weir.log(), 15, "the refusal in the log")
-        lines = [json.loads(line) for line in self.weir.log().splitlines()]
+        lines = [json.loads(line) for line in self.weir.wait_log("no such database").splitlines()]
         for line in lines:
             self.assertLessEqual({"time", "level", "pid", "message"}, set(line))
             self.assertEqual(line["pid"], self.weir.pid)
@@ -322,7 +321,7 @@ class Targets(Log):
                                       env={**os.environ, "JOURNAL_STREAM": f"{status.st_dev}:{status.st_ino}"}, **run_as())
         wait_until(w.accepting, 30, "the pooler")
         self.refused(database="nosuch")
-        wait_until(lambda: "pooler error" in w.log(), 15, "the refusal")
+        w.wait_log("pooler error")
         for line in w.log().splitlines():
             self.assertRegex(line, r"^<[234567]>")
         self.assertRegex(w.log(), r"(?m)^<6>C-0x\S+ nosuch/app@\S+ closing because: ")
@@ -336,7 +335,7 @@ class Targets(Log):
                 c.sql("select 1")
         self.weir.signal(signal.SIGQUIT)
         self.weir.wait_exit()
-        self.assertIn("got SIGQUIT, fast exit", self.weir.log())
+        self.weir.wait_log("got SIGQUIT, fast exit")
         self.assertEqual(self.weir.log().count("read pkt='Q'"), 200)
 
     @beyond_pgbouncer
@@ -346,4 +345,4 @@ class Targets(Log):
         w.expect_exit = (1,)
         w.spawn()
         self.assertEqual(w.wait_exit(), 1)
-        self.assertIn('cannot open logfile "/nonexistent/log"', w.log())
+        w.wait_log('cannot open logfile "/nonexistent/log"')

@@ -314,7 +314,7 @@ class Pool(Replication):
             c.close()
         self.assertEqual(len(pids), 4)
         self.assert_none_left()
-        self.assertEqual(self.weir.log().count("closing because: replication client was closed"), 4)
+        self.weir.wait_log("closing because: replication client was closed", 4)
 
     def test_an_idle_one_makes_room(self):
         self.start(databases=DATABASES, default_pool_size=2)
@@ -326,7 +326,7 @@ class Pool(Replication):
         self.assertEqual(len(self.servers()), 2)
         c = self.stream()
         c.run("IDENTIFY_SYSTEM").check()
-        self.assertIn("closing because: evicted", self.weir.log())
+        self.weir.wait_log("closing because: evicted")
         kinds = sorted(r["replication"] for r in self.servers())
         self.assertEqual(kinds, ["none", "physical"])
         self.assertEqual(a.one("select 1"), "1")
@@ -628,7 +628,7 @@ class Tools(Replication):
         expected = self.pg.one(sum_of, database=self.weir.dbname)
         data = f"{self.folder}/data"
         self.check(self.tool("pg_basebackup", "-D", data, "-X", "stream", "-c", "fast"))
-        self.assertGreaterEqual(self.weir.log().count("replication/repl@127.0.0.1:" + str(self.pg.port) + " new connection to server"), 2)
+        self.weir.wait_log(f"replication/repl@127.0.0.1:{self.pg.port} new connection to server", 2)
         verified = subprocess.run([f"{bindir()}/pg_verifybackup", data], capture_output=True, text=True, cwd=self.folder, **run_as())
         self.assertEqual(verified.returncode, 0, verified.stderr)
         port = free_port()

@@ -446,9 +446,9 @@ class Failures(Takeover):
         for stage in ("hello", "begin", "some", "all", "nonsense"):
             running.send(query("select pg_sleep(0.3), 'done'"))
             wait_until(lambda: self.weir.count("state = 'active' and query like '%pg_sleep%'") == 1, 30, "the query to run")
-            before = self.weir.log().count("the hand-over is off")
+            offs = self.weir.log().count("the hand-over is off")
             self.assertEqual(self.half_taker(stage).wait(20), 0)
-            wait_until(lambda: self.weir.log().count("the hand-over is off") > before, 20, "the hand-over to be off")
+            self.weir.wait_log("the hand-over is off", offs + 1)
             self.assertEqual(running.collect().check().rows[0][1], "done")
             self.assertEqual(idle.one("show application_name"), "stays")
             self.assertEqual(holder.one("select 1"), "1")
@@ -478,7 +478,7 @@ class Failures(Takeover):
         second = self.half_taker("hello")
         self.assertIn("taking over already", second.stdout.readline())
         first.communicate()
-        wait_until(lambda: "the hand-over is off" in self.weir.log(), 20, "the first to be given up")
+        self.weir.wait_log("the hand-over is off")
         self.assert_serves()
 
     def test_the_running_process_is_told_to_go_meanwhile(self):

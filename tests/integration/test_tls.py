@@ -102,7 +102,7 @@ class ClientSide(TlsCase):
         rows = {r["tls"] for r in self.weir.show("clients", database="app")}
         self.assertEqual(rows, {"", "TLSv1.3/TLS_AES_256_GCM_SHA384/ECDH=X25519"})
         for tls in ("TLSv1.3/TLS_AES_256_GCM_SHA384/ECDH=X25519", "no"):
-            wait_until(lambda: f"login attempt: db=app user=app tls={tls} " in self.weir.log(), 30, "the log to tell of both")
+            self.weir.wait_log(f"login attempt: db=app user=app tls={tls} ")
 
     def test_disable_answers_n_and_goes_on(self):
         self.start(client_tls_sslmode="disable")
@@ -146,7 +146,7 @@ class ClientSide(TlsCase):
         except ConnectionResetError:
             pass
         self.assertNotIn(b"R\0\0\0\x08", seen)
-        wait_until(lambda: "TLS handshake failed" in self.weir.log(), 30, "the log to tell of it")
+        self.weir.wait_log("TLS handshake failed")
         self.assert_serves()
 
     def test_a_second_request_inside_tls_is_refused(self):
@@ -175,7 +175,7 @@ class ClientSide(TlsCase):
         with self.assertRaises((ssl.SSLError, OSError, wire.Closed)):
             self.tls(client_context(alpn="h2"))
         self.assertEqual(self.tls(client_context(alpn="postgresql")).one("select 1"), "1")
-        wait_until(lambda: "direct TLS without the ALPN extension" in self.weir.log(), 30, "the log to tell why")
+        self.weir.wait_log("direct TLS without the ALPN extension")
 
     def test_direct_tls_where_there_is_none(self):
         self.start(client_tls_sslmode="disable")
@@ -253,7 +253,7 @@ class ClientSide(TlsCase):
         silent.send(wire.SSL_REQUEST)
         self.assertEqual(silent.recv_exact(1), b"S")
         self.assertEqual(silent.expect_close().types, "")  # no plain text into a handshake
-        wait_until(lambda: "client_login_timeout" in self.weir.log(), 30, "the timeout to be told")
+        self.weir.wait_log("client_login_timeout")
         self.assertEqual(self.tls().one("select 1"), "1")
 
     def test_copy_in_and_out(self):
@@ -339,7 +339,7 @@ class ClientSettings(TlsCase):
         cert, key = stranger.issue("app")
         done = self.run_psql(sslcert=cert, sslkey=key)
         self.assertIn("unknown ca", done.stderr)
-        wait_until(lambda: "certificate verify failed" in self.weir.log(), 30, "the log to tell why")
+        self.weir.wait_log("certificate verify failed")
 
     def test_drivers(self):
         self.start(**serving(client_tls_sslmode="require"))
@@ -430,7 +430,7 @@ class BadFiles(TlsCase):
         with self.assertRaises(wire.PgError) as caught:
             self.weir.reload(client_tls_key_file=authority().path("other.key"), default_pool_size=7)
         self.assertEqual(caught.exception.code, "F0000")
-        wait_until(lambda: "TLS setup failed: client_tls_key_file" in self.weir.log(), 30, "the log to tell why")
+        self.weir.wait_log("TLS setup failed: client_tls_key_file")
         self.assertEqual(self.weir.show("config", key="default_pool_size")[0]["value"], "5")
         self.assertEqual(c.one("select 1"), "1")
         self.assertEqual(self.tls().one("select 1"), "1")
@@ -441,7 +441,7 @@ class BadFiles(TlsCase):
         with self.weir.console() as c:
             reply = c.run(f"set client_tls_key_file = '{authority().path('other.key')}'")
             self.assertEqual(reply.error.message, "SET failed")
-            wait_until(lambda: "TLS setup failed: client_tls_key_file" in self.weir.log(), 30, "the log to tell why")
+            self.weir.wait_log("TLS setup failed: client_tls_key_file")
             self.assertEqual(self.weir.show("config", key="client_tls_key_file")[0]["value"], authority().path("server.key"))
             c.run("set client_tls_sslmode = 'require'").check()
         e = self.refused()
@@ -491,7 +491,7 @@ class ServerSide(TlsCase):
                 tls = self.weir.show("servers")[0]["tls"]
                 self.assertEqual(tls, "TLSv1.3/TLS_AES_256_GCM_SHA384/ECDH=prime256v1" if encrypted else "")
                 if encrypted:
-                    wait_until(lambda: "SSL established: TLSv1.3/TLS_AES_256_GCM_SHA384/ECDH=prime256v1" in self.weir.log(), 30, "the log to tell of it")
+                    self.weir.wait_log("SSL established: TLSv1.3/TLS_AES_256_GCM_SHA384/ECDH=prime256v1")
 
     @beyond_pgbouncer
     def test_modes_where_one_way_is_closed(self):
@@ -519,7 +519,7 @@ class ServerSide(TlsCase):
         self.addCleanup(stranger.remove)
         self.start(server_tls_sslmode="verify-ca", server_tls_ca_file=stranger.path("ca.crt"))
         self.assertIn("certificate verify failed", self.error())
-        wait_until(lambda: "TLS handshake failed: certificate verify failed" in self.weir.log(), 30, "the log to tell of it")
+        self.weir.wait_log("TLS handshake failed: certificate verify failed")
 
     def test_our_certificate_is_shown(self):
         ca = authority()
@@ -585,7 +585,7 @@ class ServerSide(TlsCase):
         self.weir.reload(server_tls_sslmode="verify-ca")
         wait_until(lambda: self.weir.count(f"pid = {pid}") == 0, 30, "the server to be closed")
         self.assertNotEqual(c.server_pid(), pid)
-        wait_until(lambda: "TLS configuration changed" in self.weir.log(), 30, "the log to tell why")
+        self.weir.wait_log("TLS configuration changed")
         self.weir.reload(server_tls_sslmode="disable")
         wait_until(lambda: not self.is_encrypted(), 30, "the servers to be plain")
 

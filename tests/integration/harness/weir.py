@@ -194,6 +194,17 @@ class Weir:
         except OSError:
             return ""
 
+    def wait_log(self, what, count=1):
+        """Waits until the log, which a thread of its own writes, holds `what` (a text or a compiled pattern) `count` times; gives the log.
+        Lines keep their order: what is not there then was not logged before the line that was waited for."""
+        def found():
+            log = self.log()
+            return log if (len(what.findall(log)) if isinstance(what, re.Pattern) else log.count(what)) >= count else None
+        try:
+            return wait_until(found, 30, "the log")
+        except AssertionError:
+            raise AssertionError(f"{what!r} is not {count} times in the log:\n{self.log()[-4000:]}") from None
+
     def rss_kb(self):
         return rss_kb(self.pid)
 
