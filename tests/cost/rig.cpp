@@ -320,7 +320,7 @@ void Rig::run(const ConfigPtr& config) {
         std::abort();
     }
     is_listening_.store(true);
-    control.run();
+    if (!control.run()) std::abort();  // a thread is left that uses what would be torn down
 }
 
 std::vector<std::unique_ptr<Client>> Rig::clients(int count) {
