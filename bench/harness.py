@@ -254,6 +254,11 @@ class Contestant:
     def command(self):
         raise NotImplementedError
 
+    def is_asked_for(self, scenario):
+        """Has it anything to say there?"""
+        del scenario
+        return True
+
     def unfit_for(self, scenario):
         """Why it cannot take part, or None."""
         del scenario
@@ -372,11 +377,27 @@ class Weir(Contestant):
         self.program, self.workers = program, workers
 
     def copy(self):
-        return Weir(self.processes, self.name, self.program, self.workers)
+        return type(self)(self.processes, self.name, self.program, self.workers)
+
+    def settings(self):
+        return {"max_prepared_statements": 200}
 
     def command(self):
         extra = f"[weir]\nworkers = {self.workers}\n"
-        return [self.program, self.write_pooler_config(extra, max_prepared_statements=200)]
+        return [self.program, self.write_pooler_config(extra, **self.settings())]
+
+
+class WeirInSessionMode(Weir):
+    """Beside a PgBouncer that knows prepared statements only in session mode: like with like."""
+
+    def settings(self):
+        return {"pool_mode": "session"}
+
+    def is_asked_for(self, scenario):
+        return scenario.work == "prepared" and scenario.clients <= POOL_SIZE
+
+    def note_for(self, scenario):
+        return "session mode"
 
 
 class Load:
