@@ -394,10 +394,12 @@ class Timeouts(Case):
         self.assert_idle()
 
     def test_client_idle_timeout(self):
-        self.start(client_idle_timeout=1)
+        self.start()
         idle, busy = self.clients(2)
-        idle.sql("select 1")
         busy.send(wire.query("select pg_sleep(2.5)"))
+        wait_until(lambda: self.weir.count("state = 'active' and query like '%pg_sleep%'") == 1, 30, "the query to run")
+        self.weir.reload(client_idle_timeout=1)
+        idle.sql("select 1")
         self.fatal(idle, "08P01|57P05", "client_idle_timeout")
         self.assertFalse(busy.collect().errors)
 

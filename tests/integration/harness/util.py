@@ -1,4 +1,5 @@
 """Small things shared by the harness: bounded waits, ports, running as `postgres`, scaling under sanitizers."""
+import contextlib
 import os
 import pwd
 import socket
@@ -27,24 +28,38 @@ def scaled(count, least=4):
 
 
 # Below those that the kernel gives to outgoing connections (ip_local_port_range), so that none of the clients of a test
-# takes a port between its choice and its use; runs side by side begin in different places.
-FIRST_PORT, LAST_PORT = 10000, 32000
-_next_port = FIRST_PORT + os.getpid() * 97 % (LAST_PORT - FIRST_PORT)
+# takes a port between its choice and its use.
+FIRST_PORT, LAST_PORT, BLOCK_PORTS = 10000, 32000, 50
+_blocks = []  # sockets whose abstract names say to all other runs which ports are ours
+_free_ports = iter(())
+
+
+def _take_block():
+    """Ports that no other run on this machine uses: the name of a Unix socket is the claim to them, and ends with us."""
+    count = (LAST_PORT - FIRST_PORT) // BLOCK_PORTS
+    for i in range(count):
+        number = (os.getpid() * 97 + i) % count
+        claim = socket.socket(socket.AF_UNIX)
+        try:
+            claim.bind(f"\0weir-test-ports-{number}")
+        except OSError:
+            claim.close()
+            continue
+        _blocks.append(claim)
+        return iter(range(FIRST_PORT + number * BLOCK_PORTS, FIRST_PORT + (number + 1) * BLOCK_PORTS))
+    raise AssertionError(f"no free ports from {FIRST_PORT} to {LAST_PORT}")
 
 
 def free_port():
-    """A port that is free on 127.0.0.1 now and was not handed out before in this run."""
-    global _next_port
-    for _ in range(FIRST_PORT, LAST_PORT):
-        port = _next_port
-        _next_port = FIRST_PORT + (port + 1 - FIRST_PORT) % (LAST_PORT - FIRST_PORT)
-        with socket.socket() as s:
-            try:
-                s.bind(("127.0.0.1", port))
-            except OSError:
-                continue
-        return port
-    raise AssertionError(f"no free port from {FIRST_PORT} to {LAST_PORT}")
+    """A port that is free on 127.0.0.1 now, was not handed out before in this run, and is handed out by no other run."""
+    global _free_ports
+    while True:
+        for port in _free_ports:
+            with socket.socket() as s:
+                with contextlib.suppress(OSError):
+                    s.bind(("127.0.0.1", port))
+                    return port
+        _free_ports = _take_block()
 
 
 def run_as():
