@@ -9,8 +9,6 @@ namespace weir {
 
 namespace {
 
-constexpr Effect kInEffect = Effect::Now;
-
 bool is_socket(std::string_view host) {
     return host.front() == '/' || host.front() == '@';
 }
@@ -34,23 +32,21 @@ Status set_backend_patroni(BackendConfig& entry, std::string_view value) {
 using B = BackendConfig;
 
 constexpr EntryKey<B> kBackendKeys[] = {
-    {"host", kInEffect, set_backend_host,
+    {"host", set_backend_host,
      "One host name, address, `/directory` or `@abstract` socket; required."},
-    {"port", kInEffect, set_port<B>, "Its port; 5432 unless given."},
-    {"weight", kInEffect, set_number<&B::weight, 0, kBackendWeightMax, B>,
+    {"port", set_port<B>, "Its port; 5432 unless given."},
+    {"weight", set_number<&B::weight, 0, kBackendWeightMax, B>,
      "Its share of the work against the other backends of a database, 0 to 10000; 100 unless "
      "given, 0 gets no traffic of its own accord."},
-    {"role", kInEffect, set_word<&B::role, BackendRole, kBackendRoleWords, B>,
+    {"role", set_word<&B::role, BackendRole, kBackendRoleWords, B>,
      "`primary`, `replica`, or `auto`, which asks the server; `auto` unless given."},
-    {"zone", kInEffect, set_text<&B::zone, kZoneNameBytesMax, B>,
+    {"zone", set_text<&B::zone, kZoneNameBytesMax, B>,
      "Where it is; compared with the option `zone`. Unknown unless given."},
-    {"max_connections", kInEffect,
-     set_number<&B::max_connections, 0, std::numeric_limits<int32_t>::max(), B>,
+    {"max_connections", set_number<&B::max_connections, 0, std::numeric_limits<int32_t>::max(), B>,
      "Server connections to it over all databases and users; 0, which is no limit, unless given."},
-    {"patroni", kInEffect, set_backend_patroni,
+    {"patroni", set_backend_patroni,
      "Where its Patroni answers, as in `http://10.0.0.1:8008`: what changes there makes all "
-     "servers "
-     "be probed at once. It decides nothing. None unless given."},
+     "servers be probed at once. It decides nothing. None unless given."},
 };
 
 std::string title(const BackendConfig& backend) {

@@ -67,19 +67,6 @@ std::string BackendSections::remedy_for(const std::string& name) const {
                        did_you_mean(name, names));
 }
 
-std::vector<ConfigNote> BackendSections::not_yet_in_effect() const {
-    std::vector<ConfigNote> notes;
-    for (const auto& [name, definition] : definitions_) {
-        if (definition.parsed.not_yet.empty()) continue;
-        const auto& keys = definition.parsed.not_yet;
-        notes.push_back(
-            {definition.at.file, definition.at.line,
-             fmt::format("{} of backend \"{}\" {} accepted, not yet in effect",
-                         fmt::join(keys, ", "), name, keys.size() == 1 ? "is" : "are")});
-    }
-    return notes;
-}
-
 const IniPlace* BackendSections::place_of(const std::string& name) const {
     const auto it = definitions_.find(name);
     return it == definitions_.end() ? nullptr : &it->second.at;

@@ -29,8 +29,6 @@ class BackendSections {
     // An unknown name is an error at the database's line.
     void resolve(Config& config, const PlaceOf& place_of);
 
-    // What is set and not acted upon by this release.
-    [[nodiscard]] std::vector<ConfigNote> not_yet_in_effect() const;
     // Of the definition that counts; for the messages of others.
     [[nodiscard]] const IniPlace* place_of(const std::string& name) const;
 

@@ -322,9 +322,7 @@ struct Config {
     std::map<std::string, RateLimitConfig> rate_limits;
     std::unordered_map<std::string, std::string> secrets;  // auth_file: user -> secret
     std::shared_ptr<const AuthRules> auth_rules;           // null unless auth_type is hba
-    // Options that were set but are not honoured yet; reported once at start.
-    std::vector<ConfigNote> not_yet_in_effect;
-    std::vector<PeerConfig> peers;  // by id, ascending
+    std::vector<PeerConfig> peers;                         // by id, ascending
     // Legal but probably not what was meant; reported after each load.
     std::vector<ConfigNote> warnings;
     // Filled by a reload: the running value stays in `global`, the file's waits here for a restart.

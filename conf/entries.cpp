@@ -9,8 +9,6 @@ namespace weir {
 
 namespace {
 
-constexpr Effect kInEffect = Effect::Now;
-
 template <typename Entry>
 Status set_hosts(Entry& entry, std::string_view value) {
     std::vector<std::string> hosts = split_list(value);
@@ -50,79 +48,72 @@ using P = PeerConfig;
 constexpr size_t kTextMax = std::numeric_limits<size_t>::max();
 
 constexpr EntryKey<D> kDatabaseKeys[] = {
-    {"host", kInEffect, set_hosts<D>,
+    {"host", set_hosts<D>,
      "Host names, addresses, `/directory` or `@abstract` sockets, comma separated; without it "
      "`unix_socket_dir`."},
-    {"port", kInEffect, set_database_ports,
+    {"port", set_database_ports,
      "Port of every host, 5432 unless given; or a list, one port for each host."},
-    {"backends", kInEffect, set_database_backends,
+    {"backends", set_database_backends,
      "Names from [backends] or of [backend:NAME] sections, comma separated, in place of `host` and "
      "`port`; used in turn as a list of hosts is."},
-    {"target_session_attrs", kInEffect,
+    {"target_session_attrs",
      set_word<&D::target_session_attrs, TargetSessionAttrs, kTargetSessionAttrsWords, D>,
      "As the option, for this database."},
-    {"load_balance", kInEffect, set_word<&D::load_balance, LoadBalance, kBalanceMethodWords, D>,
+    {"load_balance", set_word<&D::load_balance, LoadBalance, kBalanceMethodWords, D>,
      "As the option, for this database."},
-    {"pool_sizing", kInEffect, set_word<&D::pool_sizing, SizingMode, kSizingModeWords, D>,
+    {"pool_sizing", set_word<&D::pool_sizing, SizingMode, kSizingModeWords, D>,
      "As the option, for this database."},
-    {"read_write_split", kInEffect, set_flag<&D::read_write_split, D>,
-     "As the option, for this database."},
-    {"zone", kInEffect, set_text<&D::zone, kZoneNameBytesMax, D>,
-     "As the option, for this database."},
-    {"dbname", kInEffect, set_text<&D::dbname, kDatabaseNameBytesMax, D>,
+    {"read_write_split", set_flag<&D::read_write_split, D>, "As the option, for this database."},
+    {"zone", set_text<&D::zone, kZoneNameBytesMax, D>, "As the option, for this database."},
+    {"dbname", set_text<&D::dbname, kDatabaseNameBytesMax, D>,
      "Name of the database on the server; unless given the name the client asked for."},
-    {"user", kInEffect, set_text<&D::user, kUserNameBytesMax, D>,
+    {"user", set_text<&D::user, kUserNameBytesMax, D>,
      "User for all server connections, so that all clients share one pool."},
-    {"password", kInEffect, set_text<&D::password, kPasswordBytesMax, D>,
+    {"password", set_text<&D::password, kPasswordBytesMax, D>,
      "Password for the server; without it the secret of the user in `auth_file`."},
-    {"auth_user", kInEffect, set_text<&D::auth_user, kUserNameBytesMax, D>,
+    {"auth_user", set_text<&D::auth_user, kUserNameBytesMax, D>,
      "As the option, for this database."},
-    {"auth_query", kInEffect, set_text<&D::auth_query, kTextMax, D>,
-     "As the option, for this database."},
-    {"auth_dbname", kInEffect, set_auth_dbname, "As the option, for this database."},
-    {"pool_size", kInEffect, set_size<&D::pool_size, D>,
+    {"auth_query", set_text<&D::auth_query, kTextMax, D>, "As the option, for this database."},
+    {"auth_dbname", set_auth_dbname, "As the option, for this database."},
+    {"pool_size", set_size<&D::pool_size, D>,
      "`default_pool_size` of this database; 0 is no limit."},
-    {"min_pool_size", kInEffect, set_size<&D::min_pool_size, D>,
+    {"min_pool_size", set_size<&D::min_pool_size, D>, "As the option, for this database."},
+    {"reserve_pool_size", set_size<&D::reserve_pool_size, D>, "As the option, for this database."},
+    {"reserve_pool", set_size<&D::reserve_pool_size, D>, "Older spelling of `reserve_pool_size`."},
+    {"pool_mode", set_word<&D::pool_mode, PoolMode, kPoolModeWords, D>,
      "As the option, for this database."},
-    {"reserve_pool_size", kInEffect, set_size<&D::reserve_pool_size, D>,
+    {"max_db_connections", set_size<&D::max_db_connections, D>,
      "As the option, for this database."},
-    {"reserve_pool", kInEffect, set_size<&D::reserve_pool_size, D>,
-     "Older spelling of `reserve_pool_size`."},
-    {"pool_mode", kInEffect, set_word<&D::pool_mode, PoolMode, kPoolModeWords, D>,
+    {"max_db_client_connections", set_size<&D::max_db_client_connections, D>,
      "As the option, for this database."},
-    {"max_db_connections", kInEffect, set_size<&D::max_db_connections, D>,
-     "As the option, for this database."},
-    {"max_db_client_connections", kInEffect, set_size<&D::max_db_client_connections, D>,
-     "As the option, for this database."},
-    {"server_lifetime", kInEffect, set_time<&D::server_lifetime, D>,
+    {"server_lifetime", set_time<&D::server_lifetime, D>,
      "As the option, for this database; 0 means the option's."},
-    {"query_wait_timeout", kInEffect, set_time<&D::query_wait_timeout, D>,
+    {"query_wait_timeout", set_time<&D::query_wait_timeout, D>,
      "As the option, for this database; 0 means the option's."},
-    {"connect_query", kInEffect, set_text<&D::connect_query, kTextMax, D>,
+    {"connect_query", set_text<&D::connect_query, kTextMax, D>,
      "Query that a new server connection runs before its first client."},
-    {"load_balance_hosts", kInEffect,
-     set_word<&D::load_balance_hosts, LoadBalanceHosts, kLoadBalanceWords, D>,
+    {"load_balance_hosts", set_word<&D::load_balance_hosts, LoadBalanceHosts, kLoadBalanceWords, D>,
      "`round-robin` takes the hosts in turn, `disable` keeps to one until it fails; where backends "
      "are judged, `disable` means `load_balance=first`."},
-    {"client_encoding", kInEffect,
+    {"client_encoding",
      [](D& entry, std::string_view value) {
          put_startup_parameter(entry, "client_encoding", value);
          return Status();
      },
      "Startup parameter for the server."},
-    {"datestyle", kInEffect,
+    {"datestyle",
      [](D& entry, std::string_view value) {
          put_startup_parameter(entry, "datestyle", value);
          return Status();
      },
      "Startup parameter for the server."},
-    {"timezone", kInEffect,
+    {"timezone",
      [](D& entry, std::string_view value) {
          put_startup_parameter(entry, "timezone", value);
          return Status();
      },
      "Startup parameter for the server."},
-    {"application_name", kInEffect,
+    {"application_name",
      [](D& entry, std::string_view value) {
          put_startup_parameter(entry, "application_name", value);
          return Status();
@@ -131,36 +122,35 @@ constexpr EntryKey<D> kDatabaseKeys[] = {
 };
 
 constexpr EntryKey<U> kUserKeys[] = {
-    {"pool_mode", kInEffect, set_word<&U::pool_mode, PoolMode, kPoolModeWords, U>,
+    {"pool_mode", set_word<&U::pool_mode, PoolMode, kPoolModeWords, U>,
      "As the option, for pools of this user."},
-    {"pool_size", kInEffect, set_size<&U::pool_size, U>,
+    {"pool_size", set_size<&U::pool_size, U>,
      "`default_pool_size` for pools of this user; 0 is no limit."},
-    {"reserve_pool_size", kInEffect, set_size<&U::reserve_pool_size, U>,
+    {"reserve_pool_size", set_size<&U::reserve_pool_size, U>,
      "As the option, for pools of this user."},
-    {"max_user_connections", kInEffect, set_size<&U::max_user_connections, U>,
+    {"max_user_connections", set_size<&U::max_user_connections, U>,
      "As the option, for this user."},
-    {"max_user_client_connections", kInEffect, set_size<&U::max_user_client_connections, U>,
+    {"max_user_client_connections", set_size<&U::max_user_client_connections, U>,
      "As the option, for this user."},
-    {"query_timeout", kInEffect, set_time<&U::query_timeout, U>,
+    {"query_timeout", set_time<&U::query_timeout, U>,
      "As the option, for this user; 0 means the option's."},
-    {"idle_transaction_timeout", kInEffect, set_time<&U::idle_transaction_timeout, U>,
+    {"idle_transaction_timeout", set_time<&U::idle_transaction_timeout, U>,
      "As the option, for this user; 0 means the option's."},
-    {"transaction_timeout", kInEffect, set_time<&U::transaction_timeout, U>,
+    {"transaction_timeout", set_time<&U::transaction_timeout, U>,
      "As the option, for this user; 0 means the option's."},
-    {"client_idle_timeout", kInEffect, set_time<&U::client_idle_timeout, U>,
+    {"client_idle_timeout", set_time<&U::client_idle_timeout, U>,
      "As the option, for this user; 0 means the option's."},
-    {"query_wait_timeout", kInEffect, set_time<&U::query_wait_timeout, U>,
+    {"query_wait_timeout", set_time<&U::query_wait_timeout, U>,
      "As the option, for this user; 0 means the option's."},
-    {"target_session_attrs", kInEffect,
+    {"target_session_attrs",
      set_word<&U::target_session_attrs, TargetSessionAttrs, kTargetSessionAttrsWords, U>,
      "As the option, for this user."},
 };
 
 constexpr EntryKey<P> kPeerKeys[] = {
-    {"host", kInEffect, set_hosts<P>, "Where the peer listens; required."},
-    {"port", kInEffect, set_port<P>, "Its port; 6432 unless given."},
-    {"pool_size", kInEffect, set_size<&P::pool_size, P>,
-     "Cancel requests passed to it at the same time."},
+    {"host", set_hosts<P>, "Where the peer listens; required."},
+    {"port", set_port<P>, "Its port; 6432 unless given."},
+    {"pool_size", set_size<&P::pool_size, P>, "Cancel requests passed to it at the same time."},
 };
 
 }  // namespace

@@ -24,7 +24,6 @@ template <typename Entry>
 struct ParsedEntry {
     Entry entry;
     std::vector<std::string> problems;  // every one; the entry is of use only when there is none
-    std::vector<std::string> not_yet;   // keys that are set and that this release does not act upon
 };
 
 ParsedEntry<DatabaseConfig> parse_database(std::string_view name, std::string_view text);
@@ -34,7 +33,6 @@ ParsedEntry<PeerConfig> parse_peer(std::string_view id, std::string_view text);
 // What the reference tells of a key.
 struct EntryKeyInfo {
     const char* name;
-    Effect effect;
     const char* doc;
 };
 std::vector<EntryKeyInfo> database_keys();

@@ -1,6 +1,6 @@
 // How the keys of an entry are told and read: one table of EntryKey for each kind of entry, made
-// of the setters below. Only for entries.cpp and backend_entries.cpp; everybody else includes
-// their headers. Thread: any (pure functions).
+// of the setters below. Only for entries.cpp, backend_entries.cpp and rate_limit_entries.cpp;
+// everybody else includes their headers. Thread: any (pure functions).
 #pragma once
 
 #include <spdlog/fmt/fmt.h>
@@ -21,7 +21,6 @@ namespace weir {
 template <typename Entry>
 struct EntryKey {
     const char* name;
-    Effect effect;
     Status (*set)(Entry& entry, std::string_view value);
     const char* doc;
 };
@@ -116,10 +115,7 @@ void read_setting(std::span<const EntryKey<Entry>> keys, std::string_view name,
         parsed.problems.push_back(fmt::format("{}: invalid {} {}: {}", what, name,
                                               is_secret ? "value" : fmt::format("\"{}\"", value),
                                               set.error().message));
-        return;
     }
-    const bool is_noted = std::count(parsed.not_yet.begin(), parsed.not_yet.end(), name) > 0;
-    if (key->effect == Effect::NotYet && !is_noted) parsed.not_yet.emplace_back(name);
 }
 
 // Reads all settings of `text`.
@@ -149,7 +145,7 @@ template <typename Entry>
 std::vector<EntryKeyInfo> infos(std::span<const EntryKey<Entry>> keys) {
     std::vector<EntryKeyInfo> out;
     for (const EntryKey<Entry>& key : keys) {
-        out.push_back({key.name, key.effect, key.doc});
+        out.push_back({key.name, key.doc});
     }
     return out;
 }

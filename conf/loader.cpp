@@ -13,7 +13,6 @@
 #include "conf/option_table.h"
 #include "conf/rate_limit_sections.h"
 #include "conf/userlist.h"
-#include "conf/words.h"
 
 namespace weir {
 
@@ -38,7 +37,6 @@ class Loader {
             read_auth_file();
             read_auth_rules();
         }
-        note_what_is_not_in_effect();
         keep_what_needs_a_restart();  // before backends: unix_socket_dir is one of them
         const auto place_of = [this](const std::string& section, const std::string& name) {
             return place(section, name);
@@ -180,7 +178,7 @@ class Loader {
 
     void on_database(std::string_view name, std::string_view value, const IniPlace& at) {
         ParsedEntry<DatabaseConfig> parsed = parse_database(name, value);
-        if (!accept("databases", name, parsed.problems, parsed.not_yet, at)) return;
+        if (!accept("databases", name, parsed.problems, at)) return;
         if (name == "*") {
             config_->wildcard_database = std::move(parsed.entry);
         } else {
@@ -190,29 +188,21 @@ class Loader {
 
     void on_user(std::string_view name, std::string_view value, const IniPlace& at) {
         ParsedEntry<UserConfig> parsed = parse_user(name, value);
-        if (!accept("users", name, parsed.problems, parsed.not_yet, at)) return;
+        if (!accept("users", name, parsed.problems, at)) return;
         config_->users.insert_or_assign(std::string(name), std::move(parsed.entry));
     }
 
     void on_peer(std::string_view id, std::string_view value, const IniPlace& at) {
         ParsedEntry<PeerConfig> parsed = parse_peer(id, value);
-        if (!accept("peers", id, parsed.problems, {}, at)) return;
+        if (!accept("peers", id, parsed.problems, at)) return;
         peers_.insert_or_assign(parsed.entry.id, std::move(parsed.entry));
     }
 
-    // Reports what an entry's line is wrong about or not honoured in; false when it cannot be used.
+    // Reports what an entry's line is wrong about; false when it cannot be used.
     bool accept(const char* section, std::string_view name,
-                const std::vector<std::string>& problems, const std::vector<std::string>& not_yet,
-                const IniPlace& at) {
+                const std::vector<std::string>& problems, const IniPlace& at) {
         for (const std::string& problem : problems) {
             complain(at, problem);
-        }
-        std::vector<ConfigNote>& notes = entry_notes_[{section, std::string(name)}];
-        notes.clear();  // an entry that comes again replaces the one before
-        for (const std::string& key : not_yet) {
-            notes.push_back({at.file, at.line,
-                             fmt::format("{} of \"{}\" in [{}] is accepted, not yet in effect", key,
-                                         name, section)});
         }
         places_[{section, std::string(name)}] = at;
         return problems.empty();
@@ -249,37 +239,6 @@ class Loader {
         for (ConfigError& error : load_auth_rules(*config_, files, at)) {
             add_error(errors_, std::move(error));
         }
-        if (config_->auth_rules == nullptr) return;
-        for (const HbaRule& rule : config_->auth_rules->hba.rules) {
-            const int method = static_cast<int>(rule.method);
-            if (word_effect(method, kHbaMethodWords) == Effect::Now) continue;
-            config_->not_yet_in_effect.push_back(
-                {rule.at.file, rule.at.line,
-                 fmt::format("the method {} is accepted, not yet in effect",
-                             word_text(method, kHbaMethodWords))});
-        }
-    }
-
-    void note_what_is_not_in_effect() {
-        for (const auto& [where, notes] : entry_notes_) {
-            config_->not_yet_in_effect.insert(config_->not_yet_in_effect.end(), notes.begin(),
-                                              notes.end());
-        }
-        std::vector<ConfigNote> of_backends = backends_.not_yet_in_effect();
-        config_->not_yet_in_effect.insert(config_->not_yet_in_effect.end(), of_backends.begin(),
-                                          of_backends.end());
-        for (const auto& [where, at] : places_) {
-            const auto& [section, name] = where;
-            if (section != "pgbouncer" && section != "weir") continue;
-            const Option* option = find_option(name);
-            if (option == nullptr || !is_not_yet_in_effect(config_->global, *option)) continue;
-            const bool is_word =
-                option->effect == Effect::Now;  // then it is this value that is not
-            const std::string text =
-                is_word ? name + " = " + option_text(config_->global, *option).value_or("") : name;
-            config_->not_yet_in_effect.push_back(
-                {at.file, at.line, text + " is accepted, not yet in effect"});
-        }
     }
 
     void keep_what_needs_a_restart() {
@@ -308,10 +267,8 @@ class Loader {
     Section section_ = Section::None;
     bool seen_pgbouncer_ = false;
     std::map<int, PeerConfig> peers_;
-    // Where options and entries were set last, by (section, name), and what their entries are noted
-    // for.
+    // Where options and entries were set last, by (section, name).
     std::map<std::pair<std::string, std::string>, IniPlace> places_;
-    std::map<std::pair<std::string, std::string>, std::vector<ConfigNote>> entry_notes_;
 };
 
 }  // namespace

@@ -67,10 +67,8 @@ struct Option {
     OptionGroup group;
     std::string_view name;
     OptionType type;
-    const char*
-        default_text;  // null: has no default, a reload without the option keeps the last value
+    const char* default_text;  // null: none, a reload without the option keeps the last value
     Change change;
-    Effect effect;
     OptionField field;
     const char* doc;
     Bounds bounds{};  // of Int, Octal and Size
@@ -111,9 +109,6 @@ void copy_option(const Option& option, const GlobalConfig& from, GlobalConfig& t
 // What a section header does in a file: every option of the section that has a default gets it
 // back.
 void reset_section(GlobalConfig& config, OptionSection section);
-
-// Does `config` hold, in this option, something this release accepts but does not act upon?
-bool is_not_yet_in_effect(const GlobalConfig& config, const Option& option);
 
 struct ShowConfigRow {
     std::string key;

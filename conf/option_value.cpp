@@ -181,15 +181,6 @@ void reset_section(GlobalConfig& config, OptionSection section) {
     }
 }
 
-bool is_not_yet_in_effect(const GlobalConfig& config, const Option& option) {
-    const std::string text = option_text(config, option).value_or("");
-    const std::string initial = option.default_text == nullptr ? "" : option.default_text;
-    if (text == initial) return false;
-    if (option.effect == Effect::NotYet) return true;
-    const Result<int> word = parse_word(text, option.words);
-    return word && word_effect(*word, option.words) == Effect::NotYet;
-}
-
 std::vector<ShowConfigRow> show_config(const GlobalConfig& config) {
     std::vector<ShowConfigRow> rows;
     for (const Option& option : option_table()) {

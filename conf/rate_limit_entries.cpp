@@ -9,7 +9,6 @@ namespace weir {
 namespace {
 
 using L = RateLimitConfig;
-constexpr Effect kInEffect = Effect::Now;
 
 // A list of words as numbers, ascending, each once.
 template <typename Enum, const auto& kWords>
@@ -92,51 +91,49 @@ Status set_max_delay(L& entry, std::string_view value) {
 }
 
 constexpr EntryKey<L> kRateLimitKeys[] = {
-    {"at", kInEffect, set_word<&L::at, RatePoint, kRatePointWords, L>,
+    {"at", set_word<&L::at, RatePoint, kRatePointWords, L>,
      "Where it is asked: `accept` (a new connection, closed before any byte), `login` (after the "
      "start-up packet, FATAL 53300) or `transaction` (when it asks for a server, ERROR 53400; "
-     "never "
-     "inside a transaction, COPY or pipeline); required."},
-    {"key", kInEffect, set_words<&L::key, RateKeyPart, kRateKeyPartWords>,
+     "never inside a transaction, COPY or pipeline); required."},
+    {"key", set_words<&L::key, RateKeyPart, kRateKeyPartWords>,
      "What has a limit of its own each, a list: `address`, `user`, `database`, `application_name`, "
      "`query_class`; without it all share one. At `accept` only the address is known, at `login` "
      "all but the query class."},
-    {"address_prefix4", kInEffect, set_number<&L::address_prefix4, 0, 32, L>,
+    {"address_prefix4", set_number<&L::address_prefix4, 0, 32, L>,
      "Bits of an IPv4 address that make a key, 0 to 32; 32 unless given."},
-    {"address_prefix6", kInEffect, set_number<&L::address_prefix6, 0, 128, L>,
+    {"address_prefix6", set_number<&L::address_prefix6, 0, 128, L>,
      "Bits of an IPv6 address that make a key, 0 to 128; 64 unless given."},
-    {"address", kInEffect, set_match_list<&L::addresses, AddressMatchList>,
+    {"address", set_match_list<&L::addresses, AddressMatchList>,
      "Whom it concerns: addresses and networks, `unix` for the Unix socket, `!` in front takes "
-     "out; "
-     "everybody unless given."},
-    {"database", kInEffect, set_match_list<&L::databases, NameMatchList>,
+     "out; everybody unless given."},
+    {"database", set_match_list<&L::databases, NameMatchList>,
      "Whom it concerns: databases as clients call them; `report_*` is all that begin so, `!` in "
      "front takes out."},
-    {"user", kInEffect, set_match_list<&L::users, NameMatchList>,
+    {"user", set_match_list<&L::users, NameMatchList>,
      "Whom it concerns: users who log in, written as databases are."},
-    {"application_name", kInEffect, set_match_list<&L::application_names, NameMatchList>,
+    {"application_name", set_match_list<&L::application_names, NameMatchList>,
      "Whom it concerns: application names as given at login, written as databases are."},
-    {"query_class", kInEffect, set_words<&L::query_classes, QueryClass, kQueryClassWords>,
+    {"query_class", set_words<&L::query_classes, QueryClass, kQueryClassWords>,
      "Whom it concerns: transactions that begin with one of `read`, `write`, `ddl`, `copy`, "
      "`utility`, as far as the first keyword tells."},
-    {"rate", kInEffect, set_rate,
+    {"rate", set_rate,
      "Connections, logins or transactions of one key: `100/s`, `6000/min`, `10/h`; a plain number "
      "is per second."},
-    {"burst", kInEffect, set_limit<&L::burst, std::numeric_limits<int32_t>::max()>,
+    {"burst", set_limit<&L::burst, std::numeric_limits<int32_t>::max()>,
      "How many may come at once; what the rate allows in a second, at least 1, unless given."},
-    {"concurrency", kInEffect, set_limit<&L::concurrency, kRateConcurrencyMax>,
+    {"concurrency", set_limit<&L::concurrency, kRateConcurrencyMax>,
      "Transactions of one key that may have a server, or wait for one, at a time; for "
      "`transaction` only."},
-    {"bytes_per_second", kInEffect, set_limit<&L::bytes_per_second, kRateBytesMax>,
+    {"bytes_per_second", set_limit<&L::bytes_per_second, kRateBytesMax>,
      "Bytes that the clients of one key send and are sent, charged at the end of each transaction; "
      "the next begins when they are paid for. A second's worth may come at once; for `transaction` "
      "only."},
-    {"action", kInEffect, set_word<&L::action, RateAction, kRateActionWords, L>,
+    {"action", set_word<&L::action, RateAction, kRateActionWords, L>,
      "Beyond the limit: `delay` waits up to max_delay and then rejects, `reject`, or `log`, which "
      "only counts and logs. Unless given `delay`, which `transaction` only has, else `reject`."},
-    {"max_delay", kInEffect, set_max_delay,
+    {"max_delay", set_max_delay,
      "The longest that `delay` holds a transaction back; 0.5 unless given."},
-    {"keys_max", kInEffect, set_number<&L::keys_max, 1, kRateKeysMax, L>,
+    {"keys_max", set_number<&L::keys_max, 1, kRateKeysMax, L>,
      "Keys that are remembered at a time, some 120 bytes each; 10000 unless given. One too many "
      "makes the table forget the one longest unused, which is counted."},
 };

@@ -42,23 +42,22 @@ std::string values_text(const Option& option) {
     std::string text;
     for (const Word& word : option.words) {
         text += text.empty() ? "" : ", ";
-        text += fmt::format("`{}`{}", word.text, word.effect == Effect::NotYet ? " (not yet)" : "");
+        text += fmt::format("`{}`", word.text);
     }
     return text;
 }
 
 std::string option_row(const Option& option) {
-    return fmt::format("| `{}` | {} | {} | {} | {} | {} |\n", option.name, default_text(option),
+    return fmt::format("| `{}` | {} | {} | {} | {} |\n", option.name, default_text(option),
                        values_text(option), option.change == Change::Reload ? "reload" : "restart",
-                       option.effect == Effect::Now ? "yes" : "not yet", option.doc);
+                       option.doc);
 }
 
 std::string key_table(const char* title, const char* intro, const std::vector<EntryKeyInfo>& keys) {
-    std::string text = fmt::format(
-        "\n## Keys of {}\n\n{}\n\n| key | in effect | meaning |\n|---|---|---|\n", title, intro);
+    std::string text =
+        fmt::format("\n## Keys of {}\n\n{}\n\n| key | meaning |\n|---|---|\n", title, intro);
     for (const EntryKeyInfo& key : keys) {
-        text += fmt::format("| `{}` | {} | {} |\n", key.name,
-                            key.effect == Effect::Now ? "yes" : "not yet", key.doc);
+        text += fmt::format("| `{}` | {} |\n", key.name, key.doc);
     }
     return text;
 }
@@ -67,14 +66,13 @@ constexpr const char* kIntroduction =
     "# Options\n"
     "\n"
     "Generated from conf/option_table.cpp, conf/entries.cpp, conf/backend_entries.cpp and\n"
-    "conf/rate_limit_entries.cpp; do not edit (conf/README.md tells how it is\n"
-    "made). \"changes at\" says when a new value is taken over: at the next reload (RELOAD, SIGHUP "
-    "or SET) or\n"
-    "at the next restart. An option that is not in effect yet is read and checked, and named in "
-    "the log at\n"
-    "start when it is set. The default \"unset\" means that a reload of a file without the option "
-    "keeps the\n"
-    "last value; every other option goes back to its default. Times are seconds and may have a "
+    "conf/rate_limit_entries.cpp; do not edit (conf/README.md tells how it is made). \"changes "
+    "at\"\n"
+    "says when a new value is taken over: at the next reload (RELOAD, SIGHUP or SET) or at the "
+    "next\n"
+    "restart. The default \"unset\" means that a reload of a file without the option keeps the "
+    "last\n"
+    "value; every other option goes back to its default. Times are seconds and may have a\n"
     "fraction.\n";
 
 }  // namespace
@@ -85,8 +83,8 @@ std::string render_reference_markdown() {
     for (const Option& option : option_table()) {
         if (last == nullptr || last->group != option.group) {
             text += fmt::format(
-                "\n## {}\n\n| option | default | values | changes at | in effect | meaning |\n"
-                "|---|---|---|---|---|---|\n",
+                "\n## {}\n\n| option | default | values | changes at | meaning |\n"
+                "|---|---|---|---|---|\n",
                 to_string(option.group));
         }
         text += option_row(option);
@@ -117,10 +115,9 @@ std::string render_option_list() {
     std::vector<std::string> lines;
     for (const Option& option : option_table()) {
         if (option.alias_of != nullptr) continue;
-        lines.push_back(fmt::format("{} {} {} {} {}\n", option.name, to_string(option.type),
+        lines.push_back(fmt::format("{} {} {} {}\n", option.name, to_string(option.type),
                                     default_text(option),
-                                    option.change == Change::Reload ? "reload" : "restart",
-                                    option.effect == Effect::Now ? "in-effect" : "not-yet"));
+                                    option.change == Change::Reload ? "reload" : "restart"));
     }
     std::sort(lines.begin(), lines.end());
     std::string text;

@@ -104,13 +104,6 @@ const char* word_text(int value, std::span<const Word> words) {
     return "unknown";  // uncovered: every enumerator has a word
 }
 
-Effect word_effect(int value, std::span<const Word> words) {
-    for (const Word& word : words) {
-        if (word.value == value) return word.effect;
-    }
-    return Effect::Now;
-}
-
 std::vector<std::string> split_list(std::string_view text) {
     constexpr std::string_view kBlanks = " \t";
     std::vector<std::string> items;

@@ -15,14 +15,10 @@
 
 namespace weir {
 
-// Whether this release acts on an option, a key or a word, or only accepts it.
-enum class Effect : uint8_t { Now, NotYet };
-
 // One word of an enumeration: how it is written, what it stands for.
 struct Word {
     const char* text;
     int value;
-    Effect effect = Effect::Now;
 };
 
 // A whole number. Base 0 takes 0x10 and 010 (octal) as C does; base 10 takes decimal digits only.
@@ -36,7 +32,6 @@ std::string seconds_text(Duration duration);
 // One of `words`, in any letter case.
 Result<int> parse_word(std::string_view text, std::span<const Word> words);
 const char* word_text(int value, std::span<const Word> words);
-Effect word_effect(int value, std::span<const Word> words);
 
 // "a, b,c": blanks around items and empty items are dropped.
 std::vector<std::string> split_list(std::string_view text);

@@ -1,5 +1,5 @@
-// The words of every enumerated setting, as the files and SHOW CONFIG write them. A word that is
-// accepted but not acted upon yet says so here. Thread: any (constants).
+// The words of every enumerated setting, as the files and SHOW CONFIG write them. Thread: any
+// (constants).
 #pragma once
 
 #include "conf/auth_method.h"

@@ -64,8 +64,6 @@ Status look_for_others(const CommandLine& line, const GlobalConfig& global,
 Status serve(const CommandLine& line, const ConfigPtr& config, const TlsContextsPtr& tls,
              const std::vector<int>& sockets, Daemon& daemon) {
     if (Status logging = init_logging(config->global, line.is_quiet); !logging) return logging;
-    for (const ConfigNote& note : config->not_yet_in_effect)
-        log::warning("{}:{}: {}", note.file, note.line, note.text);
     for (const ConfigNote& note : config->warnings)
         log::warning("{}", to_string(ConfigError{note.file, note.line, note.text}));
     std::unique_ptr<Taker> taker;

@@ -148,12 +148,6 @@ class Files(Case):
             self.assertEqual(run(*wrong).returncode, 1, wrong)
 
     @beyond_pgbouncer
-    def test_no_option_is_without_effect(self):
-        self.start(sbuf_loopcnt=7, dns_zone_check_period=3, syslog_ident="me", so_reuseport=1)
-        self.assertNotIn("not yet in effect", self.weir.wait_log("process up: "))
-        self.assertEqual(self.weir.show("config", key="dns_zone_check_period")[0]["value"], "3")
-
-    @beyond_pgbouncer
     def test_every_option_is_known(self):
         with self.start(stats_period=30) and self.weir.console() as c:
             keys = {r[0] for r in c.sql("show config")}

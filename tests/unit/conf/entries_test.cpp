@@ -193,7 +193,6 @@ TEST_CASE("who runs auth_query, what it is and where, may be said for each datab
     const auto parsed =
         parse_database("db", "auth_user=a auth_query='select 1' auth_dbname=x auth_user=b host=h");
     CHECK(parsed.problems.empty());
-    CHECK(parsed.not_yet.empty());
     CHECK(parsed.entry.auth_user == "b");
     CHECK(parsed.entry.auth_query == "select 1");
     CHECK(parsed.entry.auth_dbname == "x");

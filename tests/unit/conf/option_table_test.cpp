@@ -269,15 +269,6 @@ TEST_CASE("SHOW CONFIG lists every option by name but not its aliases") {
     }
 }
 
-TEST_CASE("every option is in effect") {
-    const GlobalConfig config;
-    for (const Option& o : option_table()) {
-        CAPTURE(o.name);
-        CHECK(o.effect == Effect::Now);
-        if (o.alias_of == nullptr) CHECK_FALSE(is_not_yet_in_effect(config, o));
-    }
-}
-
 TEST_CASE("every row has a sentence of documentation") {
     for (const Option& o : option_table()) {
         CAPTURE(o.name);

@@ -101,7 +101,7 @@ TEST_CASE("times are printed without needless digits and read back the same") {
 }
 
 TEST_CASE("words are found in any letter case and a wrong one gets the list") {
-    const Word words[] = {{"session", 1}, {"transaction", 2, Effect::NotYet}};
+    const Word words[] = {{"session", 1}, {"transaction", 2}};
     CHECK(parse_word("Session", words).value() == 1);
     CHECK(parse_word("TRANSACTION", words).value() == 2);
     CHECK_FALSE(parse_word("", words));
@@ -109,9 +109,6 @@ TEST_CASE("words are found in any letter case and a wrong one gets the list") {
     CHECK(parse_word("x", words).error().message ==
           "not a known word; give one of session, transaction");
     CHECK(std::string(word_text(2, words)) == "transaction");
-    CHECK(word_effect(1, words) == Effect::Now);
-    CHECK(word_effect(2, words) == Effect::NotYet);
-    CHECK(word_effect(3, words) == Effect::Now);
 }
 
 TEST_CASE("lists drop blanks around items and empty items") {
