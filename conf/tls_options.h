@@ -10,11 +10,10 @@
 
 namespace weir {
 
-// Nothing when the sslmode is `disable`: whatever the other options say then does not matter.
+// Of client_tls_... when `side` accepts, of server_tls_... when it connects. Nothing when the
+// sslmode is `disable`: whatever the other options say then does not matter.
 // Errors: F0000 with the option and its file when that cannot be read.
-Result<std::optional<TlsSettings>> client_tls_settings(const GlobalConfig& global,
-                                                       const FileReader& reader);
-Result<std::optional<TlsSettings>> server_tls_settings(const GlobalConfig& global,
-                                                       const FileReader& reader);
+Result<std::optional<TlsSettings>> tls_settings(TlsSide side, const GlobalConfig& global,
+                                                const FileReader& reader);
 
 }  // namespace weir

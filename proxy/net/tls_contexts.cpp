@@ -7,12 +7,13 @@ namespace weir {
 
 namespace {
 
-// The one there is, if it would come out the same.
-Result<TlsContextPtr> make_one(const Result<std::optional<TlsSettings>>& settings,
+// Of one side; the one there is, if it would come out the same.
+Result<TlsContextPtr> make_one(TlsSide side, const GlobalConfig& global,
                                const TlsContextPtr& before) {
     const auto failed = [](const Error& error) {
         return fail(error.sqlstate, "TLS setup failed: " + error.message);
     };
+    const auto settings = tls_settings(side, global, read_file);
     if (!settings) return failed(settings.error());
     if (!settings->has_value()) return TlsContextPtr();
     if (before != nullptr && before->made_of() == fingerprint(**settings)) return before;
@@ -25,9 +26,9 @@ Result<TlsContextPtr> make_one(const Result<std::optional<TlsSettings>>& setting
 
 Result<TlsContextsPtr> make_tls_contexts(const GlobalConfig& global, const TlsContexts& before) {
     auto made = std::make_shared<TlsContexts>();
-    Result<TlsContextPtr> client = make_one(client_tls_settings(global, read_file), before.client);
+    Result<TlsContextPtr> client = make_one(TlsSide::Accept, global, before.client);
     if (!client) return tl::unexpected<Error>(client.error());
-    Result<TlsContextPtr> server = make_one(server_tls_settings(global, read_file), before.server);
+    Result<TlsContextPtr> server = make_one(TlsSide::Connect, global, before.server);
     if (!server) return tl::unexpected<Error>(server.error());
     made->client = std::move(*client);
     made->server = std::move(*server);
