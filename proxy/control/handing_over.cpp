@@ -9,6 +9,8 @@
 #include "proxy/session/clients.h"
 #include "proxy/takeover/collect.h"
 #include "proxy/takeover/fields.h"
+#include "proxy/takeover/letting_go.h"
+#include "proxy/takeover/staying.h"
 #include "proxy/takeover/world_wire.h"
 
 namespace weir {
@@ -172,7 +174,7 @@ void HandingOver::let_go(const std::string& pidfile) {
 // ---- those who come later ----
 
 bool HandingOver::follow(WorkerContext& ctx, ClientSession& session) {
-    if (!can_follow(session)) {
+    if (is_encrypted(session)) {
         inbox_.call_later([this] { hold_opening(false); });
         return false;
     }

@@ -15,7 +15,7 @@
 //
 // A session never changes its worker after it has been dealt. Idle it owns no buffer.
 // Whatever is added here and outlives a batch of events is to be handed over to the process that
-// takes over from ours, too: takeover/state.h, collect, adopt.
+// takes over from ours, too: takeover/state.h, fields, same_members, or collect and adopt.
 // Owner: the worker's slab. Thread: the worker's.
 #pragma once
 

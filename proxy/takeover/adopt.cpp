@@ -10,7 +10,9 @@
 #include "proxy/session/leak_watch.h"
 #include "proxy/session/servers.h"
 #include "proxy/session/throttle.h"
+#include "proxy/takeover/coherence.h"
 #include "proxy/takeover/entry.h"
+#include "proxy/takeover/same_members.h"
 
 namespace weir {
 
@@ -39,25 +41,15 @@ std::shared_ptr<ScramKeys> keys_from(const HandedKeys& handed) {
 
 // What every session has, logged in or not. It is not registered with the worker's Io yet.
 void take_basics(const HandedSession& handed, ClientSession& session, WorkerContext& ctx) {
-    session.fd = handed.fd;
-    session.reads = handed.reads;
+    copy_login(handed, session);
     session.writes = !handed.outbox.empty();
-    session.is_unix = handed.is_unix;
-    session.is_admin = handed.is_admin;
-    session.has_long_key = handed.has_long_key;
     session.peer_id = static_cast<uint16_t>(handed.peer_id);
-    session.replication = handed.replication;
     std::memcpy(&session.peer, handed.peer.data(), sizeof session.peer);
-    session.id = handed.id;
-    session.connected_at = handed.connected_at;
-    session.requested_at = handed.requested_at;
     session.parser.set_length_max(ctx.config->global.max_packet_size);
     session.parser.set_position(handed.parser);
     session.whole_bytes = handed.whole_bytes;
     session.held.append(view(handed.held));
     session.outbox.append(view(handed.outbox));
-    session.database = handed.database;
-    session.user = handed.user;
     if (handed.holds_client_units) {
         session.holds_client_units = true;
         ctx.shared.pools.clients.take();
@@ -100,7 +92,8 @@ class Adopter {
         : world_(world), workers_(workers), shared_(shared), config_(config), now_(now) {}
 
     Result<Adoption> run() {
-        if (!check()) return fail("58000", "what the running process hands over is malformed");
+        if (!is_coherent(world_))
+            return fail("58000", "what the running process hands over is malformed");
         take_process();
         for (const HandedWelcome& handed : world_.welcomes) {
             Welcome& made = welcomes_.emplace_back();
@@ -125,70 +118,6 @@ class Adopter {
     }
 
   private:
-    // ---- are the references right? ----
-
-    template <typename T>
-    static bool is_in(HandedRef ref, const std::vector<T>& list) {
-        return ref <= list.size();
-    }
-
-    [[nodiscard]] bool check() const {
-        const auto is_right_server = [this](const HandedServer& it) {
-            return it.fd >= 0 && it.group > 0 && is_in(it.group, world_.groups) &&
-                   is_in(it.welcome, world_.welcomes) && is_in(it.unnamed_of, world_.sessions) &&
-                   is_in(it.dedicated_to, world_.sessions) &&
-                   (it.dedicated_to == 0 || it.ledger == HandedLedger::Leased);
-        };
-        const auto is_right_cancel = [this](const HandedCancel& it) {
-            return it.fd >= 0 && is_in(it.server, world_.servers) &&
-                   is_in(it.requester, world_.sessions);
-        };
-        const auto is_right_group = [this](const HandedGroup& it) {
-            return std::all_of(it.welcomes.begin(), it.welcomes.end(), [this](HandedRef ref) {
-                return ref > 0 && is_in(ref, world_.welcomes);
-            });
-        };
-        std::vector<bool> is_linked(world_.servers.size());
-        for (const HandedSession& it : world_.sessions) {
-            if (!is_right_session(it)) return false;
-            if (it.server == 0) continue;
-            if (is_linked[it.server - 1]) return false;
-            is_linked[it.server - 1] = true;
-        }
-        for (size_t i = 0; i < world_.servers.size(); ++i) {
-            const HandedServerPhase phase = world_.servers[i].phase;
-            const bool needs_client = phase == HandedServerPhase::Relaying ||
-                                      phase == HandedServerPhase::Preparing ||
-                                      phase == HandedServerPhase::Checking;
-            const bool is_idle = world_.servers[i].ledger == HandedLedger::Idle;
-            if (needs_client != is_linked[i] || (is_idle && phase != HandedServerPhase::Ready))
-                return false;
-        }
-        return std::all_of(world_.servers.begin(), world_.servers.end(), is_right_server) &&
-               std::all_of(world_.cancels.begin(), world_.cancels.end(), is_right_cancel) &&
-               std::all_of(world_.groups.begin(), world_.groups.end(), is_right_group);
-    }
-
-    [[nodiscard]] bool is_right_session(const HandedSession& it) const {
-        const bool is_logging_in = it.phase == HandedPhase::Startup ||
-                                   it.phase == HandedPhase::Refused ||
-                                   it.phase == HandedPhase::Authenticated;
-        const auto is_statement = [this](HandedRef ref) { return is_in(ref, world_.statements); };
-        const bool are_statements_right =
-            is_statement(it.unnamed) &&
-            std::all_of(it.named.begin(), it.named.end(),
-                        [&](const HandedName& n) {
-                            return n.statement > 0 && is_statement(n.statement);
-                        }) &&
-            std::all_of(it.unconfirmed.begin(), it.unconfirmed.end(),
-                        [&](const HandedChange& c) { return is_statement(c.before); });
-        return it.fd >= 0 && is_in(it.server, world_.servers) && is_in(it.group, world_.groups) &&
-               is_in(it.welcome, world_.welcomes) && are_statements_right &&
-               it.peer.size() == sizeof(PeerAddress) && is_logging_in == it.login.has_value() &&
-               it.reason < RouteReason::kCount && (it.phase != HandedPhase::Live || it.group > 0) &&
-               (it.server == 0 || it.phase == HandedPhase::Live);
-    }
-
     // ---- what is shared ----
 
     void take_process() {
@@ -349,26 +278,13 @@ class Adopter {
             group.database_state().clients.take();
             shared_.pools.user(config_, session.user).clients.take();
         }
+        copy_live(handed, session);
         session.phase = ClientPhase::Idle;
-        session.pool_mode = handed.pool_mode;
-        session.wanted = handed.wanted;
         session.reason = RouteReason::at(handed.reason);
         session.may_split = may_split(handed.wanted, handed.pool_mode);
-        session.is_write = handed.is_write;
-        session.is_depth_blocked = handed.is_depth_blocked;
-        session.resume_at_pending = handed.resume_at_pending;
-        session.is_discarding_body = handed.is_discarding_body;
-        session.is_discarding_to_sync = handed.is_discarding_to_sync;
-        session.is_read_paused = handed.is_read_paused;
         session.resumes_wait = handed.is_waiting;
-        session.unnamed_version = handed.unnamed_version;
         session.parameters = parameters(handed.parameters);
         session.welcome = welcome(group, handed.welcome);
-        session.required_lsn = handed.required_lsn;
-        session.last_write_at = handed.last_write_at;
-        session.transaction_from = handed.transaction_from;
-        session.query_from = handed.query_from;
-        session.quiet_since = handed.quiet_since;
         take_statements(handed, session, ctx);
         ctx.clients->refresh_timeouts(session);
         const int application = shared_.names.index_of("application_name");
@@ -422,23 +338,11 @@ class Adopter {
         ServerConnection& server = pool.adopt(is_idle ? LedgerState::Idle : LedgerState::Leased,
                                               ctx.id, is_old, dedicated_to);
         servers_.push_back(&server);
+        copy_server(handed, server);
         server.phase = phase_of(handed.phase);
         server.fd = handed.fd;
         server.registered_with = ctx.id;
-        server.reads = handed.reads;
         server.writes = !handed.outbox.empty();
-        server.is_reset_needed = handed.is_reset_needed;
-        server.is_reset_sent = handed.is_reset_sent;
-        server.is_cancel_sent = handed.is_cancel_sent;
-        server.is_copy_fail_sent = handed.is_copy_fail_sent;
-        server.is_error_forwarded = handed.is_error_forwarded;
-        server.is_own_query_failed = handed.is_own_query_failed;
-        server.is_stream_forwarded = handed.is_stream_forwarded;
-        server.is_stream_over = handed.is_stream_over;
-        server.has_said_why = handed.has_said_why;
-        server.is_hot_standby = handed.is_hot_standby;
-        server.is_known_writable = handed.is_known_writable;
-        server.may_forget = handed.may_forget;
         server.parser.set_position(handed.parser);
         are_trackers_wrong_ = are_trackers_wrong_ || !server.tracker.restore(handed.tracker) ||
                               !server.statements.restore(handed.statements);
@@ -446,22 +350,10 @@ class Adopter {
         server.outbox.append(view(handed.outbox));
         if (handed.unnamed_of != 0)
             server.unnamed_of = sessions_[handed.unnamed_of - 1]->client_id();
-        server.unnamed_version = handed.unnamed_version;
-        server.unnamed_batch = handed.unnamed_batch;
         server.parameters = parameters(handed.parameters);
         server.welcome = welcome(*group.group, handed.welcome);
-        server.backend_key = handed.backend_key;
-        server.replication = handed.replication;
         server.address = address_from(handed.address);
         server.local_address = address_from(handed.local_address);
-        server.host = handed.host;
-        server.port = handed.port;
-        server.id = handed.id;
-        server.connected_at = handed.connected_at;
-        server.requested_at = handed.requested_at;
-        server.idle_since = handed.idle_since;
-        server.clean_by = handed.clean_by;
-        server.lifetime = handed.lifetime;
         if (!is_idle) ctx.owned.push_back(server);
         if (handed.is_leaving) pool.announce_leaving(server);
         // With nothing to wait for, it is not watched at all, see Servers::set_interest().

@@ -5,9 +5,9 @@
 
 #include "proxy/session/cancels.h"
 #include "proxy/session/client_login.h"
-#include "proxy/session/clients.h"
-#include "proxy/session/servers.h"
 #include "proxy/takeover/entry.h"
+#include "proxy/takeover/same_members.h"
+#include "proxy/takeover/staying.h"
 
 namespace weir {
 
@@ -19,11 +19,6 @@ std::string to_string(const ByteQueue& bytes) {
 
 std::string raw(const Address& address) {
     return {reinterpret_cast<const char*>(address.data()), address.size()};
-}
-
-// Nobody else can go on with it: the challenge was ours.
-bool is_proving(const ClientSession& session) {
-    return session.phase == ClientPhase::Authenticating || session.phase == ClientPhase::AuthWait;
 }
 
 // What has failed, or was only a cancel request, may still have its login.
@@ -49,42 +44,6 @@ HandedPhase phase_of(const ClientSession& session) {
     }
 }
 
-// The state of TLS, a member `tls` where connections have one, is in this process alone.
-template <typename T>
-bool is_encrypted(const T& connection) {
-    if constexpr (requires { connection.tls != nullptr; }) {
-        return connection.tls != nullptr;
-    } else {
-        return false;
-    }
-}
-
-bool stays(const ClientSession& session) {
-    return session.phase == ClientPhase::Free || is_proving(session) || is_encrypted(session) ||
-           (session.server != nullptr && is_encrypted(*session.server));
-}
-
-// One that is not for a session, or not ready for any yet, stays.
-bool is_movable(const ServerConnection& server) {
-    if (is_encrypted(server)) return false;
-    switch (server.phase) {
-        case ServerPhase::Relaying:
-        case ServerPhase::Preparing:
-        case ServerPhase::Checking: return server.client != nullptr && !stays(*server.client);
-        case ServerPhase::Cleaning: return !server.is_new;
-        case ServerPhase::BeingCancelled:
-        case ServerPhase::Closing: return true;
-        default: return server.load_owner().state == LedgerState::Idle;
-    }
-}
-
-// It is at work here, and goes on with that.
-bool is_kept(const ServerConnection& server) {
-    return server.load_owner().state == LedgerState::Leased &&
-           server.phase != ServerPhase::BeingCancelled &&
-           (is_encrypted(server) || (server.client != nullptr && stays(*server.client)));
-}
-
 HandedServerPhase phase_of(const ServerConnection& server) {
     switch (server.phase) {
         case ServerPhase::Relaying: return HandedServerPhase::Relaying;
@@ -100,25 +59,15 @@ HandedServerPhase phase_of(const ServerConnection& server) {
 // What every session has, logged in or not.
 HandedSession basics_of(const ClientSession& session) {
     HandedSession out;
-    out.fd = session.fd;
+    copy_login(session, out);
     out.phase = phase_of(session);
-    out.reads = session.reads;
-    out.is_admin = session.is_admin;
-    out.is_unix = session.is_unix;
     out.holds_client_units = session.holds_client_units;
-    out.has_long_key = session.has_long_key;
     out.peer_id = session.peer_id;
-    out.replication = session.replication;
     out.parser = session.parser.position();
     out.held = to_string(session.held);
     out.outbox = to_string(session.outbox);
     if (is_logging_in(session)) out.login = session.login->save();
-    out.database = session.database;
-    out.user = session.user;
     out.peer.assign(reinterpret_cast<const char*>(&session.peer), sizeof session.peer);
-    out.id = session.id;
-    out.connected_at = session.connected_at;
-    out.requested_at = session.requested_at;
     return out;
 }
 
@@ -161,13 +110,13 @@ class Collector {
             for (ServerConnection* server = worker->owned.front(); server != nullptr;
                  server = worker->owned.next(*server)) {
                 const bool is_there = server->load_owner().state == LedgerState::Leased;
-                if (is_there && is_movable(*server)) number(*server);
+                if (is_there && moves(*server)) number(*server);
             }
         }
         std::vector<const ServerConnection*> idle;
         shared_.pools.for_each_pool([&idle](const Pool& pool) {
             pool.for_each_idle([&idle](const ServerConnection& it) {
-                if (is_movable(it)) idle.push_back(&it);
+                if (moves(it)) idle.push_back(&it);
             });
         });
         std::stable_sort(idle.begin(), idle.end(), [](const auto* a, const auto* b) {
@@ -261,44 +210,20 @@ class Collector {
         if (server.pool->endpoint() != nullptr) out.backend = server.pool->endpoint()->address();
         out.ledger = owner.state == LedgerState::Idle ? HandedLedger::Idle : HandedLedger::Leased;
         out.phase = phase_of(server);
+        copy_server(server, out);
         out.is_old = !server.pool->is_current(server);
-        out.reads = server.reads;
-        out.is_reset_needed = server.is_reset_needed;
-        out.is_reset_sent = server.is_reset_sent;
-        out.is_cancel_sent = server.is_cancel_sent;
-        out.is_copy_fail_sent = server.is_copy_fail_sent;
-        out.is_error_forwarded = server.is_error_forwarded;
-        out.is_own_query_failed = server.is_own_query_failed;
-        out.is_stream_forwarded = server.is_stream_forwarded;
-        out.is_stream_over = server.is_stream_over;
-        out.has_said_why = server.has_said_why;
-        out.is_hot_standby = server.is_hot_standby;
-        out.is_known_writable = server.is_known_writable;
         out.is_leaving = server.is_leaving;
-        out.may_forget = server.may_forget;
         out.parser = server.parser.position();
         out.tracker = server.tracker.save();
         out.held = to_string(server.held);
         out.outbox = to_string(server.outbox);
         out.statements = server.statements.save();
         out.unnamed_of = ref_of(server.unnamed_of);
-        out.unnamed_version = server.unnamed_version;
-        out.unnamed_batch = server.unnamed_batch;
         out.parameters = named(server.parameters);
         out.welcome = ref(server.welcome);
-        out.backend_key = server.backend_key;
-        out.replication = server.replication;
         out.dedicated_to = ref_of(server.reserved_for);
         out.address = raw(server.address);
         out.local_address = raw(server.local_address);
-        out.host = server.host;
-        out.port = server.port;
-        out.id = server.id;
-        out.connected_at = server.connected_at;
-        out.requested_at = server.requested_at;
-        out.idle_since = server.idle_since;
-        out.clean_by = server.clean_by;
-        out.lifetime = server.lifetime;
         world_.servers.push_back(std::move(out));
     }
 
@@ -314,30 +239,17 @@ class Collector {
 
     void add_session(const ClientSession& session, const WorkerContext& worker) {
         HandedSession out = basics_of(session);
+        copy_live(session, out);
         out.worker = worker.id;
-        out.is_depth_blocked = session.is_depth_blocked;
-        out.is_discarding_body = session.is_discarding_body;
-        out.is_discarding_to_sync = session.is_discarding_to_sync;
-        out.is_read_paused = session.is_read_paused;
-        out.is_write = session.is_write;
         out.is_waiting = session.phase == ClientPhase::Waiting;
-        out.pool_mode = session.pool_mode;
-        out.wanted = session.wanted;
         out.reason = static_cast<uint32_t>(session.reason.index());
         if (session.cancel_secret != 0) out.cancel_key = cancel_key_of(worker, session);
-        out.resume_at_pending = session.resume_at_pending;
         out.whole_bytes = session.whole_bytes;
-        out.unnamed_version = session.unnamed_version;
         out.server = find<ServerConnection>(servers_, session.server);
         out.group = find<PoolGroup>(groups_, session.group);
         add_statements(session, out);
         out.parameters = named(session.parameters);
         out.welcome = ref(session.welcome);
-        out.required_lsn = session.required_lsn;
-        out.last_write_at = session.last_write_at;
-        out.transaction_from = session.transaction_from;
-        out.query_from = session.query_from;
-        out.quiet_since = session.quiet_since;
         world_.sessions.push_back(std::move(out));
     }
 
@@ -372,10 +284,6 @@ class Collector {
 
 }  // namespace
 
-bool can_follow(const ClientSession& session) {
-    return !is_encrypted(session);
-}
-
 HandedSession collect_login(const ClientSession& session) {
     HandedSession out = basics_of(session);
     out.phase = HandedPhase::Authenticated;
@@ -384,43 +292,6 @@ HandedSession collect_login(const ClientSession& session) {
 
 HandedWorld collect(std::span<WorkerContext* const> workers, Shared& shared, const Config& config) {
     return Collector(workers, shared, config).run();
-}
-
-void let_go(std::span<WorkerContext* const> workers, Shared& shared) {
-    for (WorkerContext* worker : workers) {
-        for (uint32_t slot = 0; slot < worker->clients_slab.capacity(); ++slot) {
-            ClientSession& session = *worker->clients_slab.at(slot);
-            if (!stays(session)) worker->clients->let_go(session);
-        }
-        worker->cancels->let_go();
-        std::vector<ServerConnection*> gone;
-        for (ServerConnection* server = worker->owned.front(); server != nullptr;
-             server = worker->owned.next(*server)) {
-            if (!is_kept(*server)) gone.push_back(server);
-        }
-        for (ServerConnection* server : gone) {
-            worker->owned.remove(*server);
-            worker->deadlines.disarm(*server);
-            if (server->fd >= 0) {
-                worker->io.remove(server->fd);
-                worker->io.close(server->fd);
-            }
-            server->pool->forget(*server);
-        }
-        worker->servers->let_go();
-    }
-    shared.pools.for_each_pool([&](Pool& pool) {
-        std::vector<ServerConnection*> idle;
-        pool.take_all_idle(workers.front()->id, idle);
-        for (ServerConnection* server : idle) {
-            for (WorkerContext* worker : workers) {
-                if (worker->id != server->registered_with) continue;
-                worker->io.remove(server->fd);
-                worker->io.close(server->fd);
-            }
-            pool.forget(*server);
-        }
-    });
 }
 
 }  // namespace weir

@@ -12,6 +12,7 @@
 #include "proxy/takeover/adopt.h"
 #include "proxy/takeover/collect.h"
 #include "proxy/takeover/fields.h"
+#include "proxy/takeover/letting_go.h"
 
 namespace weir::sim {
 

@@ -1,0 +1,15 @@
+// Letting go: another process goes on with what collect() has listed, and this one with what stays.
+// Thread: one, while all workers are parked and their inboxes are empty.
+#pragma once
+
+#include <span>
+
+#include "proxy/session/context.h"
+
+namespace weir {
+
+// Closes our copies of what collect() has listed, without a word to anybody; and servers that can
+// neither move nor stay: those that are being opened, and idle ones that are encrypted.
+void let_go(std::span<WorkerContext* const> workers, Shared& shared);
+
+}  // namespace weir
