@@ -2,6 +2,7 @@
 //
 //   query   = [ command ] { ";" [ command ] }
 //   command = word { word }                                       at most kCommandWordsMax
+//           | ( SHOW | SELECT ) word { word } [ clauses ]         see show_clauses.h
 //           | SET [ SESSION | LOCAL ] word ( "=" | TO ) value { "," value }
 //           | ADD word word [ string ] { word }
 //           | EXPLAIN ROUTE [ FOR word [ USER word ] ] sql      sql: all the rest of the query
@@ -21,6 +22,7 @@
 #include <string_view>
 #include <vector>
 
+#include "admin/console/show_clauses.h"
 #include "protocol/base/result.h"
 
 namespace weir {
@@ -36,6 +38,7 @@ struct Command {
     std::vector<Word> words;  // the first is the verb; of SET: the verb and the setting's name
     std::string value;        // of SET, several are joined by ", "; or the string of ADD
     std::string sql;          // of EXPLAIN ROUTE, whose words are database and user, too
+    ShowClauses clauses;      // of SHOW
     std::string text;         // as it was written, for messages
 };
 

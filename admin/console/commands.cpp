@@ -287,6 +287,8 @@ Result<ConsoleStatement> resolve(Command command, bool is_admin) {
     statement.command = std::move(command);
     Status status = check_allowed(statement, is_admin);
     if (status) status = check_arguments(*statement.spec, statement.command);
+    if (status && statement.show != nullptr)
+        status = bind(statement.command.clauses, statement.show->topic, statement.columns());
     if (!status) return tl::unexpected<Error>(status.error());
     return statement;
 }

@@ -146,7 +146,7 @@ void Console::run(Entry& entry, const ConsoleStatement& statement) {
     }
     entry.run = ++last_run_;
     entry.running = &statement;
-    if (statement.show != nullptr) return run_show(entry, *statement.show);
+    if (statement.show != nullptr) return run_show(entry, statement);
     log_command(statement);
     if (statement.spec->start != nullptr) {
         entry.wait = Wait::Answer;
@@ -172,21 +172,23 @@ void Console::run(Entry& entry, const ConsoleStatement& statement) {
     settle(entry);
 }
 
-void Console::run_show(Entry& entry, const ShowSpec& spec) {
-    if (!spec.needs_workers && !spec.needs_health) return finish(entry, show(spec, {}, nullptr));
+void Console::run_show(Entry& entry, const ConsoleStatement& statement) {
+    const ShowSpec& spec = *statement.show;
+    if (!spec.needs_workers && !spec.needs_health)
+        return finish(entry, show(statement, {}, nullptr));
     entry.wait = Wait::Answer;
     if (spec.needs_health) {
         return inspector_.health(
             [this, id = entry.id, run = entry.run](const HealthSnapshot& health) {
                 if (Entry* asker = find_waiting(id, run)) {
-                    finish(*asker, show(*asker->running->show, {}, &health));
+                    finish(*asker, show(*asker->running, {}, &health));
                 }
             });
     }
     inspector_.snapshot(spec.needs_details, [this, id = entry.id, run = entry.run](
                                                 const std::vector<WorkerSnapshot>& workers) {
         if (Entry* asker = find_waiting(id, run)) {
-            finish(*asker, show(*asker->running->show, workers, nullptr));
+            finish(*asker, show(*asker->running, workers, nullptr));
         }
     });
 }
@@ -224,16 +226,19 @@ void Console::explain(Entry& entry) {
 
 // ---- SHOW ----
 
-CommandOutcome Console::show(const ShowSpec& spec, std::span<const WorkerSnapshot> workers,
+CommandOutcome Console::show(const ConsoleStatement& statement,
+                             std::span<const WorkerSnapshot> workers,
                              const HealthSnapshot* health) {
     const DatabaseTotals now = totals();
-    return weir::run_show(spec, {.inspector = inspector_,
-                                 .config = inspector_.config(),
-                                 .totals = now,
-                                 .history = history_,
-                                 .consoles = entries_.size(),
-                                 .workers = workers,
-                                 .health = health});
+    CommandOutcome outcome = weir::run_show(*statement.show, {.inspector = inspector_,
+                                                              .config = inspector_.config(),
+                                                              .totals = now,
+                                                              .history = history_,
+                                                              .consoles = entries_.size(),
+                                                              .workers = workers,
+                                                              .health = health});
+    apply(statement.command.clauses, statement.columns(), outcome);
+    return outcome;
 }
 
 DatabaseTotals Console::changed_totals() {

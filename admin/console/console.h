@@ -74,14 +74,15 @@ class Console final : public VirtualDatabase {
 
     void pump(Entry& entry);
     void run(Entry& entry, const ConsoleStatement& statement);
-    void run_show(Entry& entry, const ShowSpec& spec);
+    void run_show(Entry& entry, const ConsoleStatement& statement);
     // The entry whose running command the answer is to; null when it is gone.
     [[nodiscard]] Entry* find_waiting(ClientId client, uint64_t run);
     void finish(Entry& entry, CommandOutcome outcome);
     void settle(Entry& entry);
     void explain(Entry& entry);
     void send_output(Entry& entry);
-    [[nodiscard]] CommandOutcome show(const ShowSpec& spec, std::span<const WorkerSnapshot> workers,
+    [[nodiscard]] CommandOutcome show(const ConsoleStatement& statement,
+                                      std::span<const WorkerSnapshot> workers,
                                       const HealthSnapshot* health);
     [[nodiscard]] DatabaseTotals totals();
     // As far as they may have changed since the last call.

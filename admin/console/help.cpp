@@ -50,6 +50,11 @@ void show_help(const ShowInput&, CommandOutcome& outcome) {
         if (!spec.object.empty()) text += " " + std::string(spec.object);
         text += usage(spec.argument);
     }
+    text +=
+        "\n\tSHOW ... [LIKE 'pattern'] [WHERE condition] [ORDER BY column [ASC|DESC], ...]"
+        " [LIMIT n [OFFSET n]]"
+        "\n\tcondition: column = <> < <= > >= value, [NOT] LIKE ILIKE IN, IS [NOT] NULL,"
+        " AND OR NOT ( )";
     outcome.notices.push_back({"Console usage", std::move(text)});
 }
 
