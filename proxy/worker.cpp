@@ -148,7 +148,10 @@ void Worker::on_message(WorkerMessage& message) {
         case WorkerMessage::Kind::SendAway: draining_.on_progress(message.number); break;
         case WorkerMessage::Kind::Detach: detach(message.client); break;
         case WorkerMessage::Kind::Adopted: go_on(); break;
-        case WorkerMessage::Kind::AdoptLate: adopt_late(*message.late, ctx_); break;
+        case WorkerMessage::Kind::AdoptLate:
+            adopt_late(*message.late, ctx_);
+            ctx_.shared.in_transit.fetch_sub(1);
+            break;
         case WorkerMessage::Kind::Park:
         case WorkerMessage::Kind::StopAccepting: break;  // the thread's business
         case WorkerMessage::Kind::Stop:

@@ -81,8 +81,8 @@ Status Control::hand_over(ClientId client) {
 bool Control::run(const std::function<void()>& on_up) {
     create_workers();
     ctx_.health.configure(make_health_plan(*ctx_.config));  // when there are workers to tell
+    taken_over_.go_on();                                    // the first that workers hear of
     ctx_.workers.start(ctx_.listeners.all());
-    taken_over_.go_on();
     ticker_ = std::make_unique<Ticker>(ctx_.loop, kTickMs, [this] { on_tick(); });
     log::info("process up: Weir {}, {} workers, libuv {}, adns: {}, tls: {}", WEIR_VERSION,
               ctx_.workers_count, uv_version_string(), resolver_version(),

@@ -48,7 +48,7 @@ void HandingOver::cancel() {
 }
 
 bool HandingOver::is_over() const {
-    return is_gone() && ctx_.workers.client_count() == 0;
+    return is_gone() && ctx_.shared.in_transit.load() == 0 && ctx_.workers.client_count() == 0;
 }
 
 // ---- the conversation's thread ----
@@ -164,7 +164,7 @@ void HandingOver::let_go(const std::string& pidfile) {
     pidfile_.let_go(pidfile);
     stage_ = Stage::Gone;
     ctx_.shared.successor.store(this, std::memory_order_release);
-    if (ctx_.pools.clients.used() > 0) hold_opening(false);  // for those who stay
+    hold_opening(false);  // for those who stay
     ctx_.workers.unpark();
     ctx_.service.succeeded_by(channel_->peer_pid());
     log::info("process {} has taken over {} clients and {} servers", channel_->peer_pid(), sessions,
@@ -174,11 +174,9 @@ void HandingOver::let_go(const std::string& pidfile) {
 // ---- those who come later ----
 
 bool HandingOver::follow(WorkerContext& ctx, ClientSession& session) {
-    if (is_encrypted(session)) {
-        inbox_.call_later([this] { hold_opening(false); });
-        return false;
-    }
+    if (is_encrypted(session)) return false;
     auto handed = std::make_shared<HandedSession>(collect_login(session));
+    ctx_.shared.in_transit.fetch_add(1);  // before the session is gone: see is_over()
     handed->fd = ctx.clients->detach(session);
     inbox_.call_later([this, handed] { send_late(*handed); });
     return true;
@@ -191,6 +189,7 @@ void HandingOver::send_late(const HandedSession& session) {
     if (sent) sent = channel_->flush();
     if (!sent) log::warning("a login is lost: {}", sent.error().message);
     ::close(session.fd);
+    ctx_.shared.in_transit.fetch_sub(1);
 }
 
 }  // namespace weir

@@ -59,6 +59,7 @@ void TakenOver::wait_for_late() {
         WorkerMessage message;
         message.kind = WorkerMessage::Kind::AdoptLate;
         message.late = std::make_shared<HandedSession>(std::move(*session));
+        ctx_.shared.in_transit.fetch_add(1);
         ctx_.workers.post(static_cast<WorkerId>(turn++ % ctx_.workers.workers()),
                           std::move(message));
     }

@@ -25,7 +25,8 @@ class TakenOver {
     // Workers exist and do not run yet. `pidfile` will be ours. When this succeeds, everything is
     // ours.
     Status take(std::unique_ptr<Taker> taker, const std::string& pidfile);
-    // The workers run: what was adopted goes on. Nothing happens when nothing was.
+    // The workers are about to run: what was adopted goes on, before anything else happens. Nothing
+    // happens when nothing was.
     void go_on();
     void stop();
 

@@ -56,6 +56,8 @@ class Authentication {
 
     // ---- hand-over to another process (in login_state.cpp) ----
 
+    // The client has been asked for something that only this process can judge.
+    [[nodiscard]] bool has_asked() const { return exchange_ != nullptr || is_asked_elsewhere(); }
     // Adds what is known before or after the exchange; in the middle of it nobody else can go on.
     void save(LoginState& out) const;
     void resume(const LoginState& state);

@@ -291,22 +291,15 @@ void Cancels::adopt(int fd, ServerConnection* server, ClientId requester, std::s
     ctx_.deadlines.arm(cancel, ctx_.now + ctx_.config->global.cancel_wait_timeout);
 }
 
-void Cancels::let_go() {
-    std::vector<CancelConnection*> staying;
-    for (CancelConnection* cancel : open_) {
-        if (!cancel->is_plain()) {  // its TLS is in this process alone, as its server's is
-            staying.push_back(cancel);
-            continue;
-        }
-        ctx_.deadlines.disarm(*cancel);
-        ctx_.io.remove(cancel->fd);
-        ctx_.io.close(cancel->fd);
-        cancel->fd = -1;
-        if (cancel->server != nullptr) --cancel->server->cancels_in_flight;
-        cancel->server = nullptr;
-        slab_.give_back(*cancel);
-    }
-    open_.swap(staying);
+void Cancels::let_go(CancelConnection& cancel) {
+    ctx_.deadlines.disarm(cancel);
+    ctx_.io.remove(cancel.fd);
+    ctx_.io.close(cancel.fd);
+    cancel.fd = -1;
+    if (cancel.server != nullptr) --cancel.server->cancels_in_flight;
+    cancel.server = nullptr;
+    std::erase(open_, &cancel);
+    slab_.give_back(cancel);
 }
 
 }  // namespace weir

@@ -68,8 +68,8 @@ class Cancels {
     // Another process began it; takes over the descriptor. `server` may be null.
     void adopt(int fd, ServerConnection* server, ClientId requester, std::string request,
                bool is_sent);
-    // Forgets them all; only our copies of the descriptors are closed.
-    void let_go();
+    // Another process goes on with it: our copy of the descriptor is closed.
+    void let_go(CancelConnection& cancel);
 
   private:
     [[nodiscard]] std::optional<ClientId> find_adopted(const CancelKey& key) const;

@@ -211,6 +211,10 @@ void ClientLogin::enter_database() {
         database_ = config.find_database(session_.database);
         log_attempt();
     }
+    authenticate();
+}
+
+void ClientLogin::authenticate() {
     authentication_.begin(
         {.database = database_ ? &*database_ : nullptr, .is_console = is_console_});
 }

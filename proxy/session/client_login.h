@@ -41,7 +41,8 @@ class ClientLogin {
     [[nodiscard]] LoginState save() const;
     // What the other process had found out; the session's phase says how far that was.
     void resume(const LoginState& state);
-    // Goes on behind the proof of who the client is, if the other process had got that far.
+    // Goes on with the proof of who the client is, or behind it, if the other process had got that
+    // far.
     void go_on();
 
   private:
@@ -54,6 +55,7 @@ class ClientLogin {
     Status take_options(std::string_view text);
     [[nodiscard]] TargetSessionAttrs wanted_backends() const;
     void enter_database();
+    void authenticate();
     void log_attempt() const;
     Status reserve_client();
     Status enter_pool();
@@ -66,6 +68,7 @@ class ClientLogin {
     std::optional<TargetSessionAttrs> wanted_attrs_;  // as the client says
     bool is_console_ = false;
     bool is_resumed_ = false;
+    bool is_unasked_ = false;  // when it is resumed
     uint8_t encryption_requests_ = 0;
     std::optional<DatabaseConfig> database_;  // none: there is no such, or it is the console
     WantedParameters wanted_;

@@ -73,6 +73,8 @@ struct Shared {
     TlsSessions tls_sessions = {};
     AdoptedKeys adopted_keys = {};
     std::atomic<Successor*> successor{nullptr};  // none, but when another process has taken over
+    // Sessions that are on their way from or to another process, and in no worker's hands.
+    std::atomic<int> in_transit{0};
     // When each worker last looked for leaks; written by it, read by the Auditor.
     std::array<std::atomic<int64_t>, kMaxWorkers> looked_at_us{};
 };

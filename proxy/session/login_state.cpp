@@ -13,12 +13,14 @@ LoginState ClientLogin::save() const {
     for (const auto& [index, value] : wanted_)
         out.wanted.push_back({ctx_.shared.names.name(index), value});
     out.replication_options = replication_options_;
+    out.is_unasked = session_.phase == ClientPhase::AuthWait;
     authentication_.save(out);
     return out;
 }
 
 void ClientLogin::resume(const LoginState& state) {
     is_resumed_ = true;
+    is_unasked_ = state.is_unasked;
     encryption_requests_ = static_cast<uint8_t>(state.encryption_requests);
     const uint32_t attrs = state.wanted_attrs;
     if (attrs > 0 && attrs - 1 <= static_cast<uint32_t>(TargetSessionAttrs::PreferStandby))
@@ -37,6 +39,7 @@ void ClientLogin::go_on() {
     VirtualDatabase* console = ctx_.shared.console;
     is_console_ = console != nullptr && console->owns(session_.database);
     if (!is_console_) database_ = ctx_.config->find_database(session_.database);
+    if (is_unasked_) return authenticate();
     on_authenticated();
 }
 

@@ -1,5 +1,6 @@
 // LoginState: a login that has come to a point where another process can go on with it: before the
-// start-up packet, when the answer to a wrong password is held back, or when the client has proven
+// start-up packet, behind it while nothing has been asked of the client yet (its secret is being
+// looked up, say), when the answer to a wrong password is held back, or when the client has proven
 // who it is. In between nobody else can: a challenge is only good for the one who made it.
 // Thread: any (values).
 #pragma once
@@ -27,6 +28,7 @@ struct LoginState {
     std::string client_key, server_key;  // of its SCRAM login; empty = none
     std::string secret;                  // by which a server may be asked in its name
     std::string replication_options;     // `options` of a replication client
+    bool is_unasked = false;             // who it is, is to be found out from the beginning
 };
 
 }  // namespace weir

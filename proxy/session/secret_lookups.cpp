@@ -223,6 +223,14 @@ void SecretLookups::close_all() {
     }
 }
 
+void SecretLookups::let_go() {
+    for (uint32_t slot = 0; slot < slab_.capacity(); ++slot) {
+        SecretLookup& lookup = *slab_.at(slot);
+        if (lookup.phase != Phase::Free && ctx_.shared.secret_flights.drop_unwanted(lookup.key))
+            give_up(lookup);
+    }
+}
+
 // ---- asking ----
 
 void SecretLookups::use(SecretLookup& lookup, ServerConnection& server) {

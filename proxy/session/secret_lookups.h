@@ -59,6 +59,8 @@ class SecretLookups final : public SecretSource {
     // The connection ends.
     void on_lost(ServerConnection& server, std::string_view reason);
     void close_all();
+    // Another process goes on with most logins: what nobody here waits for is given up.
+    void let_go();
 
   private:
     // Where to ask whom.

@@ -47,7 +47,7 @@ class Servers {
     void watch_stall(ServerConnection& server);
     void close_all();
     // Another process goes on with the servers (proxy/takeover): nobody waits for an address.
-    void let_go() { unresolved_.clear(); }
+    void let_go(ServerConnection& server) { std::erase(unresolved_, &server); }
 
   private:
     [[nodiscard]] StartupExtras extras(const ServerConnection& server) const;

@@ -43,6 +43,8 @@ std::shared_ptr<ScramKeys> keys_from(const HandedKeys& handed) {
 void take_basics(const HandedSession& handed, ClientSession& session, WorkerContext& ctx) {
     copy_login(handed, session);
     session.writes = !handed.outbox.empty();
+    session.may_be_direct = handed.phase == HandedPhase::Startup && handed.held.empty() &&
+                            !handed.is_unix && ctx.tls->client != nullptr;
     session.peer_id = static_cast<uint16_t>(handed.peer_id);
     std::memcpy(&session.peer, handed.peer.data(), sizeof session.peer);
     session.parser.set_length_max(ctx.config->global.max_packet_size);
@@ -56,6 +58,7 @@ void take_basics(const HandedSession& handed, ClientSession& session, WorkerCont
     }
     if (handed.login) {
         session.login = std::make_unique<ClientLogin>(ctx, session);
+        ctx.shared.logins.fetch_add(1, std::memory_order_relaxed);
         session.login->resume(*handed.login);
     }
 }
@@ -261,6 +264,7 @@ class Adopter {
         switch (handed.phase) {
             case HandedPhase::Startup: session.phase = ClientPhase::Startup; break;
             case HandedPhase::Refused: session.phase = ClientPhase::Refused; break;
+            case HandedPhase::Named:
             case HandedPhase::Authenticated: session.phase = ClientPhase::Authenticating; break;
             case HandedPhase::Console: session.phase = ClientPhase::Console; break;
             case HandedPhase::CancelRequest: session.phase = ClientPhase::CancelRequest; break;

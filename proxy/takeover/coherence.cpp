@@ -16,7 +16,7 @@ bool is_in(HandedRef ref, const std::vector<T>& list) {
 
 bool is_right_session(const HandedSession& it, const HandedWorld& world) {
     const bool is_logging_in = it.phase == HandedPhase::Startup ||
-                               it.phase == HandedPhase::Refused ||
+                               it.phase == HandedPhase::Refused || it.phase == HandedPhase::Named ||
                                it.phase == HandedPhase::Authenticated;
     const auto is_statement = [&world](HandedRef ref) { return is_in(ref, world.statements); };
     const bool are_statements_right =

@@ -26,6 +26,7 @@ bool is_logging_in(const ClientSession& session) {
     switch (session.phase) {
         case ClientPhase::Startup:
         case ClientPhase::Authenticating:
+        case ClientPhase::AuthWait:
         case ClientPhase::Refused:
         case ClientPhase::LoginWait: return true;
         default: return false;
@@ -35,6 +36,7 @@ bool is_logging_in(const ClientSession& session) {
 HandedPhase phase_of(const ClientSession& session) {
     switch (session.phase) {
         case ClientPhase::Startup: return HandedPhase::Startup;
+        case ClientPhase::AuthWait: return HandedPhase::Named;
         case ClientPhase::Refused: return HandedPhase::Refused;
         case ClientPhase::LoginWait: return HandedPhase::Authenticated;
         case ClientPhase::Console: return HandedPhase::Console;
@@ -74,7 +76,7 @@ HandedSession basics_of(const ClientSession& session) {
 class Collector {
   public:
     Collector(std::span<WorkerContext* const> workers, Shared& shared, const Config& config)
-        : workers_(workers), shared_(shared), config_(config) {}
+        : workers_(workers), staying_(workers), shared_(shared), config_(config) {}
 
     HandedWorld run() {
         number_all();
@@ -87,7 +89,7 @@ class Collector {
             add_session(*session, *worker);
         for (const WorkerContext* worker : workers_) {
             for (const CancelConnection* cancel : worker->cancels->in_hand()) {
-                if (cancel->is_plain()) add_cancel(*cancel);
+                if (!staying_.stays(*cancel)) add_cancel(*cancel);
             }
         }
         return std::move(world_);
@@ -103,20 +105,20 @@ class Collector {
         for (WorkerContext* worker : workers_) {
             for (uint32_t slot = 0; slot < worker->clients_slab.capacity(); ++slot) {
                 const ClientSession& session = *worker->clients_slab.at(slot);
-                if (stays(session)) continue;
+                if (staying_.stays(session)) continue;
                 sessions_in_order_.emplace_back(&session, worker);
                 sessions_[&session] = static_cast<HandedRef>(sessions_in_order_.size());
             }
             for (ServerConnection* server = worker->owned.front(); server != nullptr;
                  server = worker->owned.next(*server)) {
                 const bool is_there = server->load_owner().state == LedgerState::Leased;
-                if (is_there && moves(*server)) number(*server);
+                if (is_there && staying_.moves(*server)) number(*server);
             }
         }
         std::vector<const ServerConnection*> idle;
-        shared_.pools.for_each_pool([&idle](const Pool& pool) {
-            pool.for_each_idle([&idle](const ServerConnection& it) {
-                if (moves(it)) idle.push_back(&it);
+        shared_.pools.for_each_pool([this, &idle](const Pool& pool) {
+            pool.for_each_idle([this, &idle](const ServerConnection& it) {
+                if (staying_.moves(it)) idle.push_back(&it);
             });
         });
         std::stable_sort(idle.begin(), idle.end(), [](const auto* a, const auto* b) {
@@ -227,14 +229,8 @@ class Collector {
         world_.servers.push_back(std::move(out));
     }
 
-    // The session that a message would name so.
     [[nodiscard]] HandedRef ref_of(ClientId id) const {
-        for (WorkerContext* worker : workers_) {
-            if (worker->id != id.worker || id.is_nobody()) continue;
-            return find<ClientSession>(sessions_,
-                                       worker->clients_slab.find(id.slot, id.generation));
-        }
-        return 0;
+        return find<ClientSession>(sessions_, staying_.find(id));
     }
 
     void add_session(const ClientSession& session, const WorkerContext& worker) {
@@ -269,6 +265,7 @@ class Collector {
     }
 
     const std::span<WorkerContext* const> workers_;
+    const Staying staying_;
     Shared& shared_;
     const Config& config_;
     HandedWorld world_;

@@ -197,12 +197,13 @@ void fields(A& a, LoginState& it) {
     a(8, it.server_key);
     a(9, it.secret);
     a(10, it.replication_options);
+    a(11, it.is_unasked);
 }
 
 template <typename A>
 void fields(A& a, HandedSession& it) {
     a(1, it.worker);
-    a.choice(2, it.phase, HandedPhase::Closing);
+    a.choice(2, it.phase, HandedPhase::Named);
     a(3, it.reads);
     a(4, it.is_depth_blocked);
     a(5, it.is_discarding_body);

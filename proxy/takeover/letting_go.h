@@ -8,8 +8,9 @@
 
 namespace weir {
 
-// Closes our copies of what collect() has listed, without a word to anybody; and servers that can
-// neither move nor stay: those that are being opened, and idle ones that are encrypted.
+// Closes our copies of what collect() has listed, without a word to anybody; and servers that
+// neither move nor stay: those that are being opened, and idle ones that are encrypted, which are
+// told. Look-ups of secrets that nobody here waits for any more end.
 void let_go(std::span<WorkerContext* const> workers, Shared& shared);
 
 }  // namespace weir

@@ -139,6 +139,7 @@ enum class HandedPhase : uint8_t {
     Console,
     CancelRequest,
     Closing,
+    Named,  // has said who it is, and nothing has been asked of it yet
 };
 
 struct HandedSession {

@@ -52,6 +52,14 @@ class Takeover(Case):
             self.assertEqual(before.wait(20), 0, self.weir.log()[-3000:])
         return before
 
+    def assert_unharmed(self, bench):
+        out = bench.communicate(timeout=120)[0]
+        self.assertEqual(bench.returncode, 0, out)
+        self.assertRegex(out, r"number of failed transactions: 0 ", out)
+        self.assertNotRegex(out, r"(?i)error|fatal|aborted", out)
+        done = int(re.search(r"number of transactions actually processed: (\d+)", out).group(1))
+        self.assertGreater(done, 100, out)
+
     def pids(self):
         """Of the servers, as PostgreSQL knows them."""
         return sorted(row["pid"] for row in self.pg.backends(self.weir.dbname))
@@ -72,14 +80,6 @@ class UnderLoad(Takeover):
         return subprocess.Popen(["pgbench", "-n", "-M", mode, "-c", str(clients), "-j", str(clients), "-T", str(seconds), "-f", path, "-h", self.weir.host,
                                  "-p", str(self.weir.port), "-U", "app", database], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
                                 cwd=self.weir.dir)
-
-    def assert_unharmed(self, bench):
-        out = bench.communicate(timeout=120)[0]
-        self.assertEqual(bench.returncode, 0, out)
-        self.assertRegex(out, r"number of failed transactions: 0 ", out)
-        self.assertNotRegex(out, r"(?i)error|fatal|aborted", out)
-        done = int(re.search(r"number of transactions actually processed: (\d+)", out).group(1))
-        self.assertGreater(done, 100, out)
 
     def check(self, mode, database="app"):
         bench = self.pgbench(mode, 8, 6, database)
@@ -122,6 +122,51 @@ class UnderLoad(Takeover):
             over.set()
         self.assert_unharmed(bench)
         self.assertLessEqual(max(counts), 4)
+
+
+class LoginsUnderLoad(Takeover):
+    """Every transaction logs in, while processes follow each other: nobody is turned away, whatever a login has to wait for."""
+    options = {"default_pool_size": 4, "auth_type": "scram-sha-256", "userlist": {"asker": "", "admin": "of admin"}, "auth_user": "asker",
+               "weir": {"workers": 2, "auth_query_ttl": 0}, "databases": {"app": "{pg}", "forced": "{pg} user=app"}}
+    env = {**os.environ, "PGPASSWORD": SECRET}
+
+    def setUp(self):
+        self.pg.sql("do $$ begin create role asker superuser login; exception when duplicate_object then null; end $$")
+        super().setUp()
+        self.weir.console_secret = "of admin"
+
+    def connecting(self, user, database="app", seconds=5):
+        """pgbench that logs in for every transaction."""
+        path = f"{self.weir.dir}/script.sql"
+        with open(path, "w") as f:
+            f.write("select 1;\n")
+        os.chmod(path, 0o644)
+        bench = subprocess.Popen(["pgbench", "-n", "-C", "-c", "8", "-j", "8", "-T", str(seconds), "-f", path, "-h", self.weir.host, "-p", str(self.weir.port),
+                                  "-U", user, database], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, cwd=self.weir.dir, env=self.env)
+        self.addCleanup(lambda: bench.poll() is None and bench.kill())
+        return bench
+
+    def check_logins(self, user, database="app"):
+        bench = self.connecting(user, database)
+        wait_until(lambda: self.logins(database) > 20, 30, "load")
+        for _ in range(3):
+            before = self.weir.proc
+            self.restart(waits_for_old=False)
+            self.assertEqual(before.wait(20), 0)
+        self.assert_unharmed(bench)
+
+    def logins(self, database):
+        return sum(int(row["total_xact_count"]) for row in self.weir.show("stats") if row["database"] == database)
+
+    def test_auth_query_with_scram(self):
+        self.check_logins("u_scram")
+
+    def test_auth_query_with_md5(self):
+        self.weir.reload(auth_type="md5")
+        self.check_logins("u_md5")
+
+    def test_a_forced_user(self):
+        self.check_logins("u_scram", "forced")
 
 
 class State(Takeover):
