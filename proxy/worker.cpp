@@ -1,7 +1,7 @@
 #include "proxy/worker.h"
 
 #include "proxy/session/client_login.h"
-#include "proxy/takeover/adopt.h"
+#include "proxy/takeover/adopt_session.h"
 
 namespace weir {
 
@@ -115,6 +115,9 @@ void Worker::on_message(WorkerMessage& message) {
         case WorkerMessage::Kind::CancelDone:
             cancels_.on_done(message.requester, message.text);
             break;
+        case WorkerMessage::Kind::CancelUnknown:
+            cancels_.on_unknown_key(message.requester, message.cancel_key);
+            break;
         case WorkerMessage::Kind::ConfigChanged: on_config(std::move(message.config)); break;
         case WorkerMessage::Kind::LoginAnswer: clients_.on_login_answer(*message.answer); break;
         case WorkerMessage::Kind::Resolved:
@@ -148,10 +151,7 @@ void Worker::on_message(WorkerMessage& message) {
         case WorkerMessage::Kind::SendAway: draining_.on_progress(message.number); break;
         case WorkerMessage::Kind::Detach: detach(message.client); break;
         case WorkerMessage::Kind::Adopted: go_on(); break;
-        case WorkerMessage::Kind::AdoptLate:
-            adopt_late(*message.late, ctx_);
-            ctx_.shared.in_transit.fetch_sub(1);
-            break;
+        case WorkerMessage::Kind::AdoptLate: adopt_late(*message.late, ctx_); break;
         case WorkerMessage::Kind::Park:
         case WorkerMessage::Kind::StopAccepting: break;  // the thread's business
         case WorkerMessage::Kind::Stop:

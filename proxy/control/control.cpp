@@ -90,7 +90,7 @@ bool Control::run(const std::function<void()>& on_up) {
     ctx_.service.ready();
     if (on_up) on_up();
     ctx_.loop.run();
-    taken_over_.stop();
+    predecessors_.stop();
     handing_over_.cancel();
     ctx_.health.stop();  // while those whom it tells are there
     ctx_.workers.stop();
@@ -103,10 +103,7 @@ bool Control::run(const std::function<void()>& on_up) {
 
 void Control::on_tick() {
     if (handing_over_.is_frozen()) return;
-    if (handing_over_.is_over()) {
-        (void)life_cycle_.shutdown(ShutdownMode::Now);
-        return;
-    }
+    if (handing_over_.is_over()) return end_gone();
     const Instant now = ctx_.clock.now();
     suspension_.tick(now);
     // What stands still is left alone.
@@ -121,6 +118,14 @@ void Control::on_tick() {
         snapshots_.gather(true,
                           [this](const std::vector<WorkerSnapshot>&) { ctx_.service.ping(); });
     }
+}
+
+// Whoever has taken over from us goes on with those before us. In what they have sent until now may
+// be a session that is to follow first.
+void Control::end_gone() {
+    for (const HandedLink& link : predecessors_.take_all())
+        handing_over_.send_link(link);
+    if (handing_over_.is_over()) (void)life_cycle_.shutdown(ShutdownMode::Now);
 }
 
 // Buried for so long that no worker has an event of theirs at hand, as its answer proves.

@@ -17,6 +17,7 @@
 #include "proxy/control/listeners.h"
 #include "proxy/control/name_service.h"
 #include "proxy/control/pidfile.h"
+#include "proxy/control/predecessors.h"
 #include "proxy/control/reloading.h"
 #include "proxy/control/snapshots.h"
 #include "proxy/control/taken_over.h"
@@ -122,6 +123,7 @@ class Control final : public Inspector, public ConsoleOutlet {
     void create_workers();
     void on_message(ControlMessage& message);
     void on_tick();
+    void end_gone();
     void find_user(const LoginQuestion& question, uint32_t uid);
     void free_buried(Instant now);
 
@@ -135,7 +137,8 @@ class Control final : public Inspector, public ConsoleOutlet {
     Inbox inbox_;
     Snapshots snapshots_{ctx_.workers, inbox_};
     HandingOver handing_over_{ctx_, inbox_, orders_, pidfile_};
-    TakenOver taken_over_{ctx_, orders_};
+    Predecessors predecessors_{ctx_, inbox_};
+    TakenOver taken_over_{ctx_, orders_, predecessors_};
     Auditor auditor_;
     std::function<void(Instant)> on_tick_;
     std::unique_ptr<Ticker> ticker_;

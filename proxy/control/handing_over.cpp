@@ -2,6 +2,7 @@
 
 #include <unistd.h>
 
+#include <algorithm>
 #include <future>
 #include <utility>
 
@@ -66,7 +67,8 @@ bool HandingOver::ask(std::function<bool()> question) {
 
 void HandingOver::run() {
     const Status done = converse();
-    if (done || is_cancelled_.load()) return;
+    if (done) return serve_visitors();
+    if (is_cancelled_.load()) return;
     const std::string why = done.error().message;
     ask([this, why] {
         log::warning("the hand-over is off: {}", why);
@@ -120,6 +122,29 @@ Status HandingOver::converse() {
     return {};
 }
 
+void HandingOver::serve_visitors() {
+    uint32_t turn = 0;
+    while (true) {
+        const Result<HandoverChannel::Frame> frame = channel_->receive();
+        if (!frame) break;
+        if (frame->fd < 0) continue;
+        auto session = read_record<HandedSession>(as_bytes(std::string_view(frame->body)));
+        if (!session || static_cast<HandoverTag>(frame->tag) != HandoverTag::Visitor) {
+            ::close(frame->fd);
+            continue;
+        }
+        session->fd = frame->fd;
+        WorkerMessage message;
+        message.kind = WorkerMessage::Kind::AdoptLate;
+        message.late = std::make_shared<HandedSession>(std::move(*session));
+        ctx_.shared.in_transit.fetch_add(1);
+        ctx_.workers.post(static_cast<WorkerId>(turn++ % ctx_.workers.workers()),
+                          std::move(message));
+    }
+    // It has ended before us: nobody can follow.
+    ctx_.shared.successor.store(nullptr, std::memory_order_release);
+}
+
 // ---- the control thread ----
 
 void HandingOver::hold_opening(bool is_held) {
@@ -145,6 +170,7 @@ void HandingOver::freeze() {
     world_.process.pid = static_cast<uint64_t>(getpid());
     world_.process.notify_socket = ctx_.service.socket();
     world_.process.watchdog = ctx_.service.watchdog();
+    world_.process.hears_visitors = true;
     for (const ListenerPtr& listener : ctx_.listeners.all())
         world_.listeners.push_back({.fd = listener->fd()});
 }
@@ -169,6 +195,8 @@ void HandingOver::let_go(const std::string& pidfile) {
     ctx_.service.succeeded_by(channel_->peer_pid());
     log::info("process {} has taken over {} clients and {} servers", channel_->peer_pid(), sessions,
               servers);
+    if (const int staying = ctx_.workers.client_count(); staying > 0)
+        log::info("{} clients stay here until they leave, or have logged in", staying);
 }
 
 // ---- those who come later ----
@@ -183,13 +211,18 @@ bool HandingOver::follow(WorkerContext& ctx, ClientSession& session) {
 }
 
 void HandingOver::send_late(const HandedSession& session) {
-    if (thread_.joinable()) thread_.join();  // it has said its last word
-    channel_->set_deadline(ctx_.clock.now() + kLatePatience);
     Status sent = channel_->send(HandoverTag::Late, write_record(session), session.fd);
-    if (sent) sent = channel_->flush();
+    if (sent) sent = channel_->flush_by(ctx_.clock.now() + kLatePatience);
     if (!sent) log::warning("a login is lost: {}", sent.error().message);
     ::close(session.fd);
     ctx_.shared.in_transit.fetch_sub(1);
+}
+
+void HandingOver::send_link(const HandedLink& link) {
+    Status sent = channel_->send(HandoverTag::Link, write_record(link), link.fd);
+    if (sent) sent = channel_->flush_by(ctx_.clock.now() + kLatePatience);
+    if (!sent) log::warning("a process before this one is lost sight of: {}", sent.error().message);
+    ::close(link.fd);
 }
 
 }  // namespace weir

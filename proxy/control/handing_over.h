@@ -8,10 +8,12 @@
 // served. Frozen: all workers stand still, for as long as the records take to be sent and adopted,
 // suspend_timeout at the most. Whatever goes wrong until the last word (Go) thaws them, and nobody
 // has noticed. Gone: clients that were in the middle of a password exchange finish it here and
-// follow, encrypted ones stay; when there is none left, the process ends.
+// follow, encrypted ones stay, and cancel requests for these are passed on to us; when there is
+// none left, the process ends.
 //
 // The conversation blocks, so it has a thread of its own, which asks the control thread for every
-// step. Owner: Control. Thread: control, but for run() and ask().
+// step, and receives what comes when we are gone. Owner: Control. Thread: control, but for run(),
+// ask() and serve_visitors().
 #pragma once
 
 #include <atomic>
@@ -46,6 +48,8 @@ class HandingOver final : public Successor {
     // Another process serves; so it is to end when its last client has gone or followed.
     [[nodiscard]] bool is_gone() const { return stage_ == Stage::Gone; }
     [[nodiscard]] bool is_over() const;
+    // It is over: the conversation with a process before us goes on there. The descriptor is ours.
+    void send_link(const HandedLink& link);
     // The process ends: a hand-over that is under way is off.
     void cancel();
 
@@ -57,6 +61,7 @@ class HandingOver final : public Successor {
 
     void run();
     Status converse();
+    void serve_visitors();
     bool ask(std::function<bool()> question);
     void hold_opening(bool is_held);
     [[nodiscard]] bool is_settled();

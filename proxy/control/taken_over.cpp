@@ -17,6 +17,7 @@ Status TakenOver::take(std::unique_ptr<Taker> taker, const std::string& pidfile)
     Result<Adoption> adopted = adopt(*world, contexts, ctx_.shared, *ctx_.config, ctx_.clock.now());
     if (!adopted) return tl::unexpected<Error>(adopted.error());
     adoption_ = std::move(*adopted);
+    hears_visitors_ = world->process.hears_visitors;
     orders_.take_over(world->process.is_paused);
     if (Status opened = ctx_.listeners.open(ctx_.config->global, std::move(sockets)); !opened)
         return opened;
@@ -45,24 +46,8 @@ void TakenOver::go_on() {
             if (name == database) ctx_.janitor.close_idle(pool, "database configuration changed");
         }
     });
-    late_ = std::thread([this] { wait_for_late(); });
-}
-
-void TakenOver::stop() {
-    if (taker_ != nullptr) taker_->interrupt();
-    if (late_.joinable()) late_.join();
-}
-
-void TakenOver::wait_for_late() {
-    size_t turn = 0;
-    while (std::optional<HandedSession> session = taker_->receive_late()) {
-        WorkerMessage message;
-        message.kind = WorkerMessage::Kind::AdoptLate;
-        message.late = std::make_shared<HandedSession>(std::move(*session));
-        ctx_.shared.in_transit.fetch_add(1);
-        ctx_.workers.post(static_cast<WorkerId>(turn++ % ctx_.workers.workers()),
-                          std::move(message));
-    }
+    predecessors_.add(taker_->release(), hears_visitors_);
+    taker_.reset();
 }
 
 }  // namespace weir

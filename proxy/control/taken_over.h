@@ -1,15 +1,14 @@
 // TakenOver: the new process's side of a take-over (weir -R), as far as it concerns its own parts:
-// adopting what is handed over before the workers run, setting it going, and adopting the few
-// sessions that follow later, for as long as the other process lives.
-// Owner: Control. Thread: control, but for wait_for_late().
+// adopting what is handed over before the workers run, and setting it going. What the other process
+// sends later is for Predecessors. Owner: Control. Thread: control.
 #pragma once
 
 #include <memory>
 #include <string>
-#include <thread>
 
 #include "proxy/control/context.h"
 #include "proxy/control/database_orders.h"
+#include "proxy/control/predecessors.h"
 #include "proxy/takeover/adopt.h"
 #include "proxy/takeover/taker.h"
 
@@ -17,8 +16,8 @@ namespace weir {
 
 class TakenOver {
   public:
-    TakenOver(ControlContext& context, DatabaseOrders& orders) : ctx_(context), orders_(orders) {}
-    ~TakenOver() { stop(); }
+    TakenOver(ControlContext& context, DatabaseOrders& orders, Predecessors& predecessors)
+        : ctx_(context), orders_(orders), predecessors_(predecessors) {}
     TakenOver(const TakenOver&) = delete;
     TakenOver& operator=(const TakenOver&) = delete;
 
@@ -28,16 +27,14 @@ class TakenOver {
     // The workers are about to run: what was adopted goes on, before anything else happens. Nothing
     // happens when nothing was.
     void go_on();
-    void stop();
 
   private:
-    void wait_for_late();
-
     ControlContext& ctx_;
     DatabaseOrders& orders_;
+    Predecessors& predecessors_;
     std::unique_ptr<Taker> taker_;
     Adoption adoption_;
-    std::thread late_;
+    bool hears_visitors_ = false;
 };
 
 }  // namespace weir

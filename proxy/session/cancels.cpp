@@ -91,7 +91,7 @@ void Cancels::on_request(ClientSession& requester, const CancelKey& key) {
         meant = ClientId{parts.slot, 0, parts.worker};
     }
     if (meant->worker >= ctx_.shared.exchange.workers())
-        return notify(requester.client_id(), kUnknownKey);
+        return tell_unknown(requester.client_id(), key);
     WorkerMessage message;
     message.kind = WorkerMessage::Kind::Cancel;
     message.client = *meant;
@@ -109,7 +109,7 @@ void Cancels::carry_out(uint32_t slot, const CancelKey& key, ClientId requester)
     const CancelKey& given = is_there && session->peer_id != 0 ? with_hops(key, kHopsMax) : key;
     const bool is_right = is_there && given.process_id == right.process_id &&
                           constant_time_equal(as_bytes(given.secret), as_bytes(right.secret));
-    if (!is_right) return notify(requester, kUnknownKey);
+    if (!is_right) return tell_unknown(requester, key);
     const char* done = "successfully sent cancel request";
     switch (session->phase) {
         case ClientPhase::Throttled:
@@ -144,6 +144,23 @@ void Cancels::notify(ClientId requester, std::string_view reason) {
     message.requester = requester;
     message.text = reason;
     ctx_.shared.exchange.post(requester.worker, std::move(message));
+}
+
+void Cancels::tell_unknown(ClientId requester, const CancelKey& key) {
+    if (requester.is_nobody()) return;
+    WorkerMessage message;
+    message.kind = WorkerMessage::Kind::CancelUnknown;
+    message.requester = requester;
+    message.cancel_key = key;
+    ctx_.shared.exchange.post(requester.worker, std::move(message));
+}
+
+void Cancels::on_unknown_key(ClientId requester, const CancelKey& key) {
+    ClientSession* session = ctx_.clients_slab.find(requester.slot, requester.generation);
+    if (session == nullptr) return;
+    Predecessor* predecessor = ctx_.shared.predecessor.load(std::memory_order_acquire);
+    if (predecessor != nullptr && predecessor->pass_on(ctx_, *session, key)) return;
+    ctx_.clients->close(*session, kUnknownKey);
 }
 
 void Cancels::on_done(ClientId requester, std::string_view reason) {

@@ -49,6 +49,8 @@ class Cancels {
     void carry_out(uint32_t slot, const CancelKey& key, ClientId requester);
     // The requester's connection may be closed; `reason` for the log.
     void on_done(ClientId requester, std::string_view reason);
+    // No session of this process was given the key.
+    void on_unknown_key(ClientId requester, const CancelKey& key);
     // Tells the requester's worker so.
     void notify(ClientId requester, std::string_view reason = "successfully sent cancel request");
 
@@ -75,6 +77,7 @@ class Cancels {
     [[nodiscard]] std::optional<ClientId> find_adopted(const CancelKey& key) const;
     [[nodiscard]] ClientKey read(const CancelKey& key) const;
     bool is_passed_on(const CancelKey& key, ClientId requester);
+    void tell_unknown(ClientId requester, const CancelKey& key);
     void on_connected(CancelConnection& cancel);
     void on_tls_answer(CancelConnection& cancel);
     void shake_hands(CancelConnection& cancel);

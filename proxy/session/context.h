@@ -29,6 +29,7 @@
 #include "proxy/session/adopted_keys.h"
 #include "proxy/session/client_session.h"
 #include "proxy/session/message.h"
+#include "proxy/session/predecessor.h"
 #include "proxy/session/successor.h"
 #include "proxy/session/virtual_database.h"
 
@@ -73,6 +74,7 @@ struct Shared {
     TlsSessions tls_sessions = {};
     AdoptedKeys adopted_keys = {};
     std::atomic<Successor*> successor{nullptr};  // none, but when another process has taken over
+    std::atomic<Predecessor*> predecessor{nullptr};  // none, unless we have taken over
     // Sessions that are on their way from or to another process, and in no worker's hands.
     std::atomic<int> in_transit{0};
     // When each worker last looked for leaks; written by it, read by the Auditor.

@@ -130,6 +130,7 @@ struct WorkerMessage {
         Cancel,         // cancel_key, requester: a cancel request for one of its sessions
         PeerCancel,     // number: the peer; cancel_key as it is to get it; requester
         CancelDone,     // requester: the connection that brought it may be closed; text = why
+        CancelUnknown,  // cancel_key: nobody was given it; requester
         ConfigChanged,  // config
         LoginAnswer,    // answer: to what a login has asked
         Resolved,       // text: host name whose addresses are known now (or not)

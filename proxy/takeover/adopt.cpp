@@ -5,11 +5,11 @@
 
 #include "proxy/session/cancels.h"
 #include "proxy/session/client_key.h"
-#include "proxy/session/client_login.h"
 #include "proxy/session/clients.h"
 #include "proxy/session/leak_watch.h"
 #include "proxy/session/servers.h"
 #include "proxy/session/throttle.h"
+#include "proxy/takeover/adopt_session.h"
 #include "proxy/takeover/coherence.h"
 #include "proxy/takeover/entry.h"
 #include "proxy/takeover/same_members.h"
@@ -37,42 +37,6 @@ std::shared_ptr<ScramKeys> keys_from(const HandedKeys& handed) {
     std::memcpy(keys->client_key.data(), handed.client_key.data(), kScramKeyBytes);
     std::memcpy(keys->server_key.data(), handed.server_key.data(), kScramKeyBytes);
     return keys;
-}
-
-// What every session has, logged in or not. It is not registered with the worker's Io yet.
-void take_basics(const HandedSession& handed, ClientSession& session, WorkerContext& ctx) {
-    copy_login(handed, session);
-    session.writes = !handed.outbox.empty();
-    session.may_be_direct = handed.phase == HandedPhase::Startup && handed.held.empty() &&
-                            !handed.is_unix && ctx.tls->client != nullptr;
-    session.peer_id = static_cast<uint16_t>(handed.peer_id);
-    std::memcpy(&session.peer, handed.peer.data(), sizeof session.peer);
-    session.parser.set_length_max(ctx.config->global.max_packet_size);
-    session.parser.set_position(handed.parser);
-    session.whole_bytes = handed.whole_bytes;
-    session.held.append(view(handed.held));
-    session.outbox.append(view(handed.outbox));
-    if (handed.holds_client_units) {
-        session.holds_client_units = true;
-        ctx.shared.pools.clients.take();
-    }
-    if (handed.login) {
-        session.login = std::make_unique<ClientLogin>(ctx, session);
-        ctx.shared.logins.fetch_add(1, std::memory_order_relaxed);
-        session.login->resume(*handed.login);
-    }
-}
-
-void watch(ClientSession& session, WorkerContext& ctx) {
-    ctx.io.add(session.fd, Watch::of(Watch::Kind::Client, &session, session.generation),
-               session.reads, session.writes);
-}
-
-ClientSession& take_slot(WorkerContext& ctx) {
-    ClientSession& session = ctx.clients_slab.take();
-    session.Waiter::client = {session.slot, session.generation, ctx.id};
-    ctx.client_count.fetch_add(1, std::memory_order_relaxed);
-    return session;
 }
 
 ServerPhase phase_of(HandedServerPhase phase) {
@@ -426,19 +390,6 @@ class Adopter {
 Result<Adoption> adopt(const HandedWorld& world, std::span<WorkerContext* const> workers,
                        Shared& shared, const Config& config, Instant now) {
     return Adopter(world, workers, shared, config, now).run();
-}
-
-void adopt_late(const HandedSession& handed, WorkerContext& ctx) {
-    const bool is_right = handed.phase == HandedPhase::Authenticated && handed.login &&
-                          handed.peer.size() == sizeof(PeerAddress);
-    if (!is_right) return ctx.io.close(handed.fd);
-    ClientSession& session = take_slot(ctx);
-    take_basics(handed, session, ctx);
-    session.phase = ClientPhase::Authenticating;
-    watch(session, ctx);
-    ctx.clients->arm(session);
-    ctx.clients->schedule(session);
-    session.login->go_on();
 }
 
 }  // namespace weir

@@ -28,8 +28,4 @@ struct Adoption {
 Result<Adoption> adopt(const HandedWorld& world, std::span<WorkerContext* const> workers,
                        Shared& shared, const Config& config, Instant now);
 
-// A session that follows later (collect_login()), for this worker; closed when it is malformed.
-// Thread: the worker's.
-void adopt_late(const HandedSession& handed, WorkerContext& ctx);
-
 }  // namespace weir

@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
+#include <utility>
 
 #include "protocol/base/bytes.h"
 
@@ -28,7 +29,22 @@ HandoverChannel::HandoverChannel(int fd) : fd_(fd) {}
 HandoverChannel::~HandoverChannel() {
     for (const int fd : in_fds_)
         ::close(fd);
-    ::close(fd_);
+    if (fd_ >= 0) ::close(fd_);
+}
+
+int HandoverChannel::release() {
+    return std::exchange(fd_, -1);
+}
+
+bool HandoverChannel::await(int other) {
+    while (in_used_ == in_.size()) {
+        pollfd entries[] = {{.fd = fd_, .events = POLLIN, .revents = 0},
+                            {.fd = other, .events = POLLIN, .revents = 0}};
+        const int n = poll(entries, 2, -1);
+        if (n > 0) return entries[0].revents != 0;
+        if (n < 0 && errno != EINTR) return true;  // receiving will tell
+    }
+    return true;
 }
 
 void HandoverChannel::interrupt() {
@@ -42,11 +58,11 @@ int HandoverChannel::peer_pid() const {
     return result == 0 ? credentials.pid : 0;
 }
 
-Status HandoverChannel::wait(short events) {
+Status HandoverChannel::wait(short events, Instant deadline) {
     while (true) {
         int timeout_ms = -1;
-        if (!deadline_.is_never()) {
-            const Duration left = deadline_ - SystemClock().now();
+        if (!deadline.is_never()) {
+            const Duration left = deadline - SystemClock().now();
             if (left.count() <= 0) return broken(ETIMEDOUT);
             timeout_ms = static_cast<int>(left.count() / 1000) + 1;
         }
@@ -84,7 +100,7 @@ Status HandoverChannel::send_raw(std::string_view bytes) {
     return flush();
 }
 
-Status HandoverChannel::flush() {
+Status HandoverChannel::flush_by(Instant deadline) {
     size_t sent = 0;
     while (sent < out_.size()) {
         iovec piece{out_.data() + sent, out_.size() - sent};
@@ -111,7 +127,7 @@ Status HandoverChannel::flush() {
         }
         if (errno == EINTR) continue;
         if (errno != EAGAIN && errno != EWOULDBLOCK) return broken(errno);
-        if (Status ready = wait(POLLOUT); !ready) return ready;
+        if (Status ready = wait(POLLOUT, deadline); !ready) return ready;
     }
     out_.clear();
     return {};
@@ -137,7 +153,7 @@ Status HandoverChannel::receive_more() {
         const ssize_t n = recvmsg(fd_, &message, MSG_CMSG_CLOEXEC | MSG_DONTWAIT);
         if (n < 0 && errno == EINTR) continue;
         if (n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK)) {
-            if (Status ready = wait(POLLIN); !ready) return ready;
+            if (Status ready = wait(POLLIN, deadline_); !ready) return ready;
             continue;
         }
         in_.resize(before + (n > 0 ? static_cast<size_t>(n) : 0));

@@ -8,10 +8,17 @@
 //   old: one frame for each record of state.h, End
 //   new: Ready            everything is adopted; nothing has been read or written yet
 //   old: Go               from here on the new process serves, the old one lets go
+//
+// and from then on, for as long as both live:
+//
 //   old: one Late for each session whose login has come to an end there
+//   old: one Link for each process before it, when it ends: the other end of that conversation
+//   new: one Visitor for each cancel request whose key it does not know: it may be a client's that
+//        has stayed in the old process. The descriptor is a copy; who does not know the key either
+//        closes it, so that the client sees the end of it when all have looked.
 //
 // An end of the stream before Go: the old process goes on as if nothing had happened.
-// Blocks, with deadlines. Thread: one at a time.
+// Blocks, with deadlines. Thread: one that sends, and one that receives.
 #pragma once
 
 #include <deque>
@@ -40,6 +47,8 @@ enum class HandoverTag : char {
     Ready = 'r',
     Go = 'o',
     Late = 'a',
+    Link = 'n',
+    Visitor = 'v',
 };
 
 class HandoverChannel {
@@ -50,14 +59,16 @@ class HandoverChannel {
     HandoverChannel(const HandoverChannel&) = delete;
     HandoverChannel& operator=(const HandoverChannel&) = delete;
 
-    // Nothing may take longer than until then; never = for ever.
+    // Nothing may take longer than until then; never = for ever. Not while another thread sends or
+    // receives.
     void set_deadline(Instant deadline) { deadline_ = deadline; }
 
     // Queues a frame; `fd` (-1 = none) stays the caller's and must stay open until flush().
     Status send(HandoverTag tag, std::string_view body = {}, int fd = -1);
     // Bytes as they are.
     Status send_raw(std::string_view bytes);
-    Status flush();
+    Status flush() { return flush_by(deadline_); }
+    Status flush_by(Instant deadline);
 
     struct Frame {
         char tag = 0;
@@ -69,6 +80,12 @@ class HandoverChannel {
     // The next message of PostgreSQL's protocol: there is no count of descriptors in it.
     Result<Frame> receive_message();
 
+    // Waits until there is something to receive; false: `other` is readable before that.
+    [[nodiscard]] bool await(int other);
+    // The descriptor, which is the caller's from now on, and this is over; after await() has said
+    // that nothing was there.
+    [[nodiscard]] int release();
+
     // Lets `time` pass; error when the other process says something meanwhile, or is gone.
     Status let_pass(Duration time);
 
@@ -78,7 +95,7 @@ class HandoverChannel {
     [[nodiscard]] int peer_pid() const;
 
   private:
-    Status wait(short events);
+    Status wait(short events, Instant deadline);
     Status receive_more();
     Result<Frame> next(bool has_count);
 
@@ -86,7 +103,7 @@ class HandoverChannel {
     static constexpr size_t kBatchFds = 64;  // far below what the kernel allows (253)
     static constexpr uint32_t kFrameBytesMax = 1U << 30;
 
-    const int fd_;
+    int fd_;
     Instant deadline_;
     std::string out_;
     std::vector<int> out_fds_;

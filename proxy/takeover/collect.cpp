@@ -287,6 +287,16 @@ HandedSession collect_login(const ClientSession& session) {
     return out;
 }
 
+HandedSession collect_visitor(const ClientSession& session, const CancelKey& key) {
+    HandedSession out = basics_of(session);
+    out.phase = HandedPhase::Startup;
+    out.login.emplace();
+    out.reads = true;
+    out.held = make_cancel_request(key);
+    out.outbox.clear();
+    return out;
+}
+
 HandedWorld collect(std::span<WorkerContext* const> workers, Shared& shared, const Config& config) {
     return Collector(workers, shared, config).run();
 }

@@ -17,5 +17,7 @@ HandedWorld collect(std::span<WorkerContext* const> workers, Shared& shared, con
 
 // A session that has just proven who it is, for Successor. Thread: its worker's.
 HandedSession collect_login(const ClientSession& session);
+// A connection that has brought a cancel request, with which it begins anew. Thread: its worker's.
+HandedSession collect_visitor(const ClientSession& session, const CancelKey& key);
 
 }  // namespace weir

@@ -41,6 +41,12 @@ void fields(A& a, HandedProcess& it) {
     a(6, it.workers);
     a(7, it.notify_socket);
     a(8, it.watchdog);
+    a(9, it.hears_visitors);
+}
+
+template <typename A>
+void fields(A& a, HandedLink& it) {
+    a(1, it.hears_visitors);
 }
 
 template <typename A>

@@ -49,6 +49,14 @@ struct HandedProcess {
     uint32_t workers = 0;
     std::string notify_socket;  // of the service manager; empty = none
     Duration watchdog{0};
+    bool hears_visitors = false;  // see HandoverTag::Visitor
+};
+
+// The other end of the conversation with a process that has been taken over from earlier and still
+// serves clients.
+struct HandedLink {
+    int fd = -1;
+    bool hears_visitors = false;
 };
 
 struct HandedWelcome {

@@ -41,7 +41,7 @@ Result<std::unique_ptr<Taker>> Taker::connect(const std::string& path) {
         return fail("08006", "cannot connect to " + path + ": " + why);
     }
     std::unique_ptr<Taker> taker(new Taker(fd));
-    taker->channel_.set_deadline(in(kPatience));
+    taker->channel_->set_deadline(in(kPatience));
     Status asked = taker->log_in();
     if (asked) asked = taker->ask();
     if (!asked) return tl::unexpected<Error>(asked.error());
@@ -52,9 +52,9 @@ Result<std::unique_ptr<Taker>> Taker::connect(const std::string& path) {
 Status Taker::log_in() {
     const std::string startup =
         make_startup_message({{"user", "pgbouncer"}, {"database", "pgbouncer"}});
-    if (Status sent = channel_.send_raw(startup); !sent) return sent;
+    if (Status sent = channel_->send_raw(startup); !sent) return sent;
     while (true) {
-        const Result<HandoverChannel::Frame> message = channel_.receive_message();
+        const Result<HandoverChannel::Frame> message = channel_->receive_message();
         if (!message) return tl::unexpected<Error>(message.error());
         switch (static_cast<BackendTag>(message->tag)) {
             case BackendTag::ErrorResponse: return error_of(*message);
@@ -73,8 +73,8 @@ Status Taker::log_in() {
 Status Taker::ask() {
     std::string query;
     write_query(query, "TAKEOVER " + std::to_string(kTakeoverFormat));
-    if (Status sent = channel_.send_raw(query); !sent) return sent;
-    const Result<HandoverChannel::Frame> answer = channel_.receive_message();
+    if (Status sent = channel_->send_raw(query); !sent) return sent;
+    const Result<HandoverChannel::Frame> answer = channel_->receive_message();
     if (!answer) return tl::unexpected<Error>(answer.error());
     if (static_cast<HandoverTag>(answer->tag) == HandoverTag::Hello) return {};
     if (static_cast<BackendTag>(answer->tag) == BackendTag::ErrorResponse) return error_of(*answer);
@@ -82,38 +82,24 @@ Status Taker::ask() {
 }
 
 Result<HandedWorld> Taker::receive() {
-    channel_.set_deadline(in(kPatience));
-    Status begun = channel_.send(HandoverTag::Begin);
-    if (begun) begun = channel_.flush();
+    channel_->set_deadline(in(kPatience));
+    Status begun = channel_->send(HandoverTag::Begin);
+    if (begun) begun = channel_->flush();
     if (!begun) return tl::unexpected<Error>(begun.error());
-    return receive_world(channel_);
+    return receive_world(*channel_);
 }
 
 Status Taker::commit(const std::string& pidfile) {
-    channel_.set_deadline(in(kPatience));
-    Status ready = channel_.send(HandoverTag::Ready, pidfile);
-    if (ready) ready = channel_.flush();
+    channel_->set_deadline(in(kPatience));
+    Status ready = channel_->send(HandoverTag::Ready, pidfile);
+    if (ready) ready = channel_->flush();
     if (!ready) return ready;
-    const Result<HandoverChannel::Frame> answer = channel_.receive();
+    const Result<HandoverChannel::Frame> answer = channel_->receive();
     if (!answer) return tl::unexpected<Error>(answer.error());
     if (static_cast<HandoverTag>(answer->tag) != HandoverTag::Go)
         return fail("08P01", "unexpected answer from the process that is to be taken over");
-    channel_.set_deadline({});
+    channel_->set_deadline({});
     return {};
-}
-
-std::optional<HandedSession> Taker::receive_late() {
-    while (true) {
-        const Result<HandoverChannel::Frame> frame = channel_.receive();
-        if (!frame) return std::nullopt;
-        if (frame->fd < 0) continue;
-        auto session = read_record<HandedSession>(as_bytes(std::string_view(frame->body)));
-        if (session && static_cast<HandoverTag>(frame->tag) == HandoverTag::Late) {
-            session->fd = frame->fd;
-            return session;
-        }
-        ::close(frame->fd);
-    }
 }
 
 }  // namespace weir

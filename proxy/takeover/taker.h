@@ -1,10 +1,11 @@
 // Taker: the new process's side of a take-over (channel.h has the conversation). Blocks: nobody is
-// served yet. Owner: main. Thread: main, but for watch().
+// served yet. Owner: main. Thread: main.
 #pragma once
 
 #include <memory>
 #include <optional>
 #include <string>
+#include <utility>
 
 #include "proxy/takeover/channel.h"
 #include "proxy/takeover/state.h"
@@ -23,18 +24,16 @@ class Taker {
     // without having touched any of it. `pidfile` is ours from then on.
     Status commit(const std::string& pidfile);
 
-    // After commit(): waits for a session that comes later, for as long as the other process lives.
-    // Nothing: there will be none any more.
-    std::optional<HandedSession> receive_late();
-    // Ends a receive_late() that waits. Thread: any.
-    void interrupt() { channel_.interrupt(); }
+    // After commit(): the conversation goes on there.
+    // What has come behind the last word is in it already.
+    [[nodiscard]] std::unique_ptr<HandoverChannel> release() { return std::move(channel_); }
 
   private:
-    explicit Taker(int fd) : channel_(fd) {}
+    explicit Taker(int fd) : channel_(std::make_unique<HandoverChannel>(fd)) {}
     Status log_in();
     Status ask();
 
-    HandoverChannel channel_;
+    std::unique_ptr<HandoverChannel> channel_;
 };
 
 }  // namespace weir

@@ -8,12 +8,21 @@ import sys
 import threading
 import time
 
+import test_ldap
+import test_pam
+import test_tls
 from harness import wire
 from harness.case import Case, background, subset, wait_until
 from harness.postgres import SECRET
+from harness.tls import TlsWire, client_context
 from harness.util import run_as, tied
 from harness.weir import BIN
 from harness.wire import bind, copy_data, copy_done, execute, parse, query, startup_packet, sync
+
+
+def tearDownModule():
+    test_tls.tearDownModule()  # its authority and its cluster
+
 
 HALF_TAKER = str(pathlib.Path(__file__).resolve().parent / "harness" / "half_taker.py")
 
@@ -29,7 +38,7 @@ class Takeover(Case):
         """A process that takes over; nothing is waited for."""
         log = open(self.weir.log_path, "ab")
         proc = subprocess.Popen(tied([BIN, "-R", *flags, self.weir.ini_path]), stdout=log, stderr=log, stdin=subprocess.DEVNULL, cwd=self.weir.dir,
-                                start_new_session=True, **run_as())
+                                env={**os.environ, **self.weir.env}, start_new_session=True, **run_as())
         log.close()
         self.addCleanup(self.reap, proc)
         return proc
@@ -52,23 +61,7 @@ class Takeover(Case):
             self.assertEqual(before.wait(20), 0, self.weir.log()[-3000:])
         return before
 
-    def assert_unharmed(self, bench):
-        out = bench.communicate(timeout=120)[0]
-        self.assertEqual(bench.returncode, 0, out)
-        self.assertRegex(out, r"number of failed transactions: 0 ", out)
-        self.assertNotRegex(out, r"(?i)error|fatal|aborted", out)
-        done = int(re.search(r"number of transactions actually processed: (\d+)", out).group(1))
-        self.assertGreater(done, 100, out)
-
-    def pids(self):
-        """Of the servers, as PostgreSQL knows them."""
-        return sorted(row["pid"] for row in self.pg.backends(self.weir.dbname))
-
-
-class UnderLoad(Takeover):
-    options = {"default_pool_size": 4, "databases": {"app": "{pg}", "sess": "{pg} pool_mode=session pool_size=8"}}
-
-    def pgbench(self, mode, clients, seconds, database="app", script=None):
+    def pgbench(self, mode, clients, seconds, database="app", script=None, env=None):
         self.pg.sql("create table if not exists pgb(a int primary key, b int); insert into pgb select i, 0 from generate_series(1, 100) i "
                     "on conflict do nothing; grant all on pgb to public", self.weir.dbname)
         path = f"{self.weir.dir}/script.sql"
@@ -79,7 +72,23 @@ class UnderLoad(Takeover):
         # A thread for each client: pgbench prepares statements blocking, and one of its thread's clients may be who holds the server.
         return subprocess.Popen(["pgbench", "-n", "-M", mode, "-c", str(clients), "-j", str(clients), "-T", str(seconds), "-f", path, "-h", self.weir.host,
                                  "-p", str(self.weir.port), "-U", "app", database], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
-                                cwd=self.weir.dir)
+                                cwd=self.weir.dir, env={**os.environ, **(env or {})})
+
+    def assert_unharmed(self, bench, at_least=100):
+        out = bench.communicate(timeout=120)[0]
+        self.assertEqual(bench.returncode, 0, out)
+        self.assertRegex(out, r"number of failed transactions: 0 ", out)
+        self.assertNotRegex(out, r"(?i)error|fatal|aborted", out)
+        done = int(re.search(r"number of transactions actually processed: (\d+)", out).group(1))
+        self.assertGreater(done, at_least, out)
+
+    def pids(self):
+        """Of the servers, as PostgreSQL knows them."""
+        return sorted(row["pid"] for row in self.pg.backends(self.weir.dbname))
+
+
+class UnderLoad(Takeover):
+    options = {"default_pool_size": 4, "databases": {"app": "{pg}", "sess": "{pg} pool_mode=session pool_size=8"}}
 
     def check(self, mode, database="app"):
         bench = self.pgbench(mode, 8, 6, database)
@@ -124,16 +133,9 @@ class UnderLoad(Takeover):
         self.assertLessEqual(max(counts), 4)
 
 
-class LoginsUnderLoad(Takeover):
+class Logins(Takeover):
     """Every transaction logs in, while processes follow each other: nobody is turned away, whatever a login has to wait for."""
-    options = {"default_pool_size": 4, "auth_type": "scram-sha-256", "userlist": {"asker": "", "admin": "of admin"}, "auth_user": "asker",
-               "weir": {"workers": 2, "auth_query_ttl": 0}, "databases": {"app": "{pg}", "forced": "{pg} user=app"}}
-    env = {**os.environ, "PGPASSWORD": SECRET}
-
-    def setUp(self):
-        self.pg.sql("do $$ begin create role asker superuser login; exception when duplicate_object then null; end $$")
-        super().setUp()
-        self.weir.console_secret = "of admin"
+    password = SECRET
 
     def connecting(self, user, database="app", seconds=5):
         """pgbench that logs in for every transaction."""
@@ -142,31 +144,86 @@ class LoginsUnderLoad(Takeover):
             f.write("select 1;\n")
         os.chmod(path, 0o644)
         bench = subprocess.Popen(["pgbench", "-n", "-C", "-c", "8", "-j", "8", "-T", str(seconds), "-f", path, "-h", self.weir.host, "-p", str(self.weir.port),
-                                  "-U", user, database], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, cwd=self.weir.dir, env=self.env)
+                                  "-U", user, database], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, cwd=self.weir.dir,
+                                 env={**os.environ, "PGPASSWORD": self.password})
         self.addCleanup(lambda: bench.poll() is None and bench.kill())
         return bench
 
-    def check_logins(self, user, database="app"):
+    def check(self, user, database="app", at_least=100):
         bench = self.connecting(user, database)
-        wait_until(lambda: self.logins(database) > 20, 30, "load")
+        wait_until(lambda: self.transactions(database) > 20, 30, "load")
         for _ in range(3):
-            before = self.weir.proc
-            self.restart(waits_for_old=False)
-            self.assertEqual(before.wait(20), 0)
-        self.assert_unharmed(bench)
+            self.restart()
+        self.assert_unharmed(bench, at_least)
 
-    def logins(self, database):
+    def transactions(self, database):
         return sum(int(row["total_xact_count"]) for row in self.weir.show("stats") if row["database"] == database)
 
-    def test_auth_query_with_scram(self):
-        self.check_logins("u_scram")
 
-    def test_auth_query_with_md5(self):
+class AuthQueryLogins(Logins):
+    options = {"default_pool_size": 4, "auth_type": "scram-sha-256", "userlist": {"asker": "", "admin": "of admin"}, "auth_user": "asker",
+               "weir": {"workers": 2, "auth_query_ttl": 0}, "databases": {"app": "{pg}", "forced": "{pg} user=app"}}
+
+    def setUp(self):
+        self.pg.sql("do $$ begin create role asker superuser login; exception when duplicate_object then null; end $$")
+        super().setUp()
+        self.weir.console_secret = "of admin"
+
+    @subset("asan", "tsan")
+    def test_scram(self):
+        self.check("u_scram")
+
+    @subset("asan", "tsan")
+    def test_md5(self):
         self.weir.reload(auth_type="md5")
-        self.check_logins("u_md5")
+        self.check("u_md5")
 
     def test_a_forced_user(self):
-        self.check_logins("u_scram", "forced")
+        self.check("u_scram", "forced")
+
+    def test_a_secret_that_is_waited_for(self):
+        """It moves, as nothing has been asked of the client: the old process has nothing to wait for."""
+        self.weir.reload(auth_query="select rolname, rolpassword from pg_authid, pg_sleep(2) where rolname = $1")
+        c = self.raw()
+        c.send(startup_packet({"user": "u_scram", "database": "app"}))
+        wait_until(lambda: self.weir.count("state = 'active' and query like '%pg_sleep%'") == 1, 30, "the query to run")
+        self.restart()
+        c.authenticate("u_scram", SECRET)
+        self.assertEqual(c.one("select 1"), "1")
+
+
+class PamLogins(Logins, test_pam.Pam):
+    password = "right"
+
+    @subset("asan", "tsan")
+    def test_under_load(self):
+        self.check("app", at_least=20)
+
+
+class PamVerdicts(Takeover, test_pam.Pam):
+    options = {"service": test_pam.EXEC}
+
+    @subset("asan", "tsan")
+    def test_a_verdict_that_is_waited_for(self):
+        """Who has sent a password is judged by the process that has asked for it, and follows."""
+        c = self.begin("stuck", "right")
+        wait_until(lambda: any(line.endswith("stuck 127.0.0.1") for line in self.told()), 30, "the module to be asked")
+        before = self.restart(waits_for_old=False)
+        self.assertIsNone(before.poll())
+        self.put("release", "")
+        c.collect()
+        self.assertEqual(before.wait(20), 0)
+
+
+class LdapLogins(Logins, test_ldap.Ldap):
+    password = "right"
+
+    def setUp(self):
+        test_ldap.Ldap.start(self, test_ldap.Ldap.options(self, self.SIMPLE))
+
+    @subset("asan", "tsan")
+    def test_under_load(self):
+        self.check("app")
 
 
 class State(Takeover):
@@ -376,6 +433,195 @@ class Passwords(Takeover):
         wrong.drop()
         self.assertEqual(before.wait(20), 0)
         self.assertEqual(asked.one("select 2"), "2")
+
+    def test_a_password_exchange_that_outlives_two_processes(self):
+        """The one in between has nobody; the client follows past it."""
+        asked = self.raw()
+        asked.send(startup_packet({"user": "u_scram", "database": "app"}))
+        wait_until(lambda: asked.readable(1), 10, "the challenge")
+        first = self.restart(waits_for_old=False)
+        second = self.restart(waits_for_old=False)
+        self.assertEqual(second.wait(20), 0)
+        self.assertIsNone(first.poll())
+        asked.authenticate("u_scram", SECRET)
+        self.assertEqual(asked.one("select 1"), "1")
+        self.assertEqual(first.wait(20), 0)
+
+
+class Encrypted(Takeover):
+    """The old process goes on with its TLS clients until they leave; everybody else, and whoever comes, is the new one's."""
+    options = {"default_pool_size": 2}
+
+    def setUp(self):
+        self.start(**{**self.options, **test_tls.serving()})
+
+    def tls(self, **kw):
+        c = TlsWire(self.weir.host, self.weir.port)
+        self.addCleanup(c.drop)
+        return c.login(**kw)
+
+    def runs_a_query(self, c):
+        c.send(query("select pg_sleep(120)"))
+        wait_until(lambda: self.weir.count("state = 'active' and query like '%pg_sleep%'") == 1, 30, "the query to run")
+
+    def test_they_stay_until_they_leave(self):
+        stays, plain = self.tls(application_name="mine"), self.client()
+        stays.send(parse("mine", "select $1::int + 1") + sync()).collect().check()
+        plain.sql("select 1")
+        first = self.restart(waits_for_old=False)
+        self.weir.wait_log("1 clients stay here")
+        later = self.tls()
+        for turn in range(3):
+            self.assertEqual(stays.send(bind("", "mine", [str(turn)]) + execute() + sync()).collect().check().value, str(turn + 1))
+            self.assertEqual(stays.one("show application_name"), "mine")
+            self.assertEqual(plain.one("select 1"), "1")
+            self.assertEqual(later.one("select 2"), "2")
+        self.assertEqual(len(self.weir.show("clients", database="app")), 2)
+        self.assertIsNone(first.poll())
+        stays.close()
+        self.assertEqual(first.wait(20), 0)
+        self.assertEqual(later.one("select 3"), "3")
+
+    @subset("asan", "tsan")
+    def test_cancel_requests_reach_the_old_process(self):
+        """Over the socket that the new one listens on; also when two have followed, of which the first had nobody left."""
+        stays = self.tls()
+        first = self.restart(waits_for_old=False)
+        self.runs_a_query(stays)
+        stays.cancel()
+        self.assert_error(stays.collect(), "57014", "canceling statement due to user request")
+        second = self.restart(waits_for_old=False)
+        self.assertEqual(second.wait(20), 0)
+        self.assertIsNone(first.poll())
+        self.runs_a_query(stays)
+        stays.cancel(b"\1" * 8)  # nobody's
+        self.assertFalse(stays.readable(0.5))
+        stays.cancel()
+        self.assert_error(stays.collect(), "57014", "canceling statement due to user request")
+        mine = self.client()
+        self.runs_a_query(mine)
+        mine.cancel()
+        self.assert_error(mine.collect(), "57014", "canceling statement due to user request")
+        stays.close()
+        self.assertEqual(first.wait(20), 0)
+
+    def test_encrypted_cancel_requests(self):
+        stays = self.tls()
+        first = self.restart(waits_for_old=False)
+        self.runs_a_query(stays)
+        with TlsWire(self.weir.host, self.weir.port) as w:
+            w.send(wire.cancel_packet(stays.key))
+            w.expect_close()
+        self.assert_error(stays.collect(), "57014", "canceling statement due to user request")
+        stays.close()
+        self.assertEqual(first.wait(20), 0)
+
+    def test_handshakes_and_logins_in_the_middle(self):
+        """They end where they began, auth_query included."""
+        waiting = self.raw()
+        waiting.send(wire.SSL_REQUEST)
+        self.assertEqual(waiting.recv_exact(1), b"S")
+        first = self.restart(waits_for_old=False)
+        waiting.sock = client_context().wrap_socket(waiting.sock, server_hostname=waiting.host)
+        waiting.login()
+        self.assertEqual(waiting.one("select 1"), "1")
+        self.assertIsNone(first.poll())
+        waiting.close()
+        self.assertEqual(first.wait(20), 0)
+
+    def test_the_new_process_ends_first(self):
+        stays = self.tls()
+        first = self.restart(waits_for_old=False)
+        self.weir.signal(signal.SIGQUIT)
+        self.assertEqual(self.weir.wait_exit(), 0)
+        self.assertEqual(stays.one("select 1"), "1")
+        stays.close()
+        self.assertEqual(first.wait(20), 0)
+
+
+class EncryptedLoad(Takeover):
+    """pgbench over TLS stays with the process that it began with, through two restarts."""
+    options = UnderLoad.options
+
+    def setUp(self):
+        self.start(**{**self.options, **test_tls.serving()})
+
+    def check(self, mode, database="app"):
+        bench = self.pgbench(mode, 8, 5, database, env={"PGSSLMODE": "require"})
+        self.addCleanup(lambda: bench.poll() is None and bench.kill())
+        wait_until(lambda: self.weir.pool(database) is not None and self.weir.pool(database)["sv_active"] > 0, 30, "load")
+        first = self.restart(waits_for_old=False)
+        self.assert_serves(database=database)
+        second = self.restart(waits_for_old=False)
+        self.assertEqual(second.wait(20), 0)
+        self.assertIsNone(first.poll())
+        limit = 4 if database == "app" else 8
+        self.assertLessEqual(self.weir.count(), 2 * limit)
+        self.assert_unharmed(bench)
+        self.assertEqual(first.wait(20), 0)
+        self.assert_serves(database=database)
+
+    def test_simple_protocol(self):
+        self.check("simple")
+
+    def test_extended_protocol(self):
+        self.check("extended")
+
+    @subset("asan", "tsan")
+    def test_prepared_statements(self):
+        self.check("prepared")
+
+    def test_session_pooling(self):
+        self.check("prepared", "sess")
+
+
+class EncryptedServers(Takeover):
+    """Nobody can take a server's TLS over: idle servers are opened afresh, others stay with their client."""
+    make_cluster = staticmethod(test_tls.secure_cluster)
+
+    def setUp(self):
+        self.start(default_pool_size=4, server_tls_sslmode="require")
+
+    @subset("asan", "tsan")
+    def test_under_load(self):
+        bench = self.pgbench("prepared", 8, 5)
+        self.addCleanup(lambda: bench.poll() is None and bench.kill())
+        wait_until(lambda: self.weir.pool() is not None and self.weir.pool()["sv_active"] > 0, 30, "load")
+        olds = [self.restart(waits_for_old=False) for _ in range(2)]
+        self.assert_serves()
+        self.assert_unharmed(bench)
+        for old in olds:
+            self.assertEqual(old.wait(20), 0)
+
+    def test_idle_and_busy_ones(self):
+        """Idle ones go, one in the middle of a transaction stays."""
+        idle, busy = self.client(), self.client()
+        busy.sql("begin")
+        pid = busy.one("select pg_backend_pid()")
+        idle.sql("select 1")
+        before = [str(it) for it in self.pids()]
+        first = self.restart(waits_for_old=False)
+        wait_until(lambda: [str(it) for it in self.pids()] == [pid], 20, "idle servers to be closed")
+        self.assertIn(pid, before)
+        self.assertEqual(idle.one("select ssl from pg_stat_ssl where pid = pg_backend_pid()"), "t")
+        self.assertEqual(busy.one("select pg_backend_pid()"), pid)
+        busy.sql("commit")
+        self.assertEqual(busy.one("select 1"), "1")
+        self.assertIsNone(first.poll())
+        busy.close()
+        self.assertEqual(first.wait(20), 0)
+
+    def test_cancel_requests(self):
+        """One for who has stayed reaches the old process."""
+        c = self.client()
+        c.sql("begin")
+        first = self.restart(waits_for_old=False)
+        c.send(query("select pg_sleep(120)"))
+        wait_until(lambda: self.weir.count("state = 'active' and query like '%pg_sleep%'") == 1, 30, "the query to run")
+        c.cancel()
+        self.assert_error(c.collect(), "57014", "canceling statement due to user request")
+        c.close()
+        self.assertEqual(first.wait(20), 0)
 
 
 class Configuration(Takeover):

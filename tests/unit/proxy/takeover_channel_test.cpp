@@ -2,6 +2,7 @@
 // deadline and nonsense are errors. Method: a pair of sockets, one thread at each end.
 #include <doctest/doctest.h>
 #include <fcntl.h>
+#include <sys/eventfd.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -94,6 +95,43 @@ TEST_CASE("channel: large frames") {
     REQUIRE(frame);
     CHECK(frame->body == large);
     sender.join();
+}
+
+TEST_CASE("channel: one thread receives while another one sends, until it is told to stop") {
+    Pair pair;
+    const int stop = eventfd(0, EFD_CLOEXEC);
+    std::vector<std::string> got;
+    std::thread receiver([&] {
+        while (pair.right->await(stop)) {
+            const auto frame = pair.right->receive();
+            if (!frame) return;
+            got.push_back(frame->body);
+        }
+    });
+    CHECK(pair.left->send(HandoverTag::Late, "a"));
+    CHECK(pair.left->send(HandoverTag::Late, "b"));
+    CHECK(pair.left->flush());
+    const Instant soon = SystemClock().now() + std::chrono::seconds(20);
+    CHECK(pair.right->send(HandoverTag::Visitor, "c"));
+    CHECK(pair.right->flush_by(soon));
+    const auto visitor = pair.left->receive();
+    REQUIRE(visitor);
+    CHECK(visitor->body == "c");
+    // What has come is received before the end of it.
+    CHECK(pair.left->send(HandoverTag::Late, "d"));
+    CHECK(pair.left->flush());
+    CHECK(eventfd_write(stop, 1) == 0);
+    receiver.join();
+    close(stop);
+    CHECK(got == std::vector<std::string>{"a", "b", "d"});
+    // The conversation goes on with another one of our ends.
+    HandoverChannel next(pair.right->release());
+    CHECK(pair.left->send(HandoverTag::Late, "e"));
+    CHECK(pair.left->flush());
+    next.set_deadline(soon);
+    const auto last = next.receive();
+    REQUIRE(last);
+    CHECK(last->body == "e");
 }
 
 TEST_CASE("channel: errors") {
