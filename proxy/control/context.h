@@ -24,6 +24,7 @@ struct ControlContext {
     const std::string config_file;  // the one given at start; see GlobalConfig::conffile
     const bool is_quiet;
     ConfigPtr config;
+    bool is_succeeded = false;  // another process has taken over: what it reads is in force there
     SystemClock clock;
     Loop loop;
     const unsigned workers_count;

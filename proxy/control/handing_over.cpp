@@ -20,6 +20,7 @@ namespace {
 
 constexpr Duration kPatience = std::chrono::seconds(30);
 constexpr Duration kLatePatience = std::chrono::seconds(1);
+constexpr Duration kKeptIdle = std::chrono::seconds(10);
 constexpr Duration kLook = std::chrono::milliseconds(2);
 constexpr Duration kLongLook = std::chrono::milliseconds(20);
 
@@ -191,12 +192,32 @@ void HandingOver::let_go(const std::string& pidfile) {
     stage_ = Stage::Gone;
     ctx_.shared.successor.store(this, std::memory_order_release);
     hold_opening(false);  // for those who stay
+    keep_little();
     ctx_.workers.unpark();
     ctx_.service.succeeded_by(channel_->peer_pid());
     log::info("process {} has taken over {} clients and {} servers", channel_->peer_pid(), sessions,
               servers);
     if (const int staying = ctx_.workers.client_count(); staying > 0)
         log::info("{} clients stay here until they leave, or have logged in", staying);
+}
+
+// Two processes have servers of a pool now, each up to pool_size: here no more than who stays uses,
+// and not for long. The configuration is the other process's from now on, see Reloading.
+void HandingOver::keep_little() {
+    auto config = std::make_shared<Config>(*ctx_.config);
+    config->global.min_pool_size = 0;
+    for (auto& [name, database] : config->databases)
+        database.min_pool_size = 0;
+    if (config->wildcard_database) config->wildcard_database->min_pool_size = 0;
+    Duration& idle = config->global.server_idle_timeout;
+    idle = idle.count() == 0 ? kKeptIdle : std::min(idle, kKeptIdle);
+    ctx_.config = std::move(config);
+    ctx_.is_succeeded = true;
+    ctx_.pools.configure(*ctx_.config);
+    WorkerMessage message;
+    message.kind = WorkerMessage::Kind::ConfigChanged;
+    message.config = ctx_.config;
+    ctx_.workers.broadcast(message);
 }
 
 // ---- those who come later ----

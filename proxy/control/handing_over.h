@@ -68,6 +68,7 @@ class HandingOver final : public Successor {
     void freeze();
     void thaw();
     void let_go(const std::string& pidfile);
+    void keep_little();
     void send_late(const HandedSession& session);
 
     ControlContext& ctx_;

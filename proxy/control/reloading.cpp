@@ -13,6 +13,10 @@
 namespace weir {
 
 Status Reloading::reload() {
+    if (ctx_.is_succeeded) {
+        log::warning("another process has taken over: reload that one");
+        return fail("55006", "another process has taken over: reload that one");
+    }
     const bool is_up = !ctx_.shared.is_shutting_down.load();
     if (is_up) ctx_.service.reloading();
     const Status done = read_files();

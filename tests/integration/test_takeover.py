@@ -450,7 +450,7 @@ class Passwords(Takeover):
 
 class Encrypted(Takeover):
     """The old process goes on with its TLS clients until they leave; everybody else, and whoever comes, is the new one's."""
-    options = {"default_pool_size": 2}
+    options = {"default_pool_size": 2, "min_pool_size": 1}
 
     def setUp(self):
         self.start(**{**self.options, **test_tls.serving()})
@@ -481,6 +481,20 @@ class Encrypted(Takeover):
         stays.close()
         self.assertEqual(first.wait(20), 0)
         self.assertEqual(later.one("select 3"), "3")
+
+    def test_the_old_process_keeps_few_servers(self):
+        """None for min_pool_size, and idle ones for seconds."""
+        stays = self.tls()
+        stays.sql("select 1")
+        first = self.restart(waits_for_old=False)
+        stays.sql("select 1")
+        wait_until(lambda: self.weir.count() == self.weir.pool()["sv_idle"] == 1, 30, "the old process to have no server")
+        self.assertEqual(stays.one("select 1"), "1")
+        first.send_signal(signal.SIGHUP)
+        self.weir.wait_log("another process has taken over: reload that one")
+        self.assertEqual(stays.one("select 1"), "1")
+        stays.close()
+        self.assertEqual(first.wait(20), 0)
 
     @subset("asan", "tsan")
     def test_cancel_requests_reach_the_old_process(self):
