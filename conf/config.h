@@ -258,6 +258,11 @@ struct GlobalConfig {
     Duration slow_start = std::chrono::seconds(30);
     int degraded_below = 50, up_from = 70;
 
+    // [weir], metrics and status page
+    std::string metrics_listen;  // see metrics_address.h
+    std::string metrics_token, metrics_token_file;
+    std::string metrics_tls_cert_file, metrics_tls_key_file;
+
     // [weir], many backends: when they are taken out, and when that would be too many
     int ejection_consecutive = 5;
     int ejection_failure_percent = 50;

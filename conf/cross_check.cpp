@@ -5,6 +5,7 @@
 #include <set>
 
 #include "conf/auth_rules.h"
+#include "conf/metrics_address.h"
 #include "conf/value.h"
 
 namespace weir {
@@ -18,6 +19,7 @@ class Checker {
     std::vector<ConfigNote> run() {
         check_pool_sizes();
         check_listening();
+        check_metrics();
         check_authentication();
         check_auth_rules();
         check_timeouts();
@@ -59,6 +61,17 @@ class Checker {
         if (!c_.global.listen_addr.empty() || !c_.global.unix_socket_dir.empty()) return;
         warn("pgbouncer", "listen_addr",
              "there is nothing to listen on; set listen_addr or unix_socket_dir");
+    }
+
+    void check_metrics() {
+        const GlobalConfig& g = c_.global;
+        const Result<std::optional<MetricsAddress>> address =
+            parse_metrics_address(g.metrics_listen);
+        if (!address || !*address || (*address)->is_loopback()) return;
+        if (!g.metrics_token.empty() || !g.metrics_token_file.empty()) return;
+        warn("weir", "metrics_listen",
+             "metrics_listen can be reached from elsewhere and everybody may look; set "
+             "metrics_token or metrics_token_file");
     }
 
     void check_authentication() {

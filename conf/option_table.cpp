@@ -1,6 +1,7 @@
 #include "conf/option_table.h"
 
 #include "conf/ldap_options.h"
+#include "conf/metrics_address.h"
 #include "conf/port_targets.h"
 #include "conf/words.h"
 
@@ -57,6 +58,21 @@ Status are_port_targets(std::string_view value) {
     for (const std::string& text : split_list(value)) {
         const Result<PortTarget> one = parse_port_target(text);
         if (!one) return tl::unexpected<Error>(one.error());
+    }
+    return {};
+}
+
+Status is_metrics_address(std::string_view value) {
+    const Result<std::optional<MetricsAddress>> address = parse_metrics_address(value);
+    if (!address) return tl::unexpected<Error>(address.error());
+    return {};
+}
+
+// What a client can send in a header.
+Status is_token(std::string_view value) {
+    for (const char c : value) {
+        if (c > ' ' && c <= '~') continue;
+        return fail("22023", "not a token; give printable ASCII without blanks");
     }
     return {};
 }
@@ -504,6 +520,24 @@ constexpr Option kOptions[] = {
      "The own zone is left when its best backend costs more than this many times the best one "
      "elsewhere; 0 treats all zones alike.",
      within(0, 100)},
+
+    {Metrics, "metrics_listen", T::String, "", kReload, kInEffect, &G::metrics_listen,
+     "Where /metrics, the status page, /healthz and /readyz are served by HTTP: a port, which is "
+     "on "
+     "127.0.0.1 only, or IPv4-ADDRESS:PORT (`*:9127` is every address); empty serves nothing.",
+     kNone, kNoWords, is_metrics_address},
+    {Metrics, "metrics_tls_cert_file", T::String, "", kReload, kInEffect, &G::metrics_tls_cert_file,
+     "Certificate, and the chain behind it, with which `metrics_listen` speaks HTTPS, and only "
+     "that; empty: plain HTTP."},
+    {Metrics, "metrics_tls_key_file", T::String, "", kReload, kInEffect, &G::metrics_tls_key_file,
+     "Private key of `metrics_tls_cert_file`."},
+    {Metrics, "metrics_token", T::Secret, "", kReload, kInEffect, &G::metrics_token,
+     "What has to be shown for everything but /healthz and /readyz: as bearer token, or as "
+     "password "
+     "(of any user) by a browser; empty asks for nothing.",
+     kNone, kNoWords, is_token},
+    {Metrics, "metrics_token_file", T::String, "", kReload, kInEffect, &G::metrics_token_file,
+     "File with that token, in place of `metrics_token`; blanks around it do not count."},
 };
 
 }  // namespace
@@ -554,6 +588,7 @@ const char* to_string(OptionGroup group) {
         case OptionGroup::Weir: return "Options of [weir]";
         case OptionGroup::Leaks: return "Options of [weir]: leaks";
         case OptionGroup::Backends: return "Options of [weir]: many backends";
+        case OptionGroup::Metrics: return "Options of [weir]: metrics and status page";
     }
     return "unknown";  // uncovered: every enumerator is above
 }

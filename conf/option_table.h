@@ -35,6 +35,7 @@ enum class OptionGroup : uint8_t {  // the chapters of the reference
     Weir,
     Leaks,
     Backends,
+    Metrics,
 };
 enum class OptionType : uint8_t {
     Int,     // strtol base 0, within bounds

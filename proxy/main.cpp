@@ -12,6 +12,8 @@
 #include <vector>
 
 #include "admin/console/console.h"
+#include "admin/http/health_routes.h"
+#include "admin/http/service.h"
 #include "conf/loader.h"
 #include "conf/logging.h"
 #include "proxy/control/control.h"
@@ -62,7 +64,7 @@ Status look_for_others(const CommandLine& line, const GlobalConfig& global,
 }
 
 Status serve(const CommandLine& line, const ConfigPtr& config, const TlsContextsPtr& tls,
-             const std::vector<int>& sockets, Daemon& daemon) {
+             HttpSettings metrics, const std::vector<int>& sockets, Daemon& daemon) {
     if (Status logging = init_logging(config->global, line.is_quiet); !logging) return logging;
     for (const ConfigNote& note : config->warnings)
         log::warning("{}", to_string(ConfigError{note.file, note.line, note.text}));
@@ -77,7 +79,15 @@ Status serve(const CommandLine& line, const ConfigPtr& config, const TlsContexts
     Console console(control, control);
     control.set_console(console);
     control.set_tls(tls);
-    control.set_on_tick([&console](Instant now) { console.on_tick(now); });
+    HttpService http([&control](std::function<void()> call) { control.call_later(call); });
+    add_health_routes(http.routes(), control);
+    control.set_on_config([&http](const GlobalConfig& global) { return http.apply(global); });
+    control.set_on_tick([&](Instant now) {
+        console.on_tick(now);
+        if (control.is_handed_over()) http.let_go();
+        http.on_tick(now);
+    });
+    const bool is_taking_over = taker != nullptr;
     if (taker != nullptr) {
         if (Status taken = control.take_over(std::move(taker)); !taken) {
             const std::string why = "cannot take over: " + taken.error().message;
@@ -89,6 +99,7 @@ Status serve(const CommandLine& line, const ConfigPtr& config, const TlsContexts
     } else if (Status listening = control.listen(sockets); !listening) {
         return listening;
     }
+    if (Status serving = http.start(std::move(metrics), is_taking_over); !serving) return serving;
     if (!control.run([&daemon] { daemon.ready(); })) {
         log::warning("a check of a password does not return; ending without it");
         shutdown_logging();
@@ -103,6 +114,8 @@ Status start(const CommandLine& line) {
     // Perhaps only for root to read.
     const Result<TlsContextsPtr> tls = make_tls_contexts(config->global, TlsContexts());
     if (!tls) return tl::unexpected<Error>(tls.error());
+    Result<HttpSettings> metrics = read_http_settings(config->global);
+    if (!metrics) return tl::unexpected<Error>(metrics.error());
     if (!config->global.user.empty()) {
         if (Status became = become_user(config->global.user); !became) return became;
     }
@@ -114,7 +127,7 @@ Status start(const CommandLine& line) {
     if (line.is_daemon) {
         if (Status gone = daemon.go(); !gone) return gone;
     }
-    const Status served = serve(line, config, *tls, sockets, daemon);
+    const Status served = serve(line, config, *tls, std::move(*metrics), sockets, daemon);
     if (!served) daemon.failed(served.error().message);
     return served;
 }

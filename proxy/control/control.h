@@ -1,7 +1,7 @@
 // Control: the main thread. It puts its parts together (see proxy/README.md), takes the messages of
 // workers and the ticks of time to them, and is the console's Inspector. It never touches a client,
 // and a server connection only to pass it to the worker that is to close it. Owner: main. Thread:
-// control (main), but for post().
+// control (main), but for post() and call_later().
 #pragma once
 
 #include <memory>
@@ -36,6 +36,10 @@ class Control final : public Inspector, public ConsoleOutlet {
     // Called at every tick, about ten times a second.
     void set_on_tick(std::function<void(Instant)> on_tick) { on_tick_ = std::move(on_tick); }
 
+    // Asked before another configuration comes into force; its error keeps the one that is.
+    void set_on_config(std::function<Status(const GlobalConfig&)> on_config) {
+        reloading_.set_on_config(std::move(on_config));
+    }
     // What was made of the configuration's certificates and keys; before run().
     void set_tls(TlsContextsPtr contexts) { ctx_.shared.tls.set(std::move(contexts)); }
     // Opens the listening sockets, or uses those that the service manager has opened, and writes
@@ -116,6 +120,11 @@ class Control final : public Inspector, public ConsoleOutlet {
     void reply(ClientId client, std::string bytes, std::vector<AttachedDescriptor> descriptors,
                bool close_after) override;
 
+    // Another process has taken over: nothing new is to be served here.
+    [[nodiscard]] bool is_handed_over() const { return handing_over_.is_gone(); }
+
+    // Makes a call on the control thread soon. Thread: any.
+    void call_later(std::function<void()> call) { inbox_.call_later(std::move(call)); }
     // Thread: any.
     void post(ControlMessage message) { inbox_.post(std::move(message)); }
 

@@ -93,6 +93,9 @@ Status Reloading::apply(ConfigPtr next) {
     const TlsContextsPtr tls_before = ctx_.shared.tls.get();
     Result<TlsContextsPtr> tls = make_tls_contexts(next->global, *tls_before);
     if (!tls) return tl::unexpected<Error>(tls.error());
+    if (on_config_) {
+        if (Status done = on_config_(next->global); !done) return done;
+    }
     const bool are_servers_stale =
         needs_new_servers(ctx_.config->global, *tls_before, next->global, **tls);
     const ConfigPtr before = std::exchange(ctx_.config, std::move(next));

@@ -2,6 +2,7 @@
 // the commands that edit backends. Owner: Control. Thread: control.
 #pragma once
 
+#include <functional>
 #include <optional>
 #include <string>
 
@@ -18,8 +19,12 @@ class Reloading {
     Status reload();
     Status add_backend(const BackendAddition& wanted);
     Status remove_backend(const std::string& name, const std::optional<std::string>& database);
+    // Asked with each configuration that is to come into force; its error keeps the one that is.
+    void set_on_config(std::function<Status(const GlobalConfig&)> on_config) {
+        on_config_ = std::move(on_config);
+    }
     // Everybody has `next` from now on; what it makes of pools that exist is done. With an error
-    // (TLS cannot be set up so) nothing has changed.
+    // (TLS cannot be set up so, a port is taken) nothing has changed.
     Status apply(ConfigPtr next);
 
     Status set_option(const std::string& name, const std::string& value);
@@ -29,6 +34,7 @@ class Reloading {
     void reopen_log();
 
     ControlContext& ctx_;
+    std::function<Status(const GlobalConfig&)> on_config_;
 };
 
 }  // namespace weir
