@@ -49,8 +49,9 @@ void send(mg_connection* connection, const HttpResponse& response, const std::st
         "Content-Security-Policy: default-src 'none'; base-uri 'none'; form-action 'none'; "
         "frame-ancestors 'none'";
     if (!nonce.empty()) {
-        out += fmt::format("; style-src 'nonce-{0}'; script-src 'nonce-{0}'; connect-src 'self'",
-                           nonce);
+        out += fmt::format(
+            "; style-src 'nonce-{0}'; script-src 'nonce-{0}'; connect-src 'self'; img-src 'self'",
+            nonce);
     }
     out += "\r\n";
     for (const auto& [name, value] : response.headers)

@@ -291,6 +291,7 @@ Pool::Released Pool::release(ServerConnection& server, WorkerId me, Instant now,
         set_owner(server, LedgerState::Leased, me);
         server.lifetime = jittered_lifetime(settings_.lifetime, random_);
         ramp_.on_success();
+        is_trial_wanted_ = false;
         retry_at_us_.store(0, std::memory_order_relaxed);
         last_failure_.reset();
         if (server.host_turn < host_dead_until_.size()) host_dead_until_[server.host_turn] = {};
@@ -511,7 +512,21 @@ ServerConnection* Pool::want_open(WorkerId opener, Instant now) {
     // Not worth taking a unit of a shared limit from others: a refusal is not starvation.
     if (reserve_shared() != nullptr) return nullptr;
     release_shared();
+    is_trial_wanted_ = false;
     return reserve_slot(opener, &is_starved);
+}
+
+std::optional<Error> Pool::why_unreachable() const {
+    const std::lock_guard lock(mutex_);
+    if (!ramp_.is_failing() || idle_count_ > 0 || leased_ > 0) return {};
+    return last_failure_;
+}
+
+void Pool::ask_for_trial() {
+    const std::lock_guard lock(mutex_);
+    if (!ramp_.is_failing() || total() > 0) return;
+    is_trial_wanted_ = true;
+    wake_locked();
 }
 
 void Pool::hand_over(ServerConnection& server, WorkerId to) {

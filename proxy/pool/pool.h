@@ -227,8 +227,14 @@ class Pool {
     // to be closed when they come back.
     void take_gone(const std::string& host, const std::vector<std::string>& ips, WorkerId me,
                    std::vector<ServerConnection*>& out);
-    // A slot to open for min_pool_size or for those who wait, reserved for worker `opener`; null =
-    // none.
+    // It has no connection, and the last login has failed: with this.
+    [[nodiscard]] std::optional<Error> why_unreachable() const;
+    // One login shall be tried although nobody waits for it, when the back-off allows it: whoever
+    // sends no more clients until it is reachable would wait for ever. Nothing unless it is
+    // unreachable.
+    void ask_for_trial();
+    // A slot to open for min_pool_size, for a trial, or for those who wait, reserved for worker
+    // `opener`; null = none.
     ServerConnection* want_open(WorkerId opener, Instant now);
 
     // The connection is the caller's, or the mutex is held: it says that its server is a hot
@@ -488,6 +494,7 @@ class Pool {
     static constexpr int kNoShare = -1;
     int share_ = kNoShare;
     std::optional<Error> last_failure_;
+    bool is_trial_wanted_ = false;
     Instant last_lifetime_close_;
     int32_t told_in_use_ = 0;  // to the endpoint
     int32_t told_waiting_ = 0;

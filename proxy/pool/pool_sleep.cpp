@@ -22,10 +22,14 @@ bool Pool::is_vacant() const {
     return total() == 0 && waiters_.empty();
 }
 
-// min_pool_size asks for one more, whether or not it may be opened now.
+// min_pool_size or a trial asks for one more, whether or not it may be opened now.
 bool Pool::is_below_min() const {
     const bool keeps_min =
         group_.clients.load(std::memory_order_relaxed) > 0 || settings_.has_forced_user;
+    if (is_trial_wanted_ && total() == 0 && !is_paused() && !is_removed() &&
+        !database_state_.removed.load() && group_.has_credentials()) {
+        return true;
+    }
     if (!keeps_min || is_paused() || is_removed() || database_state_.removed.load()) return false;
     return staying() < static_cast<size_t>(std::max(settings_.size_min, 0)) &&
            group_.has_credentials();

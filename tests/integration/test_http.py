@@ -10,6 +10,7 @@ import threading
 import time
 
 from harness.case import Case, beyond_pgbouncer, wait_until
+from harness.gate import Gate
 from harness.tls import Authority
 from harness.util import SLOW, free_port, run_as, tied
 from harness.weir import BIN, Weir
@@ -204,6 +205,7 @@ class Token(Http):
         self.assert_status(404, "/no-such-page", token=TOKEN)
         self.assert_status(404, "/no-such-page", headers={"Authorization": f"Basic {basic}"})
         self.assert_status(200, "/healthz")
+        self.assert_status(200, "/readyz")
 
     def test_it_is_told_nowhere(self):
         self.get("/no-such-page", token=TOKEN)
@@ -353,3 +355,88 @@ class Port(Http):
         self.weir.wait_log("metrics and status page: listening on", count=2)
         self.assert_status(200)
         self.assertEqual(held.run("select 1").rows, [("1",)])
+
+
+@beyond_pgbouncer
+class Ready(Http):
+    def setUp(self):
+        self.http_port = free_port()
+
+    def up(self, **more):
+        self.start(weir={"metrics_listen": self.http_port, "probe_interval": 0.2, "probe_timeout": 0.1, "probe_interval_fast": 0.2}, **more)
+
+    def told(self):
+        answer = self.get("/readyz")
+        return answer.status, answer.body
+
+    def wait_told(self, status, body):
+        try:
+            wait_until(lambda: self.told() == (status, body), 30, "readiness")
+        except AssertionError:
+            self.assertEqual(self.told(), (status, body))
+
+    def test_orders_of_the_console(self):
+        self.up(databases={"app": "{pg}", "other": "{pg}"})
+        self.assertEqual(self.told(), (200, "ready\n"))
+        self.assert_serves()
+        for order, undo, body in (("pause app", "resume app", "app: paused (PAUSE)\n"), ("disable app", "enable app", "app: disabled (DISABLE)\n"),
+                                  ("suspend", "resume", "suspended (SUSPEND)\n")):
+            with self.weir.console() as c:  # a SUSPEND ends with its client
+                c.run(order).check()
+                self.assertEqual(self.told(), (503, body))
+                c.run(undo).check()
+                self.assertEqual(self.told(), (200, "ready\n"))
+        self.weir.admin("pause")
+        status, body = self.told()
+        self.assertEqual((status, body.splitlines()[0]), (503, "paused (PAUSE)"))
+        self.weir.admin("resume")
+        self.assertEqual(self.told(), (200, "ready\n"))
+
+    def test_shutting_down(self):
+        self.up()
+        held = self.client()
+        held.run("begin").check()
+        self.weir.signal(signal.SIGTERM)
+        self.wait_told(503, "shutting down\n")
+        self.assertEqual(self.get("/healthz").status, 200)
+        held.close()
+        self.assertEqual(self.weir.wait_exit(), 0)
+
+    def test_a_server_that_cannot_be_reached(self):
+        """And is again, which is found out although no client comes."""
+        gate = Gate(self.pg.port)
+        self.addCleanup(gate.close)
+        self.up(databases={"app": f"host=127.0.0.1 port={gate.port} dbname={{dbname}}", "other": "{pg}"}, server_login_retry=1, query_wait_timeout=1)
+        self.assertEqual(self.told(), (200, "ready\n"))  # nobody has tried
+        gate.refuse()
+        self.refused_query()
+        self.wait_told(503, "app: no server connection, the last login failed (SQLSTATE 08006)\n")
+        gate.open()
+        self.wait_told(200, "ready\n")
+        self.assert_serves()
+        self.assert_serves(database="other")
+
+    def refused_query(self):
+        with contextlib.suppress(Exception):
+            with self.client() as c:
+                c.run("select 1").check()
+
+    def test_one_user_that_is_refused_says_nothing_of_others(self):
+        self.up(databases={"app": "{pg}", "forced": "{pg} user=nobody_of_that_name"})
+        with contextlib.suppress(Exception):
+            self.client(user="app3", database="app").run("select 1")
+        self.refused_login("forced")
+        self.wait_told(503, "forced: no server connection, the last login failed (SQLSTATE 28000)\n")
+
+    def refused_login(self, database):
+        with contextlib.suppress(Exception):
+            self.client(database=database).run("select 1")
+
+    def test_routed(self):
+        gates = [Gate(self.pg.port) for _ in range(2)]
+        for gate in gates:
+            self.addCleanup(gate.close)
+        self.up(backends={f"pg{i}": f"host=127.0.0.1 port={gate.port}" for i, gate in enumerate(gates)}, databases={"app": "backends=pg0,pg1 dbname={dbname}"})
+        self.wait_told(200, "ready\n")
+        self.weir.admin("disable backend pg0")
+        self.wait_told(200, "ready\n")
