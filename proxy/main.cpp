@@ -14,6 +14,7 @@
 #include "admin/console/console.h"
 #include "admin/http/health_routes.h"
 #include "admin/http/service.h"
+#include "admin/page/page.h"
 #include "conf/loader.h"
 #include "conf/logging.h"
 #include "proxy/control/control.h"
@@ -79,13 +80,16 @@ Status serve(const CommandLine& line, const ConfigPtr& config, const TlsContexts
     Console console(control, control);
     control.set_console(console);
     control.set_tls(tls);
+    StatusPage page(control, console);
     HttpService http([&control](std::function<void()> call) { control.call_later(call); });
     add_health_routes(http.routes(), control);
+    page.add_routes(http.routes());
     control.set_on_config([&http](const GlobalConfig& global) { return http.apply(global); });
     control.set_on_tick([&](Instant now) {
         console.on_tick(now);
         if (control.is_handed_over()) http.let_go();
         http.on_tick(now);
+        page.on_tick(now);
     });
     const bool is_taking_over = taker != nullptr;
     if (taker != nullptr) {

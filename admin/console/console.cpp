@@ -241,6 +241,25 @@ CommandOutcome Console::show(const ConsoleStatement& statement,
     return outcome;
 }
 
+void Console::look_up(
+    std::span<const std::string_view> topics,
+    std::function<void(std::vector<LookedUp>, std::span<const WorkerSnapshot>)> done) {
+    std::vector<const ShowSpec*> specs;
+    for (const std::string_view topic : topics) {
+        if (const ShowSpec* spec = find_show(topic)) specs.push_back(spec);
+    }
+    inspector_.snapshot(false, [this, specs = std::move(specs),
+                                done = std::move(done)](std::vector<WorkerSnapshot> workers) {
+        auto pictures = std::make_shared<std::vector<WorkerSnapshot>>(std::move(workers));
+        inspector_.health([this, specs, done, pictures](const HealthSnapshot& health) {
+            std::vector<LookedUp> tables;
+            for (const ShowSpec* spec : specs)
+                tables.push_back({spec, show(*spec, *pictures, &health).rows});
+            done(std::move(tables), *pictures);
+        });
+    });
+}
+
 DatabaseTotals Console::changed_totals() {
     DatabaseTotals out = collect_changed(inspector_.pools());
     out[kConsoleDatabase] = own_totals_;

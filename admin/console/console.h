@@ -18,6 +18,7 @@
 // Thread: owns(), admit() and parameters() any; all else control.
 #pragma once
 
+#include <functional>
 #include <map>
 #include <memory>
 #include <string>
@@ -33,6 +34,12 @@
 
 namespace weir {
 
+// One table of SHOW as it is now.
+struct LookedUp {
+    const ShowSpec* spec = nullptr;
+    std::vector<Cells> rows;
+};
+
 class Console final : public VirtualDatabase {
   public:
     Console(Inspector& inspector, ConsoleOutlet& outlet) : inspector_(inspector), outlet_(outlet) {}
@@ -46,6 +53,11 @@ class Console final : public VirtualDatabase {
     void on_messages(const Client& client, std::string_view messages) override;
     void on_disconnect(ClientId client) override;
     void on_cancel(ClientId client) override;
+
+    // The tables of these topics, without those that there are not, and the workers' pictures that
+    // they are made of: for the status page. `done` is called once, on this thread.
+    void look_up(std::span<const std::string_view> topics,
+                 std::function<void(std::vector<LookedUp>, std::span<const WorkerSnapshot>)> done);
 
     // About ten times a second: takes the samples for averages, answers what is pending.
     void on_tick(Instant now);
