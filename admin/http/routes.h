@@ -15,7 +15,7 @@ namespace weir {
 
 struct HttpRequest {
     std::string method;  // GET or HEAD; the server leaves the body out by itself
-    std::string path;    // decoded; the route's own
+    std::string path;    // as it was sent; the route's own
     std::string query;   // what follows `?`, as it was sent
     std::string accept_encoding;
     std::string nonce = {};  // of this answer: what the page's own style and script carry

@@ -161,6 +161,8 @@ Status HttpServer::listen() {
                              "no",
                              "enable_auth_domain_check",
                              "no",
+                             "decode_url",
+                             "no",
                              nullptr};
     mg_callbacks callbacks{};
     callbacks.begin_request = on_request;

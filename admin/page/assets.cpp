@@ -39,7 +39,7 @@ overflow-wrap:anywhere}
 figure{margin:0;background:var(--card);border:1px solid var(--rule);border-radius:.6rem;
 padding:.6rem .75rem .45rem;position:relative;overflow:hidden}
 figcaption{color:var(--soft);font-size:.82rem}
-figure b{font-size:1.4rem;font-weight:650;letter-spacing:-.02em}
+figure b{white-space:nowrap;font-size:1.4rem;font-weight:650;letter-spacing:-.02em}
 figure small{color:var(--soft);font-size:.75rem;margin-left:.45rem;white-space:nowrap}
 figure svg{display:block;width:100%;height:2.6rem;margin-top:.2rem}
 .line{fill:none;stroke:var(--line);stroke-width:1.6;vector-effect:non-scaling-stroke;
