@@ -262,6 +262,7 @@ struct GlobalConfig {
     std::string metrics_listen;  // see metrics_address.h
     std::string metrics_token, metrics_token_file;
     std::string metrics_tls_cert_file, metrics_tls_key_file;
+    int metrics_pools_max = 100;  // (database, user) with series of their own
 
     // [weir], many backends: when they are taken out, and when that would be too many
     int ejection_consecutive = 5;
@@ -333,6 +334,7 @@ struct Config {
     // Filled by a reload: the running value stays in `global`, the file's waits here for a restart.
     std::vector<PendingRestart> needs_restart;
     BackendEdits backend_edits;  // empty after a load
+    uint32_t fingerprint = 0;    // of the files, see fingerprint.h; as they were loaded last
 
     // The entry for `name`: an exact one, or one made from `*` with dbname = name; empty when
     // neither.

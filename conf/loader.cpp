@@ -9,6 +9,7 @@
 #include "conf/backend_sections.h"
 #include "conf/cross_check.h"
 #include "conf/entries.h"
+#include "conf/fingerprint.h"
 #include "conf/limits.h"
 #include "conf/option_table.h"
 #include "conf/rate_limit_sections.h"
@@ -47,6 +48,7 @@ class Loader {
         if (errors_.empty()) errors_ = check_backends(*config_, place_of);
         rate_limits_.resolve(*config_);
         if (!errors_.empty()) return {nullptr, std::move(errors_)};
+        config_->fingerprint = fingerprint_.value();
         for (auto& [id, peer] : peers_) {
             config_->peers.push_back(std::move(peer));
         }
@@ -106,6 +108,7 @@ class Loader {
     }
 
     void on_section(std::string_view name, const IniPlace& at) {
+        section_name_ = name;
         if (name == "pgbouncer") {
             section_ = Section::Pgbouncer;
             seen_pgbouncer_ = true;
@@ -150,6 +153,7 @@ class Loader {
 
     void on_value(std::string_view key, std::string_view value, const IniPlace& at) {
         if (errors_.size() > kConfigErrorsMax) return;  // no more are told: not a configuration
+        fingerprint_.add(section_name_, key, value);
         switch (section_) {
             case Section::Pgbouncer: return on_option("pgbouncer", key, value, at);
             case Section::Weir: return on_option("weir", key, value, at);
@@ -265,6 +269,8 @@ class Loader {
     BackendSections backends_{errors_};
     RateLimitSections rate_limits_{errors_};
     Section section_ = Section::None;
+    std::string section_name_;
+    Fingerprint fingerprint_;
     bool seen_pgbouncer_ = false;
     std::map<int, PeerConfig> peers_;
     // Where options and entries were set last, by (section, name).

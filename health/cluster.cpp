@@ -111,6 +111,7 @@ void HealthCluster::on_probe(size_t index, const ProbeReport& report, Instant no
     HealthMember& member = members_[index];
     ProbeResult result = report.result;
     const bool is_alive = result.outcome == Outcome::Success;
+    is_alive ? member.probes.record(result.round_trip) : void(++member.probes_failed);
     const bool was_blind = member.is_blind;
     member.is_sighted = is_alive && report.has_role;
     member.is_blind = is_alive && !report.has_role;
@@ -432,6 +433,8 @@ BackendRow HealthCluster::row(size_t index) const {
     row.queries = row_of_queries(member);
     row.connects = row_of_connects(member);
     row.alerts = alerts_of(member);
+    row.probes = member.probes;
+    row.probes_failed = member.probes_failed;
     for (size_t age = 0; age < health.history_size(); ++age)
         row.transitions.push_back(health.history(age));
     return row;

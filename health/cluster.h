@@ -22,6 +22,7 @@
 #include "health/probe_report.h"
 #include "health/role_hints.h"
 #include "health/role_judge.h"
+#include "protocol/base/histogram.h"
 
 namespace weir {
 
@@ -58,6 +59,8 @@ struct HealthMember {
     bool is_contradiction = false;  // wish and evidence differ, and it was said
     bool is_hurried = false;        // a probe is wanted at once
     PatroniWord patroni;
+    HistogramTotals probes;      // round trips of those that were answered
+    uint64_t probes_failed = 0;  // all others
 };
 
 class HealthCluster {

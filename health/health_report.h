@@ -13,6 +13,7 @@
 #include "health/role_judge.h"
 #include "health/score.h"
 #include "protocol/base/clock.h"
+#include "protocol/base/histogram.h"
 
 namespace weir {
 
@@ -60,8 +61,10 @@ struct BackendRow {
     Instant since;              // of the state
     Instant probed_at;          // last good probe; never = none
     std::string probe_error;    // of the last probe; empty = it was good
-    std::string patroni;        // its word or why there is none; empty = it has no Patroni
-    uint64_t ejections = 0;     // since the start
+    HistogramTotals probes;     // since the start: round trips of those that were answered
+    uint64_t probes_failed = 0;
+    std::string patroni;     // its word or why there is none; empty = it has no Patroni
+    uint64_t ejections = 0;  // since the start
     uint64_t ejections_withheld = 0;
     BreakerRow queries;
     BreakerRow connects;

@@ -59,6 +59,7 @@ class Auditor {
     void tick(Instant now, const GlobalConfig& global);
     // L6 is not any worker's: its reports are told with the first one's.
     void add_reports(WorkerSnapshot& snapshot) const;
+    [[nodiscard]] const LeakTotals& leak_totals() const { return registry_.totals(); }
 
   private:
     void wake_sleepers(Instant now, Duration interval);

@@ -16,6 +16,7 @@
 #include "proxy/pool/pool_set.h"
 #include "proxy/runtime/host_table.h"
 #include "proxy/session/message.h"
+#include "proxy/stats/worker_counters.h"
 
 namespace weir {
 
@@ -41,6 +42,21 @@ class Inspector {
     // worker. `with_details`: each connection with its SocketDetails.
     virtual void snapshot(bool with_details,
                           std::function<void(std::vector<WorkerSnapshot>)> done) = 0;
+    // The same for how many there are of everything; cheap enough for every second.
+    virtual void census(std::function<void(std::vector<WorkerCensus>)> done) = 0;
+    // What each worker has counted, and how long its thread has run.
+    struct WorkerView {
+        const WorkerCounters* counters = nullptr;  // never null
+        Duration cpu{0};
+    };
+    [[nodiscard]] virtual std::vector<WorkerView> worker_views() = 0;
+    // When the process has begun to serve, and when it last read its files: then, or by a RELOAD.
+    struct ConfigAge {
+        Instant started_at;
+        Instant loaded_at;
+        bool has_loaded = true;  // else the last RELOAD was refused, at loaded_at
+    };
+    [[nodiscard]] virtual ConfigAge config_age() const = 0;
     // The sockets that clients are accepted from.
     struct ListeningSocket {
         std::shared_ptr<const Descriptor> descriptor;

@@ -129,6 +129,9 @@ void Worker::on_message(WorkerMessage& message) {
             message.sink->deliver(ctx_.id,
                                   message.flag ? holdings() : snapshot(message.with_details));
             break;
+        case WorkerMessage::Kind::Census:
+            message.sink->deliver(ctx_.id, census(message.asked_at));
+            break;
         case WorkerMessage::Kind::LookForLeaks: leaks_.look(); break;
         case WorkerMessage::Kind::ConsoleReply: {
             ClientSession* session =

@@ -54,6 +54,7 @@ class Worker {
     void read_unread();
     [[nodiscard]] WorkerSnapshot snapshot(bool with_details);
     [[nodiscard]] WorkerSnapshot holdings();
+    [[nodiscard]] WorkerSnapshot census(Instant asked_at);
     void kill(const WorkerMessage& message);
     size_t kill_client(const WorkerMessage& message);
     void close_waiting(const std::string& reason);

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <ctime>
 #include <limits>
 #include <utility>
 
@@ -40,6 +41,16 @@ void WorkerThread::start(std::vector<ListenerPtr> listeners) {
 
 void WorkerThread::join() {
     if (thread_.joinable()) thread_.join();
+}
+
+// The thread that asks pays for it: a worker reads no clock for this.
+Duration WorkerThread::cpu_time() {
+    clockid_t clock{};
+    timespec time{};
+    if (!thread_.joinable() || pthread_getcpuclockid(thread_.native_handle(), &clock) != 0)
+        return Duration(0);
+    if (clock_gettime(clock, &time) != 0) return Duration(0);
+    return std::chrono::seconds(time.tv_sec) + std::chrono::microseconds(time.tv_nsec / 1000);
 }
 
 void WorkerThread::run() {

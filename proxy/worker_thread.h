@@ -29,6 +29,8 @@ class WorkerThread {
     void join();
     void post(WorkerMessage message);
     void post_grant(const Grant& grant);
+    // How long the thread has run, by its own clock; zero when it does not run.
+    [[nodiscard]] Duration cpu_time();
     EpollIo& io() { return io_; }
     Worker& worker() { return worker_; }
 
@@ -84,6 +86,7 @@ class WorkerGroup final : public Exchange {
     [[nodiscard]] WorkerId least_loaded(WorkerId here) const;
     // Of all of them.
     [[nodiscard]] int client_count() const;
+    [[nodiscard]] Duration cpu_time(WorkerId worker) { return threads_[worker]->cpu_time(); }
 
     // ---- hand-over to or from another process ----
 

@@ -39,6 +39,8 @@ ControlContext::ControlContext(std::string file, ConfigPtr first_config, bool qu
     : config_file(std::move(file)),
       is_quiet(quiet),
       config(std::move(first_config)),
+      started_at(clock.now()),
+      loaded_at(started_at),
       workers_count(worker_count(config->global)),
       endpoints(workers_count),
       pools(workers_count, endpoints, random_seed()),

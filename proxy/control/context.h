@@ -26,6 +26,9 @@ struct ControlContext {
     ConfigPtr config;
     bool is_succeeded = false;  // another process has taken over: what it reads is in force there
     SystemClock clock;
+    const Instant started_at;
+    Instant loaded_at;  // the last RELOAD, or the start
+    bool has_loaded = true;
     Loop loop;
     const unsigned workers_count;
     EndpointTable endpoints;

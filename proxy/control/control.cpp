@@ -190,6 +190,21 @@ void Control::snapshot(bool with_details, std::function<void(std::vector<WorkerS
     snapshots_.gather(false, std::move(complete));
 }
 
+void Control::census(std::function<void(std::vector<WorkerCensus>)> done) {
+    auto complete = [this, done = std::move(done)](std::vector<WorkerCensus> all) {
+        all.front().leaks.add(auditor_.leak_totals());
+        done(std::move(all));
+    };
+    snapshots_.census(ctx_.clock.now(), std::move(complete));
+}
+
+std::vector<Inspector::WorkerView> Control::worker_views() {
+    std::vector<WorkerView> out;
+    for (const WorkerContext* worker : ctx_.workers.contexts())
+        out.push_back({&worker->stats, ctx_.workers.cpu_time(worker->id)});
+    return out;
+}
+
 void Control::kill_client(uint64_t id, std::function<void(Status)> done) {
     WorkerMessage message;
     message.kind = WorkerMessage::Kind::KillClient;

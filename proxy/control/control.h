@@ -70,6 +70,11 @@ class Control final : public Inspector, public ConsoleOutlet {
     }
     void snapshot(bool with_details,
                   std::function<void(std::vector<WorkerSnapshot>)> done) override;
+    void census(std::function<void(std::vector<WorkerCensus>)> done) override;
+    [[nodiscard]] std::vector<WorkerView> worker_views() override;
+    [[nodiscard]] ConfigAge config_age() const override {
+        return {ctx_.started_at, ctx_.loaded_at, ctx_.has_loaded};
+    }
     void health(std::function<void(HealthSnapshot)> done) override;
     Status reload() override { return reloading_.reload(); }
     Status add_backend(const BackendAddition& wanted) override {

@@ -20,6 +20,8 @@ Status Reloading::reload() {
     const bool is_up = !ctx_.shared.is_shutting_down.load();
     if (is_up) ctx_.service.reloading();
     const Status done = read_files();
+    ctx_.loaded_at = ctx_.clock.now();
+    ctx_.has_loaded = done.has_value();
     if (is_up) ctx_.service.ready();
     return done;
 }

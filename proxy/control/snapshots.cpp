@@ -35,13 +35,29 @@ class Gathering final : public SnapshotSink {
 }  // namespace
 
 void Snapshots::gather(Depth depth, Done done) {
-    auto complete = [this, done = std::move(done)](std::vector<WorkerSnapshot> snapshots) {
-        inbox_.call_later([done, all = std::move(snapshots)]() mutable { done(std::move(all)); });
-    };
     WorkerMessage message;
     message.kind = WorkerMessage::Kind::Snapshot;
     message.flag = depth.is_brief;
     message.with_details = depth.with_details;
+    ask(std::move(message), std::move(done));
+}
+
+void Snapshots::census(Instant now, std::function<void(std::vector<WorkerCensus>)> done) {
+    WorkerMessage message;
+    message.kind = WorkerMessage::Kind::Census;
+    message.asked_at = now;
+    ask(std::move(message), [done = std::move(done)](std::vector<WorkerSnapshot> answers) {
+        std::vector<WorkerCensus> all;
+        for (WorkerSnapshot& answer : answers)
+            all.push_back(std::move(answer.census));
+        done(std::move(all));
+    });
+}
+
+void Snapshots::ask(WorkerMessage message, Done done) {
+    auto complete = [this, done = std::move(done)](std::vector<WorkerSnapshot> snapshots) {
+        inbox_.call_later([done, all = std::move(snapshots)]() mutable { done(std::move(all)); });
+    };
     message.sink = std::make_shared<Gathering>(workers_.workers(), std::move(complete));
     workers_.broadcast(message);
 }

@@ -21,6 +21,7 @@ class Snapshots {
     void gather(bool is_brief, Done done) { gather({is_brief, false}, std::move(done)); }
     // The same, and each connection with its SocketDetails.
     void gather_details(Done done) { gather({false, true}, std::move(done)); }
+    void census(Instant now, std::function<void(std::vector<WorkerCensus>)> done);
     // Sends `message` to every worker; `done`, if there is one, is called on the control thread
     // with the sum of what they count for its tally.
     void count(WorkerMessage message, std::function<void(uint64_t)> done);
@@ -31,6 +32,7 @@ class Snapshots {
         bool with_details;
     };
     void gather(Depth depth, Done done);
+    void ask(WorkerMessage message, Done done);
 
     WorkerGroup& workers_;
     Inbox& inbox_;

@@ -67,6 +67,10 @@ class PoolGroup {
     DatabaseState& database_state() { return database_state_; }
     UserState& user_state() { return user_state_; }
 
+    // Metrics tell of it by name, and not with all others together; PoolSet decides it when the
+    // group is made.
+    bool has_series = false;
+
     // ---- who uses it ----
 
     std::atomic<int> clients{0};  // sessions that use it; see PoolSet::enter

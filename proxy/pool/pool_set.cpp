@@ -44,6 +44,8 @@ PoolGroup& PoolSet::group_locked(const Config& config, const DatabaseConfig& dat
         entry.group = std::make_unique<PoolGroup>(PoolKey{database.name, user},
                                                   database_locked(config, database),
                                                   user_locked(config, user));
+        entry.group->has_series = series_used_ < config.global.metrics_pools_max;
+        if (entry.group->has_series) ++series_used_;
         configure_group(entry, config, database);
     }
     return *entry.group;
@@ -100,10 +102,13 @@ bool PoolSet::bury_idle(PoolGroup& group, Instant now) {
     DatabaseState& state = group.database_state();
     state.has_gone = true;
     for (const auto& [target, pool] : found->second.pools) {
-        for (const PoolCounters& counters : pool->counters())
+        for (const PoolCounters& counters : pool->counters()) {
             state.gone.add(counters);
+            if (!group.has_series) gone_without_series_.add(counters);
+        }
         wakes_.forget(*pool);
     }
+    if (group.has_series) --series_used_;
     Buried& buried = buried_.emplace_back();
     buried.at = now;
     buried.entry = std::move(found->second);

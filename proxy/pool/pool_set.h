@@ -109,6 +109,9 @@ class PoolSet {
             fn(*state);
     }
 
+    // What the groups without series of their own have counted that were buried. Thread: control.
+    [[nodiscard]] const PoolRecord& gone_without_series() const { return gone_without_series_; }
+
     Cap clients;  // max_client_conn
     std::atomic<bool> are_all_paused{false};
     std::atomic<bool> has_fair_shares{true};
@@ -141,10 +144,12 @@ class PoolSet {
 
     const unsigned workers_;
     EndpointTable& endpoints_;
+    PoolRecord gone_without_series_;  // the control thread's
     WakeList wakes_;
     std::vector<Buried> buried_;          // control thread's
     std::vector<DatabaseState*> active_;  // the same
     std::mutex mutex_;
+    int series_used_ = 0;  // groups that have series of their own
     Prng random_;
     std::map<PoolKey, Entry> groups_;
     std::map<std::string, std::unique_ptr<DatabaseState>> databases_;

@@ -12,6 +12,7 @@
 
 #include "conf/config.h"
 #include "protocol/base/bytes.h"
+#include "protocol/base/clock.h"
 #include "protocol/base/result.h"
 
 namespace weir {
@@ -40,6 +41,7 @@ class TlsAttempt {
 
     // What was offered to the server, see TlsSessions.
     bool was_session_offered = false;
+    Instant handshake_began_at;
 
   private:
     bool retry(bool with_tls);

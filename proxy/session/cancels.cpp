@@ -81,6 +81,7 @@ std::optional<ClientId> Cancels::find_adopted(const CancelKey& key) const {
 
 void Cancels::on_request(ClientSession& requester, const CancelKey& key) {
     requester.phase = ClientPhase::CancelRequest;
+    ctx_.stats.cancels_received.add(1);
     ctx_.clients->retire_login(requester);  // it will never log in
     ctx_.deadlines.disarm(requester);
     ctx_.deadlines.arm(requester, ctx_.now + ctx_.config->global.cancel_wait_timeout);
@@ -244,6 +245,7 @@ void Cancels::send_request(CancelConnection& cancel) {
     const ssize_t n = ctx_.channel(cancel).send(as_bytes(cancel.request));
     if (n != static_cast<ssize_t>(cancel.request.size())) return finish(cancel, false);
     cancel.stage = CancelConnection::Stage::Sent;
+    ctx_.stats.cancels_sent.add(1);
     ctx_.io.modify(cancel.fd, watch_of(cancel), true, false);
 }
 

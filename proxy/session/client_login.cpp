@@ -33,6 +33,12 @@ size_t ClientLogin::on_bytes(ByteView input) {
                                                   : authentication_.on_bytes(input);
 }
 
+void ClientLogin::note_handshake() {
+    if (handshake_began_at_.is_never() || !session_.tls->is_established()) return;
+    ctx_.stats.client_tls_handshakes.record(ctx_.now - handshake_began_at_);
+    handshake_began_at_ = {};
+}
+
 void ClientLogin::welcome(std::shared_ptr<const Welcome> welcome) {
     welcome_client(ctx_, session_, std::move(welcome), wanted_);
 }

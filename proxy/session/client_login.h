@@ -32,6 +32,10 @@ class ClientLogin {
     // What a server of the pool says of itself is known: sends the welcome and ends the login.
     void welcome(std::shared_ptr<const Welcome> welcome);
 
+    // TLS begins; and something of it has come. For the time that it takes.
+    void begin_handshake() { handshake_began_at_ = ctx_.now; }
+    void note_handshake();
+
     Authentication& authentication() { return authentication_; }
 
     // Of a replication client: what its server is to be told in the start-up packet.
@@ -66,6 +70,7 @@ class ClientLogin {
     ClientSession& session_;
     Authentication authentication_;
     std::optional<TargetSessionAttrs> wanted_attrs_;  // as the client says
+    Instant handshake_began_at_;                      // never = there is none, or it is over
     bool is_console_ = false;
     bool is_resumed_ = false;
     bool is_unasked_ = false;  // when it is resumed

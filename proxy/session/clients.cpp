@@ -64,6 +64,7 @@ void Clients::accept(int fd, const Address& peer) {
     session.fd = fd;
     session.peer = PeerAddress::from(peer);
     session.is_unix = peer.is_unix();
+    ctx_.stats.connections.add(1);
     session.may_be_direct = ctx_.tls->client != nullptr && !session.is_unix;
     session.id = ctx_.shared.last_id.fetch_add(1, std::memory_order_relaxed) + 1;
     session.connected_at = session.requested_at = ctx_.now;
@@ -114,6 +115,7 @@ void Clients::read(ClientSession& session) {
         const std::span<uint8_t> into(ctx_.input.get() + offset,
                                       WorkerContext::kInputBytes - offset);
         const ssize_t n = ctx_.channel(session).receive(into);
+        if (session.login != nullptr && session.tls != nullptr) session.login->note_handshake();
         if (n <= 0) return on_nothing_read(session, n);
         const auto bytes = static_cast<size_t>(n);
         if (session.pool != nullptr) ctx_.counters(*session.pool).bytes_received.add(bytes);
@@ -150,6 +152,7 @@ bool Clients::look_at_first_byte(ClientSession& session) {
 void Clients::accept_tls(ClientSession& session, bool is_direct) {
     session.tls = TlsStream::accept(ctx_.tls->client, session.fd, is_direct);
     session.is_tls = true;
+    session.login->begin_handshake();
 }
 
 void Clients::on_nothing_read(ClientSession& session, ssize_t result) {
@@ -172,6 +175,7 @@ void Clients::note_unread(ClientSession& session) {
 
 // OpenSSL has told the client why, if it could: that must arrive.
 void Clients::fail_tls(ClientSession& session) {
+    if (!session.tls->is_established()) ctx_.stats.client_tls_handshakes_failed.add(1);
     const std::string why =
         (session.tls->is_established() ? "TLS connection broken: " : "TLS handshake failed: ") +
         session.tls->error();
@@ -324,6 +328,7 @@ void Clients::close(ClientSession& session, std::string_view reason) {
 void Clients::fail(ClientSession& session, const Error& error) {
     if (session.phase == ClientPhase::Free || session.phase == ClientPhase::Closing) return;
     log_closing(session, error.message);
+    ctx_.stats.own_errors.note(error.sqlstate);
     if (ctx_.config->global.log_pooler_errors && session.phase != ClientPhase::CancelRequest) {
         log::warning(log_peer(ctx_, session), "pooler error: {}", error.message);
     }

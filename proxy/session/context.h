@@ -32,6 +32,7 @@
 #include "proxy/session/predecessor.h"
 #include "proxy/session/successor.h"
 #include "proxy/session/virtual_database.h"
+#include "proxy/stats/worker_counters.h"
 
 namespace weir {
 
@@ -108,6 +109,7 @@ struct WorkerContext {
     std::vector<Watch> unread;
     std::vector<std::unique_ptr<ClientLogin>> retired_logins;  // until the end of the event
     std::atomic<int> client_count{0};                          // read by others to deal evenly
+    WorkerCounters stats;                                      // read by others
 
     Clients* clients = nullptr;
     Leasing* leasing = nullptr;
@@ -135,6 +137,10 @@ struct WorkerContext {
         return {io, connection.fd, connection.tls.get()};
     }
     PoolCounters& counters(Pool& pool) const { return pool.counters()[id]; }
+    // A server that `pool` has lent since its requested_at has done with its client.
+    void note_hold_end(const ServerConnection& server) const {
+        counters(*server.pool).histograms.get().hold.record(now - server.requested_at);
+    }
 };
 
 }  // namespace weir

@@ -90,6 +90,7 @@ void Dedicated::on_client_gone(ClientSession& session) {
 void Dedicated::end(ClientSession& session) {
     ServerConnection& server = *session.server;
     ctx_.leaks->on_parting(server);
+    ctx_.note_hold_end(server);
     session.server = nullptr;
     server.client = nullptr;
     session.phase = ClientPhase::Idle;

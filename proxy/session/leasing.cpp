@@ -149,9 +149,9 @@ bool Leasing::link(ClientSession& session, ServerConnection& server, Instant wai
     PoolCounters& counters = ctx_.counters(*session.pool);
     counters.server_assignments.add(1);
     ctx_.routing->note_begun(session, server);
-    if (waiting_since != ctx_.now) {
-        counters.wait_us.add(static_cast<uint64_t>((ctx_.now - waiting_since).count()));
-    }
+    const Duration waited = ctx_.now - waiting_since;
+    counters.wait_us.add(static_cast<uint64_t>(waited.count()));
+    counters.histograms.get().wait.record(waited);
     if (session.timeouts.query_ms != 0 || session.timeouts.transaction_ms != 0)
         ctx_.clients->arm(session);
     if (session.welcome != server.welcome) tell_new_welcome(session, server);
@@ -226,6 +226,7 @@ void Leasing::tell_new_welcome(ClientSession& session, const ServerConnection& s
 
 void Leasing::release_from(ClientSession& session) {
     ServerConnection& server = *session.server;
+    ctx_.note_hold_end(server);
     session.server = nullptr;
     server.client = nullptr;
     session.phase = ClientPhase::Idle;
@@ -248,6 +249,7 @@ void Leasing::orphan(ClientSession& session) {
     if (server.is_dedicated()) return ctx_.dedicated->end(session);
     const bool is_mid_message = session.parser.is_mid_message() && !session.is_discarding_body;
     ctx_.leaks->on_orphaned(server, session);
+    ctx_.note_hold_end(server);
     session.server = nullptr;
     server.client = nullptr;
     session.phase = ClientPhase::Idle;

@@ -18,6 +18,7 @@
 #include "proxy/pool/pool.h"
 #include "proxy/runtime/address.h"
 #include "proxy/runtime/io.h"
+#include "proxy/session/census.h"
 
 namespace weir {
 
@@ -105,6 +106,7 @@ struct WorkerSnapshot {
     // The connections that it leases or opens; only names, not to be followed by another thread.
     // Of a brief snapshot this is all there is.
     std::vector<const ServerConnection*> holdings;
+    WorkerCensus census;  // of one that asked for it alone
 };
 
 // Where a snapshot is awaited. Thread: any (it locks).
@@ -136,6 +138,7 @@ struct WorkerMessage {
         Resolved,       // text: host name whose addresses are known now (or not)
         RoutesChanged,  // states or roles of backends are others now
         Snapshot,       // sink; flag = only the holdings; with_details
+        Census,         // sink, asked_at
         LookForLeaks,   // it has not looked by itself for long
         ConsoleReply,   // client, text, flag = close after it; descriptors
         KillDatabase,   // text = database name, empty = all; sqlstate/text2 = why
@@ -164,6 +167,7 @@ struct WorkerMessage {
     Grant grant;
     ServerConnection* server = nullptr;
     uint64_t server_id = 0;
+    Instant asked_at;
     Address address;
     std::string text;
     std::string text2;

@@ -236,6 +236,7 @@ void Relay::drop_request(ClientSession& session, const Piece& first, const Error
         tag != FrontendTag::Query && tag != FrontendTag::FunctionCall && tag != FrontendTag::Sync;
     session.is_discarding_body = true;
     session.is_discarding_to_sync = is_batch;
+    ctx_.stats.own_errors.note(error.sqlstate);
     write_error(answer,
                 {.sqlstate = error.sqlstate, .message = error.message, .detail = error.detail});
     if (!is_batch) write_ready_for_query(answer, TransactionStatus::Idle);
@@ -255,6 +256,7 @@ void Relay::reject_request(ClientSession& session, const Error& error) {
         session.parser.consume(first);
         used = first.bytes.size();
     } else {
+        ctx_.stats.own_errors.note(error.sqlstate);
         write_error(text,
                     {.sqlstate = error.sqlstate, .message = error.message, .detail = error.detail});
     }
@@ -439,6 +441,7 @@ bool Relay::on_server_message(ServerConnection& server, const Piece& piece) {
 void Relay::on_error(ServerConnection& server, const Piece& piece) {
     const ErrorView error = view_error(piece.body());
     note_error(ctx_, server, error);
+    ctx_.stats.server_errors.note(error.sqlstate);
     if (!server.is_stream_forwarded) {
         server.is_own_query_failed =
             server.client != nullptr || server.is_reset_sent || server.is_new;
@@ -473,6 +476,8 @@ bool Relay::on_ready(ServerConnection& server) {
     counters.queries.add(1);
     const Duration latency = ctx_.now - session->query_from;
     counters.query_us.add(static_cast<uint64_t>(latency.count()));
+    PoolHistograms& histograms = counters.histograms.get();
+    histograms.query.record(latency);
     note_latency(ctx_, server, latency);
     if (log::is_enabled(LogLevel::Debug))
         log::debug(log_peer(ctx_, *session), "query time: {} us", latency.count());
@@ -481,6 +486,7 @@ bool Relay::on_ready(ServerConnection& server) {
         const Duration lasted = ctx_.now - session->transaction_from;
         counters.transactions.add(1);
         counters.transaction_us.add(static_cast<uint64_t>(lasted.count()));
+        histograms.transaction.record(lasted);
         if (log::is_enabled(LogLevel::Debug))
             log::debug(log_peer(ctx_, *session), "transaction time: {} us", lasted.count());
         session->transaction_from = ctx_.now;

@@ -51,8 +51,8 @@ class Relay {
     // Before a session gets a server; nothing: it may. `input` begins with `piece`. In
     // relay_limits.cpp.
     std::optional<Step> ask_limits(ClientSession& session, const Piece& piece, ByteView input);
-    static void drop_request(ClientSession& session, const Piece& first, const Error& error,
-                             std::string& answer);
+    void drop_request(ClientSession& session, const Piece& first, const Error& error,
+                      std::string& answer);
     static void count_bytes(ClientSession& session, size_t bytes) {
         if (session.limits != nullptr) session.limits->moved(bytes);
     }
@@ -71,6 +71,7 @@ class Relay {
     Step prepare_named(ClientSession& session, std::string_view name, const Statement*& out);
     void note_parse(ClientSession& session, const Piece& piece);
     void note_bind(ClientSession& session, const Piece& piece);
+    void count_prepared(const ClientSession& session, bool is_there);
     void send_parse(ClientSession& session, const Statement& statement, Origin origin);
     // statement_error = keep: the server is made to refuse what concerns the statement `name`, and
     // its answer is put into the words that the client expects.

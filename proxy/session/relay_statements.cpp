@@ -124,12 +124,18 @@ Relay::Step Relay::on_parse(ClientSession& session, const Piece& piece) {
     mine.insert(parse->name, statement);
     mine.expect_parse(parse->name, batch);
     ctx_.leaks->on_prepared(session);
+    count_prepared(session, !is_new);
     if (is_new) {
         send_parse(session, statement, Origin::Client);
     } else {
         server.tracker.sent(Request::Parse, Origin::Faked);
     }
     return Step::Used;
+}
+
+void Relay::count_prepared(const ClientSession& session, bool is_there) {
+    PoolCounters& counters = ctx_.counters(*session.pool);
+    (is_there ? counters.prepared_hits : counters.prepared_misses).add(1);
 }
 
 void Relay::send_parse(ClientSession& session, const Statement& statement, Origin origin) {
@@ -297,6 +303,7 @@ Relay::Step Relay::prepare_named(ClientSession& session, std::string_view name,
         if (!make_room(server)) return wait_for_earlier(session);
         send_parse(session, *statement, Origin::Proxy);
     }
+    count_prepared(session, handle != ServerStatements::kNone);
     out = statement;
     return Step::Used;
 }

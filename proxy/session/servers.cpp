@@ -285,6 +285,7 @@ void Servers::on_logged_in(ServerConnection& server) {
     server.welcome = server.is_dedicated() ? std::make_shared<const Welcome>(std::move(welcome))
                                            : server.pool->group().intern(welcome);
     note_login(ctx_, server);
+    ctx_.stats.server_logins.record(ctx_.now - server.connected_at);
     // Its name may have got other addresses while it logged in.
     if (server.address.is_set() && !server.address.is_unix() &&
         !ctx_.shared.hosts.is_current(server.host, server.address.host())) {
@@ -480,6 +481,7 @@ void Servers::close(ServerConnection& server, std::string_view reason,
     const bool was_refused = server.login != nullptr && server.login->was_refused();
     if (failure && !(server.is_dedicated() && was_refused))
         note_login_failure(ctx_, server, *failure);
+    count_closing(server, reason, failure);
     if (ctx_.config->global.log_disconnections && server.id != 0) {
         log::info(log_peer(server), "closing because: {} (age={}s)", reason,
                   (ctx_.now - server.connected_at).count() / 1'000'000);
@@ -488,6 +490,7 @@ void Servers::close(ServerConnection& server, std::string_view reason,
         const bool was_told = server.is_error_forwarded ||
                               (server.parser.is_mid_message() && server.is_stream_forwarded);
         ctx_.leaks->on_parting(server);
+        ctx_.note_hold_end(server);
         session->server = nullptr;
         server.client = nullptr;
         const bool is_unharmed = server.phase == ServerPhase::Checking;
@@ -506,6 +509,18 @@ void Servers::close(ServerConnection& server, std::string_view reason,
     if (server.lookup != nullptr) ctx_.lookups->on_lost(server, reason);
     if (server.is_dedicated()) ctx_.dedicated->on_failed(server, reason, failure);
     farewell_.begin(server, failure);
+}
+
+void Servers::count_closing(const ServerConnection& server, std::string_view reason,
+                            const std::optional<Error>& failure) {
+    const bool has_logged_in = server.phase != ServerPhase::Connecting &&
+                               server.phase != ServerPhase::Securing &&
+                               server.phase != ServerPhase::LoggingIn;
+    if (has_logged_in) ctx_.stats.note_closed(classify_close(reason));
+    if (!failure) return;
+    ctx_.stats.server_logins_failed.add(1);
+    if (server.login != nullptr && server.login->was_refused())
+        ctx_.stats.server_errors.note(failure->sqlstate);
 }
 
 // The process ends: nobody waits for theirs.

@@ -62,6 +62,8 @@ class Servers {
     void on_secure_event(ServerConnection& server);
     void on_tls_answer(ServerConnection& server);
     void shake_hands(ServerConnection& server);
+    void count_closing(const ServerConnection& server, std::string_view reason,
+                       const std::optional<Error>& failure);
     void connect_again(ServerConnection& server);
     bool connect_otherwise(ServerConnection& server, const Error& refusal);
     void note_tls_session(ServerConnection& server);

@@ -34,6 +34,7 @@ void Servers::take_step(ServerConnection& server, TlsAttempt::Step step) {
 
 void Servers::start_tls(ServerConnection& server) {
     server.phase = ServerPhase::Securing;
+    server.attempt->handshake_began_at = ctx_.now;
     const SslSessionPtr session = ctx_.shared.tls_sessions.take(name_of(server));
     server.attempt->was_session_offered = session != nullptr;
     const bool is_direct = server.attempt->first_step() == TlsAttempt::Step::Handshake;
@@ -75,6 +76,7 @@ void Servers::shake_hands(ServerConnection& server) {
         }
         case TlsStream::Progress::Done: break;
     }
+    ctx_.stats.server_tls_handshakes.record(ctx_.now - server.attempt->handshake_began_at);
     if (ctx_.config->global.log_connections) {
         log::info(log_peer(server), "SSL established: {}", server.tls->description());
     }

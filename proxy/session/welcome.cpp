@@ -79,6 +79,7 @@ void welcome_client(WorkerContext& ctx, ClientSession& session,
                                          : session.parameters.get(static_cast<size_t>(index)));
     }
     ctx.counters(*session.pool).client_logins.add(1);
+    ctx.stats.client_logins.record(ctx.now - session.connected_at);
     finish(ctx, session, text, has_server ? ClientPhase::Active : ClientPhase::Idle);
 }
 

@@ -3,21 +3,12 @@
 // microseconds. Thread: written by one worker, read by any.
 #pragma once
 
-#include <atomic>
 #include <cstdint>
 
+#include "protocol/base/counter.h"
+#include "proxy/stats/pool_histograms.h"
+
 namespace weir {
-
-class Counter {
-  public:
-    void add(uint64_t n) {
-        value_.store(value_.load(std::memory_order_relaxed) + n, std::memory_order_relaxed);
-    }
-    [[nodiscard]] uint64_t get() const { return value_.load(std::memory_order_relaxed); }
-
-  private:
-    std::atomic<uint64_t> value_{0};
-};
 
 struct alignas(64) PoolCounters {
     Counter server_assignments;
@@ -32,14 +23,19 @@ struct alignas(64) PoolCounters {
     Counter server_parses;
     Counter binds;
     Counter client_logins;
+    Counter prepared_hits;    // a statement was wanted, and the server had it
+    Counter prepared_misses;  // ... and it had to be prepared there first
+    LazyPoolHistograms histograms;
 };
 
 // The same, summed.
 struct PoolTotals {
     uint64_t server_assignments = 0, transactions = 0, queries = 0, bytes_received = 0,
              bytes_sent = 0, transaction_us = 0, query_us = 0, wait_us = 0, client_parses = 0,
-             server_parses = 0, binds = 0, client_logins = 0;
+             server_parses = 0, binds = 0, client_logins = 0, prepared_hits = 0,
+             prepared_misses = 0;
 
+    void add(const PoolTotals& more);
     void add(const PoolCounters& c) {
         server_assignments += c.server_assignments.get();
         transactions += c.transactions.get();
@@ -53,6 +49,40 @@ struct PoolTotals {
         server_parses += c.server_parses.get();
         binds += c.binds.get();
         client_logins += c.client_logins.get();
+        prepared_hits += c.prepared_hits.get();
+        prepared_misses += c.prepared_misses.get();
+    }
+};
+
+inline void PoolTotals::add(const PoolTotals& more) {
+    server_assignments += more.server_assignments;
+    transactions += more.transactions;
+    queries += more.queries;
+    bytes_received += more.bytes_received;
+    bytes_sent += more.bytes_sent;
+    transaction_us += more.transaction_us;
+    query_us += more.query_us;
+    wait_us += more.wait_us;
+    client_parses += more.client_parses;
+    server_parses += more.server_parses;
+    binds += more.binds;
+    client_logins += more.client_logins;
+    prepared_hits += more.prepared_hits;
+    prepared_misses += more.prepared_misses;
+}
+
+// With the histograms: all that pools count.
+struct PoolRecord {
+    PoolTotals totals;
+    PoolHistogramTotals histograms;
+
+    void add(const PoolCounters& counters) {
+        totals.add(counters);
+        if (const PoolHistograms* found = counters.histograms.find()) histograms.add(*found);
+    }
+    void add(const PoolRecord& more) {
+        totals.add(more.totals);
+        histograms.add(more.histograms);
     }
 };
 

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <algorithm>
+#include <array>
 #include <deque>
 #include <functional>
 #include <map>
@@ -70,6 +71,12 @@ class FakeInspector final : public Inspector {
         if (!snapshots_wait) return done(picture);
         waiting_snapshots.push_back(std::move(done));
     }
+    void census(std::function<void(std::vector<WorkerCensus>)> done) override { done(counted); }
+    std::vector<WorkerView> worker_views() override {
+        return {{&worker_counters[0], std::chrono::milliseconds(1500)},
+                {&worker_counters[1], std::chrono::milliseconds(250)}};
+    }
+    ConfigAge config_age() const override { return age; }
     void health(std::function<void(HealthSnapshot)> done) override {
         if (!answers_wait) return done(backends);
         waiting_answers.push_back([this, done = std::move(done)] { done(backends); });
@@ -149,6 +156,9 @@ class FakeInspector final : public Inspector {
     std::vector<WorkerSnapshot> picture = std::vector<WorkerSnapshot>(2);
     bool snapshots_wait = false;
     std::deque<std::function<void(std::vector<WorkerSnapshot>)>> waiting_snapshots;
+    std::vector<WorkerCensus> counted = std::vector<WorkerCensus>(2);
+    std::array<WorkerCounters, 2> worker_counters;
+    ConfigAge age{Instant{1'000'000'000}, Instant{1'000'000'000}, true};
     HealthSnapshot backends;
     bool answers_wait = false;
     std::deque<std::function<void()>> waiting_answers;
