@@ -526,6 +526,10 @@ constexpr Option kOptions[] = {
      "on "
      "127.0.0.1 only, or IPv4-ADDRESS:PORT (`*:9127` is every address); empty serves nothing.",
      kNone, kNoWords, is_metrics_address},
+    {Metrics, "metrics_pools_max", T::Int, "100", kReload, kInEffect, &G::metrics_pools_max,
+     "How many (database, user) have metrics of their own, about 130 series each; those that come "
+     "when so many are there are told together as `_other`.",
+     kCount},
     {Metrics, "metrics_tls_cert_file", T::String, "", kReload, kInEffect, &G::metrics_tls_cert_file,
      "Certificate, and the chain behind it, with which `metrics_listen` speaks HTTPS, and only "
      "that; empty: plain HTTP."},

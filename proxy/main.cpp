@@ -14,6 +14,7 @@
 #include "admin/console/console.h"
 #include "admin/http/health_routes.h"
 #include "admin/http/service.h"
+#include "admin/metrics/collector.h"
 #include "admin/page/page.h"
 #include "conf/loader.h"
 #include "conf/logging.h"
@@ -84,6 +85,11 @@ Status serve(const CommandLine& line, const ConfigPtr& config, const TlsContexts
     HttpService http([&control](std::function<void()> call) { control.call_later(call); });
     add_health_routes(http.routes(), control);
     page.add_routes(http.routes());
+    http.routes().add("/metrics", [&control](const HttpRequest&, const HttpAnswer& answer) {
+        collect_metrics(control, [answer](std::string text) {
+            answer({.content_type = std::string(kExpositionType), .body = std::move(text)});
+        });
+    });
     control.set_on_config([&http](const GlobalConfig& global) { return http.apply(global); });
     control.set_on_tick([&](Instant now) {
         console.on_tick(now);

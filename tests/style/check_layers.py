@@ -33,6 +33,7 @@ LIBRARIES = (
     (r"nlohmann/.*", r"health/patroni_answer\.cpp", "nlohmann-json lives in health/patroni_answer.cpp"),
     (r"(pg_query|protobuf-c)([/.].*)", r"proxy/routing/read_only_proof\.cpp",
      "libpg_query lives in proxy/routing/read_only_proof.cpp"),
+    (r"prometheus/.*", r"admin/metrics/", "prometheus-cpp lives in admin/metrics/"),
     (r"re2/.*", r"conf/regex\.cpp", "RE2 lives in conf/regex.cpp"),
     (r"(ldap|lber)\.h", r"proxy/auth/ldap_check\.cpp", "libldap lives in proxy/auth/ldap_check.cpp"),
     (r"security/.*", r"proxy/auth/pam_check\.cpp", "PAM lives in proxy/auth/pam_check.cpp"),
