@@ -141,6 +141,7 @@ Status HttpServer::listen() {
     const std::string threads = std::to_string(kThreads), waiting = std::to_string(kWaitingMax),
                       bytes = std::to_string(kRequestBytesMax),
                       time = std::to_string(kRequestTimeMs);
+    // linger_timeout_ms: none; 0 would reset a connection whose peer has not taken all yet.
     const char* options[] = {"listening_ports",
                              port.c_str(),
                              "num_threads",
@@ -154,7 +155,7 @@ Status HttpServer::listen() {
                              "request_timeout_ms",
                              time.c_str(),
                              "linger_timeout_ms",
-                             "0",
+                             "-1",
                              "enable_keep_alive",
                              "no",
                              "enable_directory_listing",

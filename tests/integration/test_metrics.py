@@ -181,6 +181,18 @@ class Counted(Measured):
         self.assertEqual(now.value("weir_cancel_requests_sent_total"), 1)
         self.assertEqual(now.value("weir_errors_total", origin="server", **{"class": "57"}), 1)
 
+    def test_a_long_answer_arrives_whole(self):
+        """More than the buffers of a socket hold."""
+        names = [f"d{i}" for i in range(100)]
+        self.start(databases={name: "{pg}" for name in names})
+        for name in names:
+            with self.weir.connect("app", name) as client:
+                client.run("select 1").check()
+        for _ in range(3):
+            now = self.metrics()
+            self.assertEqual(len(now.all("weir_pool_transactions_total", user="app")), len(names))
+            self.assertGreater(len(now.text), 1_000_000)
+
     def test_many_pools_are_one(self):
         self.start(weir={"metrics_pools_max": 1})
         self.client("app").run("select 1").check()
