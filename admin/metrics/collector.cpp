@@ -17,7 +17,7 @@ void collect_metrics(Inspector& inspector, std::function<void(std::string)> done
                 collect_pools(input, out);
                 collect_backends(input, out);
                 collect_limits(input, out);
-                done(out.text());
+                done(out.take_text());
             });
     });
 }

@@ -90,12 +90,12 @@ void Exposition::add(Metric metric, Labels labels, const HistogramTotals& totals
     out.sample_sum = static_cast<double>(totals.sum_us) / 1e6;
 }
 
-std::string Exposition::text() const {
+std::string Exposition::take_text() {
     std::vector<prometheus::MetricFamily> out;
     for (const MetricSpec& spec : metric_table()) {
-        const prometheus::MetricFamily& family = families_[static_cast<size_t>(spec.metric)];
+        prometheus::MetricFamily& family = families_[static_cast<size_t>(spec.metric)];
         if (family.metric.empty()) continue;
-        out.push_back(family);
+        out.push_back(std::exchange(family, {}));
         out.back().name = spec.name;
         out.back().help = spec.help;
         out.back().type = type_of(spec.kind);

@@ -14,7 +14,7 @@
 
 namespace weir {
 
-// What Content-Type says of text().
+// What Content-Type says of the text.
 constexpr std::string_view kExpositionType = "text/plain; version=0.0.4; charset=utf-8";
 
 class Exposition {
@@ -27,8 +27,8 @@ class Exposition {
     // A sample of a histogram.
     void add(Metric metric, Labels labels, const HistogramTotals& totals);
 
-    // All that have samples, in the order of the table.
-    [[nodiscard]] std::string text() const;
+    // All that have samples, in the order of the table; nothing is left of them.
+    [[nodiscard]] std::string take_text();
 
   private:
     prometheus::ClientMetric& sample(Metric metric, Labels labels);
