@@ -11,7 +11,7 @@ namespace weir {
 namespace {
 
 constexpr size_t kWaitingMax = 12, kFailuresMax = 20;
-constexpr std::string_view kTopics[] = {"POOLS",   "BACKENDS", "HEALTH",        "LEAKS",
+constexpr std::string_view kTopics[] = {"POOLS",   "BACKENDS", "HEALTH",        "LEAKS",  "WAITERS",
                                         "QUERIES", "EVENTS",   "HEALTH_EVENTS", "WORKERS"};
 
 std::string utc_text(int64_t wall_us) {

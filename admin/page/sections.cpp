@@ -131,7 +131,41 @@ Html backends_section(const PageView& view) {
                  kBackendsMax);
 }
 
+namespace {
+
+// As SHOW WAITERS has it: also for what, and behind whom.
+Html waiters_table(const Shown& waiters) {
+    static constexpr TableColumn kColumns[] = {
+        {"application"},
+        {"database"},
+        {"user"},
+        {"waits for"},
+        {"since", true},
+        {"place", true, true},
+        {"held by", false, true},
+    };
+    const std::vector<size_t> order = sorted(waiters, [&waiters](size_t a, size_t b) {
+        return waiters.number(a, "wait_ms") > waiters.number(b, "wait_ms");
+    });
+    std::vector<Row> rows;
+    for (const size_t i : order) {
+        const std::string application = waiters.text(i, "application_name");
+        rows.push_back({application.empty() ? soft("(none)") : Html::text(application),
+                        Html::text(waiters.text(i, "database")),
+                        Html::text(waiters.text(i, "user")),
+                        Html::text(waiters.text(i, "waits_for")),
+                        Html::text(ms_text(waiters.number(i, "wait_ms"))),
+                        Html::text(waiters.text(i, "position")),
+                        soft(waiters.text(i, "holder_application_name"))});
+    }
+    return table("Waiting clients, who waits longest first", kColumns, rows, kWaitingMax);
+}
+
+}  // namespace
+
 Html waiting_section(const PageView& view) {
+    const Shown* waiters = view.find("WAITERS");
+    if (waiters != nullptr && waiters->size() > 0) return waiters_table(*waiters);
     if (view.waiting.empty()) return Html::markup("<p class=\"none\">Nobody waits.</p>");
     static constexpr TableColumn kColumns[] = {
         {"application"}, {"database"}, {"user"}, {"from", false, true}, {"waits for", true},

@@ -41,6 +41,54 @@ TEST_CASE("page: text of others is escaped") {
     CHECK(page.find('\x01') == std::string::npos);
 }
 
+// The columns that are read of tables which say more.
+TEST_CASE("page: every table has its section") {
+    static constexpr ResultColumn kQueries[] = {{"query"},    {"database"}, {"calls"},
+                                                {"total_us"}, {"percent"},  {"wait_percent"},
+                                                {"mean_us"}};
+    static constexpr ResultColumn kWaiters[] = {{"application_name"}, {"database"},
+                                                {"waits_for"},        {"wait_ms"},
+                                                {"position"},         {"holder_application_name"}};
+    static constexpr ResultColumn kEvents[] = {
+        {"time"}, {"kind"}, {"subject"}, {"event"}, {"detail"}};
+    static constexpr ResultColumn kWorkers[] = {{"worker"}, {"clients"}, {"cpu_ms"}};
+    static constexpr ResultColumn kHealth[] = {{"backend"}, {"alerts"}};
+    static constexpr ShowSpec kSpecs[] = {{.topic = "QUERIES", .columns = kQueries},
+                                          {.topic = "WAITERS", .columns = kWaiters},
+                                          {.topic = "EVENTS", .columns = kEvents},
+                                          {.topic = "WORKERS", .columns = kWorkers},
+                                          {.topic = "HEALTH", .columns = kHealth}};
+    const PageHistory history;
+    PageView view = view_with(history);
+    for (const std::string_view id : {"queries", "leaks", "events", "workers", "backends"}) {
+        const std::string empty = "<section data-live id=\"" + std::string(id) + "\"></section>";
+        CHECK(render_page(view, "n").find(empty) != std::string::npos);
+    }
+    view.tables.emplace_back(&kSpecs[0],
+                             std::vector<Cells>{{"select $1", "app", 5, 1000, 10, 3, 200},
+                                                {"select <$2>", "app", 5000, 9000, 90, 3, 1'500}});
+    view.tables.emplace_back(&kSpecs[1],
+                             std::vector<Cells>{{"web", "app", "server", 20, 2, "batch"},
+                                                {"cron", "app", "limit", 1500, 1, ""}});
+    view.tables.emplace_back(
+        &kSpecs[2], std::vector<Cells>{{"2026-01-31 12:00:00 UTC", "pool", "app", "grew", "why"}});
+    view.tables.emplace_back(&kSpecs[3], std::vector<Cells>{{0, 7, 1'234}});
+    view.tables.emplace_back(
+        &kSpecs[4], std::vector<Cells>{{"pg1", "two primaries"}, {"pg2", "two primaries"}});
+    const std::string queries = queries_section(view).str();
+    CHECK(queries.find("select &lt;$2&gt;") < queries.find("select $1"));
+    CHECK(queries.find("5,000") != std::string::npos);
+    CHECK(queries.find("1.50 ms") != std::string::npos);
+    const std::string waiting = waiting_section(view).str();
+    CHECK(waiting.find("cron") < waiting.find("web"));
+    CHECK(waiting.find("1.5 s") != std::string::npos);
+    CHECK(waiting.find("batch") != std::string::npos);
+    CHECK(events_section(view).str().find("01-31 12:00:00<") != std::string::npos);
+    CHECK(workers_section(view).str().find("1.2 s") != std::string::npos);
+    REQUIRE(troubles(view).size() == 1);  // told once
+    CHECK(troubles(view)[0].subject == "backend pg1");
+}
+
 TEST_CASE("page: what is wrong, the worst first") {
     const PageHistory history;
     PageView view = view_with(history);
