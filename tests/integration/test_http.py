@@ -285,6 +285,16 @@ class Tls(Http):
         self.assertEqual(self.shown(), "metrics-two")
         self.assertIn('metrics_tls_cert_file "/nowhere"', self.told("set metrics_tls_cert_file = '/nowhere'"))
 
+    def test_handshakes_that_do_not_come_to_an_end(self):
+        with contextlib.ExitStack() as crowd:
+            for i in range(12):
+                sock = crowd.enter_context(contextlib.closing(socket.socket()))
+                sock.setblocking(False)
+                sock.connect_ex(("127.0.0.1", self.http_port))
+                with contextlib.suppress(OSError):
+                    sock.send((b"", b"\x16\x03\x01", b"\x16\x03\x01\x02\x00\x01")[i % 3])
+            wait_until(lambda: self.answers(tls=self.context), 60, "an answer for somebody who asks")
+
     def test_off_and_on(self):
         self.set_section(metrics_tls_cert_file=None, metrics_tls_key_file=None)
         wait_until(lambda: self.answers(), 30, "plain HTTP")
