@@ -27,6 +27,21 @@ std::optional<Unready> operators_order(const DatabaseState* state, const std::st
     return {};
 }
 
+// The last backend of a role is never taken out, so that it takes work says little of it.
+bool is_reachable(Inspector& inspector, const std::string& database, const Endpoint& endpoint) {
+    const EndpointVerdict verdict = endpoint.verdict();
+    if (is_sick(verdict)) return false;
+    bool is_served = false, is_failing = false;
+    inspector.pools().for_each_pool_of(database, [&](const Pool& pool) {
+        if (pool.endpoint() != &endpoint) return;
+        const Pool::Counts counts = pool.counts();
+        is_served = is_served || counts.idle + counts.leased > 0;
+        const std::optional<Error> why = pool.why_unreachable();
+        is_failing = is_failing || (why && !why->sqlstate.starts_with("28"));
+    });
+    return is_served || !(verdict.is_connect_open || is_failing);
+}
+
 std::optional<Unready> judge_routed(Inspector& inspector, const Config& config,
                                     const DatabaseConfig& database) {
     const auto sketch = inspector.pools().sketch(config, database, database.user.value_or(""));
@@ -36,10 +51,17 @@ std::optional<Unready> judge_routed(Inspector& inspector, const Config& config,
     const RouteWish wish{
         .wanted = database.target_session_attrs.value_or(config.global.target_session_attrs)};
     const RouteRequest request = survey(members, wish, 0, inspector.now(), places, candidates);
-    if (mark_best(places, request, candidates)) return {};
     std::map<std::string_view, size_t> reasons;
-    for (const RoutePlace& place : places)
-        ++reasons[bar_text(standing_of(place, request).bar)];
+    for (size_t i = 0; i < places.size(); ++i) {
+        const RouteStanding standing = standing_of(places[i], request);
+        if (standing.rank == RouteRank::Never) {
+            ++reasons[bar_text(standing.bar)];
+        } else if (is_reachable(inspector, database.name, *members.list[i].pool->endpoint())) {
+            return {};
+        } else {
+            ++reasons["it cannot be reached"];
+        }
+    }
     std::string all;
     for (const auto& [text, count] : reasons)
         all += fmt::format("{}{}: {}", all.empty() ? "" : ", ", count, text);
@@ -84,7 +106,7 @@ Readiness readiness(Inspector& inspector) {
 
 void try_unreachable(Inspector& inspector) {
     inspector.pools().for_each_pool([](Pool& pool) {
-        if (pool.endpoint() == nullptr && pool.why_unreachable()) pool.ask_for_trial();
+        if (pool.why_unreachable()) pool.ask_for_trial();
     });
 }
 

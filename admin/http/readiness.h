@@ -4,7 +4,8 @@
 //   a database   is not ready while
 //   paused, disabled         an operator has said so
 //   routed                   no backend may serve a transaction that wants what its clients want by
-//                            default (the same rules as EXPLAIN ROUTE; also before the first probe)
+//                            default (the same rules as EXPLAIN ROUTE; also before the first
+//                            probe), or those that may cannot be reached
 //   plain                    no user has a connection, and the last login of one has failed. That a
 //                            user was refused (class 28) tells nothing of others, unless the entry
 //                            has the user. One that was never used was never tried, and is ready.

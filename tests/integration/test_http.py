@@ -446,7 +446,21 @@ class Ready(Http):
         gates = [Gate(self.pg.port) for _ in range(2)]
         for gate in gates:
             self.addCleanup(gate.close)
-        self.up(backends={f"pg{i}": f"host=127.0.0.1 port={gate.port}" for i, gate in enumerate(gates)}, databases={"app": "backends=pg0,pg1 dbname={dbname}"})
+        self.up(backends={f"pg{i}": f"host=127.0.0.1 port={gate.port}" for i, gate in enumerate(gates)}, databases={"app": "backends=pg0,pg1 dbname={dbname}"}, query_wait_timeout=1)
         self.wait_told(200, "ready\n")
         self.weir.admin("disable backend pg0")
         self.wait_told(200, "ready\n")
+        self.weir.admin("enable backend pg0")
+        self.assert_serves()
+        for gate in gates:  # the last one is never taken out, but cannot be reached
+            gate.refuse()
+            gate.reset()
+        def noticed():  # by clients: nobody probes without a user for it
+            self.refused_query()
+            return self.told()[0] == 503
+        wait_until(noticed, 30, "it to be noticed")
+        self.assertRegex(self.told()[1], r"^app: none of 2 backends can serve a transaction \(.+\)\n$")
+        for gate in gates:
+            gate.open()
+        self.wait_told(200, "ready\n")
+        self.assert_serves()
