@@ -521,26 +521,26 @@ constexpr Option kOptions[] = {
      "elsewhere; 0 treats all zones alike.",
      within(0, 100)},
 
-    {Metrics, "metrics_listen", T::String, "", kReload, kInEffect, &G::metrics_listen,
+    {Metrics, "metrics_listen", T::String, "", kReload, &G::metrics_listen,
      "Where /metrics, the status page, /healthz and /readyz are served by HTTP: a port, which is "
      "on "
      "127.0.0.1 only, or IPv4-ADDRESS:PORT (`*:9127` is every address); empty serves nothing.",
      kNone, kNoWords, is_metrics_address},
-    {Metrics, "metrics_pools_max", T::Int, "100", kReload, kInEffect, &G::metrics_pools_max,
+    {Metrics, "metrics_pools_max", T::Int, "100", kReload, &G::metrics_pools_max,
      "How many (database, user) have metrics of their own, about 130 series each; those that come "
      "when so many are there are told together as `_other`.",
      kCount},
-    {Metrics, "metrics_tls_cert_file", T::String, "", kReload, kInEffect, &G::metrics_tls_cert_file,
+    {Metrics, "metrics_tls_cert_file", T::String, "", kReload, &G::metrics_tls_cert_file,
      "Certificate, and the chain behind it, with which `metrics_listen` speaks HTTPS, and only "
      "that; empty: plain HTTP."},
-    {Metrics, "metrics_tls_key_file", T::String, "", kReload, kInEffect, &G::metrics_tls_key_file,
+    {Metrics, "metrics_tls_key_file", T::String, "", kReload, &G::metrics_tls_key_file,
      "Private key of `metrics_tls_cert_file`."},
-    {Metrics, "metrics_token", T::Secret, "", kReload, kInEffect, &G::metrics_token,
+    {Metrics, "metrics_token", T::Secret, "", kReload, &G::metrics_token,
      "What has to be shown for everything but /healthz and /readyz: as bearer token, or as "
      "password "
      "(of any user) by a browser; empty asks for nothing.",
      kNone, kNoWords, is_token},
-    {Metrics, "metrics_token_file", T::String, "", kReload, kInEffect, &G::metrics_token_file,
+    {Metrics, "metrics_token_file", T::String, "", kReload, &G::metrics_token_file,
      "File with that token, in place of `metrics_token`; blanks around it do not count."},
 };
 
