@@ -47,14 +47,17 @@ class Loader {
         // says.
         if (errors_.empty()) errors_ = check_backends(*config_, place_of);
         rate_limits_.resolve(*config_);
-        if (!errors_.empty()) return {nullptr, std::move(errors_)};
+        if (!errors_.empty()) return {nullptr, std::move(errors_), {}};
         config_->fingerprint = fingerprint_.value();
         for (auto& [id, peer] : peers_) {
             config_->peers.push_back(std::move(peer));
         }
         std::vector<ConfigNote> found = cross_check(*config_, place_of);
         config_->warnings.insert(config_->warnings.end(), found.begin(), found.end());
-        return {std::move(config_), {}};
+        for (const auto& [name, backend] : config_->backends) {
+            places_[{"backends", name}] = place("backends", name);
+        }
+        return {std::move(config_), {}, std::move(places_)};
     }
 
   private:

@@ -7,8 +7,10 @@
 // it has. Thread: any; reads files, so not on a worker.
 #pragma once
 
+#include <map>
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "conf/config.h"
@@ -16,9 +18,14 @@
 
 namespace weir {
 
+// Where the files say something, by section and the name of an option or an entry; for backends,
+// however they are defined, the section is "backends". What no file says is not there.
+using ConfigPlaces = std::map<std::pair<std::string, std::string>, IniPlace>;
+
 struct LoadResult {
     std::shared_ptr<const Config> config;  // null when there are errors
     std::vector<ConfigError> errors;
+    ConfigPlaces places;
 };
 
 LoadResult load_config(const std::string& path, const Config* previous);

@@ -14,11 +14,6 @@ namespace weir {
 
 namespace {
 
-std::string default_text(const Option& option) {
-    if (option.default_text == nullptr) return "unset";
-    return *option.default_text == '\0' ? "empty" : fmt::format("`{}`", option.default_text);
-}
-
 std::string bounds_text(const Option& option) {
     if (option.type == OptionType::Octal) return "";
     if (option.bounds.max == std::numeric_limits<int32_t>::max()) {
@@ -27,30 +22,10 @@ std::string bounds_text(const Option& option) {
     return fmt::format(", {} to {}", option.bounds.min, option.bounds.max);
 }
 
-std::string values_text(const Option& option) {
-    switch (option.type) {
-        case OptionType::Int:
-        case OptionType::Octal:
-        case OptionType::Size: return to_string(option.type) + bounds_text(option);
-        case OptionType::Bool: return "0 or 1";
-        case OptionType::Time:
-        case OptionType::String:
-        case OptionType::Secret:
-        case OptionType::List: return to_string(option.type);
-        case OptionType::Word: break;
-    }
-    std::string text;
-    for (const Word& word : option.words) {
-        text += text.empty() ? "" : ", ";
-        text += fmt::format("`{}`", word.text);
-    }
-    return text;
-}
-
 std::string option_row(const Option& option) {
-    return fmt::format("| `{}` | {} | {} | {} | {} |\n", option.name, default_text(option),
-                       values_text(option), option.change == Change::Reload ? "reload" : "restart",
-                       option.doc);
+    return fmt::format("| `{}` | {} | {} | {} | {} |\n", option.name, option_default_text(option),
+                       option_values_text(option),
+                       option.change == Change::Reload ? "reload" : "restart", option.doc);
 }
 
 std::string key_table(const char* title, const char* intro, const std::vector<EntryKeyInfo>& keys) {
@@ -76,6 +51,31 @@ constexpr const char* kIntroduction =
     "fraction.\n";
 
 }  // namespace
+
+std::string option_default_text(const Option& option) {
+    if (option.default_text == nullptr) return "unset";
+    return *option.default_text == '\0' ? "empty" : fmt::format("`{}`", option.default_text);
+}
+
+std::string option_values_text(const Option& option) {
+    switch (option.type) {
+        case OptionType::Int:
+        case OptionType::Octal:
+        case OptionType::Size: return to_string(option.type) + bounds_text(option);
+        case OptionType::Bool: return "0 or 1";
+        case OptionType::Time:
+        case OptionType::String:
+        case OptionType::Secret:
+        case OptionType::List: return to_string(option.type);
+        case OptionType::Word: break;
+    }
+    std::string text;
+    for (const Word& word : option.words) {
+        text += text.empty() ? "" : ", ";
+        text += fmt::format("`{}`{}", word.text, word.effect == Effect::NotYet ? " (not yet)" : "");
+    }
+    return text;
+}
 
 std::string render_reference_markdown() {
     std::string text = kIntroduction;
@@ -116,7 +116,7 @@ std::string render_option_list() {
     for (const Option& option : option_table()) {
         if (option.alias_of != nullptr) continue;
         lines.push_back(fmt::format("{} {} {} {}\n", option.name, to_string(option.type),
-                                    default_text(option),
+                                    option_default_text(option),
                                     option.change == Change::Reload ? "reload" : "restart"));
     }
     std::sort(lines.begin(), lines.end());

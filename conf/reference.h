@@ -7,6 +7,12 @@
 
 namespace weir {
 
+struct Option;
+
+// What an option may be set to, and its default ("unset", "empty"), as one reads them.
+std::string option_values_text(const Option& option);
+std::string option_default_text(const Option& option);
+
 // conf/reference.md: every option by chapter, then the keys of [databases], [users] and [peers].
 std::string render_reference_markdown();
 

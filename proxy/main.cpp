@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "admin/console/console.h"
+#include "admin/explain/answer.h"
 #include "admin/http/health_routes.h"
 #include "admin/http/service.h"
 #include "admin/metrics/collector.h"
@@ -148,6 +149,7 @@ Status start(const CommandLine& line) {
 int main(int argc, char** argv) {
     const weir::CommandLine line = weir::parse_command_line(argc, argv);
     if (line.exit_code) return *line.exit_code;
+    if (line.task != weir::Task::Serve) return weir::answer_about_config(line);
     const weir::Status started = weir::start(line);
     if (!started) weir::log::fatal("{}", started.error().message);
     weir::shutdown_logging();

@@ -2,18 +2,52 @@
 
 #include <getopt.h>
 
+#include <array>
 #include <cstdio>
+#include <cstring>
 
 namespace weir {
 
 namespace {
 
-constexpr option kOptions[] = {
-    {"daemon", no_argument, nullptr, 'd'},  {"quiet", no_argument, nullptr, 'q'},
-    {"reboot", no_argument, nullptr, 'R'},  {"user", required_argument, nullptr, 'u'},
-    {"verbose", no_argument, nullptr, 'v'}, {"version", no_argument, nullptr, 'V'},
-    {"help", no_argument, nullptr, 'h'},    {nullptr, 0, nullptr, 0},
-};
+constexpr int kCheckConfig = 256, kJson = 257;
+
+constexpr std::array<CommandLineOption, 9> kOptions = {{
+    {'d', "daemon", nullptr, "run in the background"},
+    {'q', "quiet", nullptr, "log nothing to standard error"},
+    {'R', "reboot", nullptr, "take over from the process that runs"},
+    {'u', "user", "USERNAME", "become this system user"},
+    {'v', "verbose", nullptr, "log more; may be repeated"},
+    {'V', "version", nullptr, "print the version and exit"},
+    {'h', "help", nullptr, "print this and exit"},
+    {0, "check-config", nullptr, "tell every error and warning of the files and exit"},
+    {0, "json", nullptr, "of --check-config: as JSON"},
+}};
+
+int value_of(const CommandLineOption& option) {
+    if (option.letter != 0) return option.letter;
+    return std::strcmp(option.name, "check-config") == 0 ? kCheckConfig : kJson;
+}
+
+// As getopt_long(3) wants them, with the empty one at the end.
+std::array<option, kOptions.size() + 1> long_options() {
+    std::array<option, kOptions.size() + 1> out{};
+    for (size_t i = 0; i < kOptions.size(); ++i) {
+        const int has_argument = kOptions[i].argument == nullptr ? no_argument : required_argument;
+        out[i] = {kOptions[i].name, has_argument, nullptr, value_of(kOptions[i])};
+    }
+    return out;
+}
+
+std::string short_options() {
+    std::string out;
+    for (const CommandLineOption& option : kOptions) {
+        if (option.letter == 0) continue;
+        out += option.letter;
+        if (option.argument != nullptr) out += ':';
+    }
+    return out;
+}
 
 void print_usage(const char* program) {
     std::printf(
@@ -22,15 +56,15 @@ void print_usage(const char* program) {
         "Usage:\n"
         "  %s [OPTION]... CONFIG_FILE\n"
         "\n"
-        "Options:\n"
-        "  -d, --daemon         run in the background\n"
-        "  -q, --quiet          log nothing to standard error\n"
-        "  -R, --reboot         take over from the process that runs\n"
-        "  -u, --user=USERNAME  become this system user\n"
-        "  -v, --verbose        log more; may be repeated\n"
-        "  -V, --version        print the version and exit\n"
-        "  -h, --help           print this and exit\n",
+        "Options:\n",
         program, program);
+    for (const CommandLineOption& option : kOptions) {
+        std::string left =
+            option.letter == 0 ? "      " : std::string("  -") + option.letter + ", ";
+        left += std::string("--") + option.name;
+        if (option.argument != nullptr) left += std::string("=") + option.argument;
+        std::printf("%-23s%s\n", left.c_str(), option.doc);
+    }
 }
 
 int usage_error(const char* program, const char* text) {
@@ -39,31 +73,44 @@ int usage_error(const char* program, const char* text) {
     return 1;
 }
 
+// False: there is nothing to run, and `out` says how to end.
+bool take_option(CommandLine& out, int value, const char* program) {
+    switch (value) {
+        case 'd': out.is_daemon = out.is_quiet = true; return true;
+        case 'q': out.is_quiet = true; return true;
+        case 'R': out.is_reboot = true; return true;
+        case 'u': out.user = optarg; return true;
+        case 'v': ++out.verbose; return true;
+        case kCheckConfig: out.task = Task::CheckConfig; return true;
+        case kJson: out.is_json = true; return true;
+        case 'V':
+            std::printf("Weir %s\n", WEIR_VERSION);
+            out.exit_code = 0;
+            return false;
+        case 'h':
+            print_usage(program);
+            out.exit_code = 0;
+            return false;
+        default: out.exit_code = usage_error(program, nullptr); return false;
+    }
+}
+
 }  // namespace
+
+std::span<const CommandLineOption> command_line_options() {
+    return kOptions;
+}
 
 CommandLine parse_command_line(int argc, char** argv) {
     CommandLine out;
     const char* program = argc > 0 ? argv[0] : "weir";
+    const auto names = long_options();
+    const std::string letters = short_options();
     optind = 0;  // glibc: begin anew
     while (true) {
-        const int letter = getopt_long(argc, argv, "dqRu:vVh", kOptions, nullptr);
-        if (letter < 0) break;
-        switch (letter) {
-            case 'd': out.is_daemon = out.is_quiet = true; break;
-            case 'q': out.is_quiet = true; break;
-            case 'R': out.is_reboot = true; break;
-            case 'u': out.user = optarg; break;
-            case 'v': ++out.verbose; break;
-            case 'V':
-                std::printf("Weir %s\n", WEIR_VERSION);
-                out.exit_code = 0;
-                return out;
-            case 'h':
-                print_usage(program);
-                out.exit_code = 0;
-                return out;
-            default: out.exit_code = usage_error(program, nullptr); return out;
-        }
+        const int value = getopt_long(argc, argv, letters.c_str(), names.data(), nullptr);
+        if (value < 0) break;
+        if (!take_option(out, value, program)) return out;
     }
     if (optind + 1 == argc) {
         out.config_file = argv[optind];

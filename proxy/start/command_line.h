@@ -1,12 +1,22 @@
-// The command line: PgBouncer's options and rules. Thread: main, at start.
+// The command line: PgBouncer's options and rules, and our own. Thread: main, at start.
 #pragma once
 
+#include <cstdint>
 #include <optional>
+#include <span>
 #include <string>
 
 namespace weir {
 
+// What the process is started for.
+enum class Task : uint8_t {
+    Serve,
+    CheckConfig,  // --check-config: read all that a start would read, tell what is wrong, exit
+};
+
 struct CommandLine {
+    Task task = Task::Serve;
+    bool is_json = false;    // --json: what is told is for programs
     bool is_daemon = false;  // -d: go to the background
     bool is_reboot = false;  // -R: take over from the process that runs
     bool is_quiet = false;   // -q: log nothing to standard error
@@ -16,6 +26,15 @@ struct CommandLine {
     // Set: there is nothing to run (-h, -V, or a mistake that standard error tells): exit with it.
     std::optional<int> exit_code;
 };
+
+// One option; --help, weir(1) and getopt(3) have them from here.
+struct CommandLineOption {
+    char letter;  // 0: has only a name
+    const char* name;
+    const char* argument;  // its name for people; null: takes none
+    const char* doc;
+};
+std::span<const CommandLineOption> command_line_options();
 
 // Options may be anywhere and short ones together (-dvv); exactly one other argument, the
 // configuration file, is needed. Prints what is to be printed. Uses getopt(3), so: one call at a

@@ -11,8 +11,10 @@
 
 #include "conf/auth_rules.h"
 #include "conf/loader.h"
+#include "conf/manual.h"
 #include "conf/option_table.h"
 #include "conf/reference.h"
+#include "proxy/start/manual.h"
 
 namespace weir {
 namespace {
@@ -116,9 +118,11 @@ TEST_CASE("the sample rules and maps can be read, and the rules find their map")
     CHECK(config.auth_rules->maps.allows("people", "ann_admin", "admin_ann"));
 }
 
-TEST_CASE("the reference and the golden list are those of the table") {
+TEST_CASE("the reference and the golden list are those of the table, and so are the manual pages") {
     check_generated("conf/reference.md", render_reference_markdown());
     check_generated("tests/golden/options.txt", render_option_list());
+    check_generated("conf/manual/weir.ini.5", render_weir_ini_manual());
+    check_generated("conf/manual/weir.1", render_weir_manual());
 }
 
 }  // namespace
