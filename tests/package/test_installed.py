@@ -1,0 +1,140 @@
+"""Goal: the package on a bare Debian: it installs with what it depends on, its service answers, configuration survives
+a reinstallation, and after a purge nothing is left. Method: debootstrap's smallest tree, in which apt installs the
+package and the service's own command is run, with a PostgreSQL and psql outside. Needs WEIR_DEB, root, and the mirror
+that this machine's apt uses; takes two minutes and more. WEIR_BARE=FILE.tar keeps the bare tree for the next time."""
+import os
+import shutil
+import signal
+import subprocess
+import tempfile
+import unittest
+
+import service
+from harness import postgres, util
+
+DEB = os.environ["WEIR_DEB"]
+# What apt and dpkg write for themselves.
+BOOKKEEPING = ("/var/lib/dpkg", "/var/lib/apt", "/var/cache", "/var/log/apt", "/var/log/dpkg.log", "/var/log/alternatives.log",
+               "/var/lib/systemd/deb-systemd-helper-enabled", "/etc/ld.so.cache", "/proc", "/dev", "/sys", "/tmp", "/etc/passwd-",
+               "/etc/shadow-", "/etc/group-", "/etc/gshadow-", "/etc/subuid-", "/etc/subgid-", "/run/", "/var/lib/pam",
+               "/usr/share/doc", "/weir")
+
+
+def mirror():
+    """(address, release) of Debian's main archive, as apt of this machine knows it."""
+    text = subprocess.run(["apt-get", "indextargets", "--format", "$(SITE) $(RELEASE) $(COMPONENT) $(ORIGIN)", "Created-By: Packages"],
+                          capture_output=True, text=True, check=True).stdout
+    for line in text.splitlines():
+        site, release, component, origin = (line.split() + [""])[:4]
+        if component == "main" and origin == "Debian" and "-" not in release:
+            return site, release
+    raise AssertionError("apt knows no main archive of Debian: " + text)
+
+
+class Installed(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        cls.dir = tempfile.mkdtemp(prefix="weir-bare-")
+        cls.addClassCleanup(service.remove_tree, cls.dir)
+        os.chmod(cls.dir, 0o755)
+        cls.root = f"{cls.dir}/root"
+        kept = os.environ.get("WEIR_BARE", "")
+        if kept and os.path.exists(kept):
+            os.mkdir(cls.root)
+            subprocess.run(["tar", "-xf", kept, "-C", cls.root], check=True)
+        else:
+            site, release = mirror()
+            done = subprocess.run(["debootstrap", "--variant=minbase", release, cls.root, site], capture_output=True, text=True)
+            assert done.returncode == 0, done.stdout[-2000:] + done.stderr
+            if kept:
+                subprocess.run(["tar", "-cf", kept, "-C", cls.root, "."], check=True)
+        shutil.copy(DEB, f"{cls.root}/weir.deb")
+        cls.cluster = postgres.Cluster().create()
+        cls.addClassCleanup(cls.cluster.stop)
+
+    def inside(self, *command, check=True):
+        done = subprocess.run(["chroot", self.root, *command], capture_output=True, text=True, stdin=subprocess.DEVNULL,
+                              env={"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "DEBIAN_FRONTEND": "noninteractive", "LC_ALL": "C.UTF-8",
+                                   **{k: v for k, v in os.environ.items() if k.lower().endswith("_proxy")}})
+        if check:
+            self.assertEqual(done.returncode, 0, f"{command}: {done.stdout[-2000:]}{done.stderr[-2000:]}")
+        return done
+
+    def apt(self, *arguments):
+        return self.inside("apt-get", "-y", "-o", "Dpkg::Use-Pty=0", "-o", "Debug::NoLocking=1", *arguments)
+
+    def files(self):
+        found = set()
+        for folder, folders, names in os.walk(self.root):
+            for name in folders + names:
+                path = os.path.join(folder, name)[len(self.root):]
+                if not path.startswith(BOOKKEEPING):
+                    found.add(path)
+        return found
+
+    def account(self):
+        with open(f"{self.root}/etc/passwd") as lines:
+            for line in lines:
+                fields = line.split(":")
+                if fields[0] == "weir":
+                    return int(fields[2]), int(fields[3]), fields[6].strip()
+        return None
+
+    def mode(self, path):
+        status = os.stat(self.root + path)
+        return status.st_uid, status.st_gid, oct(status.st_mode & 0o7777)
+
+    def configure(self):
+        """As an operator would, in the installed files: mode and owner stay."""
+        self.port = util.free_port()
+        path = f"{self.root}/etc/weir/weir.ini"
+        with open(path) as lines:
+            text = lines.read()
+        text = text.replace("* = host=127.0.0.1 port=5432", f"* = host=127.0.0.1 port={self.cluster.port}")
+        text = text.replace(";listen_port = 6432", f"listen_port = {self.port}")
+        with open(path, "w") as out:
+            out.write(text)
+        with open(f"{self.root}/etc/weir/userlist.txt", "a") as out:
+            out.write('"u_scram" "s3cret"\n')
+
+    def test_from_installation_to_purge(self):
+        self.apt("update")
+        before = self.files()
+        self.apt("install", "--no-install-recommends", "/weir.deb")
+        uid, gid, shell = self.account()
+        self.assertEqual(shell, "/usr/sbin/nologin")
+        self.assertEqual(self.mode("/etc/weir/weir.ini"), (0, gid, "0o640"))
+        self.assertEqual(self.mode("/etc/weir/userlist.txt"), (0, gid, "0o640"))
+        self.assertEqual(self.mode("/var/log/weir")[0], uid)
+        self.assertTrue(os.path.islink(f"{self.root}/etc/systemd/system/multi-user.target.wants/weir.service"))
+
+        self.configure()
+        unit = service.Unit(f"{self.root}/lib/systemd/system/weir.service")
+        weir = service.Service(self.root, unit, (uid, gid), chroot=True)
+        self.addCleanup(weir.close)
+        weir.start()
+        for host in ("127.0.0.1", f"{self.root}/run/weir"):
+            answer = subprocess.run(["psql", "-X", "-At", "-h", host, "-p", str(self.port), "-U", "u_scram", "-d", "postgres",
+                                     "-c", "select 6 * 7"], capture_output=True, text=True, env={**os.environ, "PGPASSWORD": "s3cret"})
+            self.assertEqual(answer.stdout, "42\n", answer.stderr + weir.text())
+        self.assertEqual(weir.stop(signal.SIGINT), 0)
+        os.unlink(weir.log)
+
+        self.apt("install", "--reinstall", "--no-install-recommends", "/weir.deb")  # an upgrade keeps what was edited
+        with open(f"{self.root}/etc/weir/weir.ini") as lines:
+            self.assertIn(f"listen_port = {self.port}", lines.read())
+        self.assertEqual(self.mode("/etc/weir/weir.ini"), (0, gid, "0o640"))
+
+        self.apt("remove", "weir")
+        self.assertFalse(os.path.exists(f"{self.root}/usr/sbin/weir"))
+        self.assertTrue(os.path.exists(f"{self.root}/etc/weir/weir.ini"))
+        self.apt("purge", "weir")
+        self.apt("autoremove", "--purge")
+        self.assertIsNone(self.account())
+        self.assertEqual(self.files() - before, set())
+        self.assertEqual(before - self.files(), set())
+        self.assertFalse(os.path.exists(f"{self.root}/run/weir"))
+
+
+if __name__ == "__main__":
+    unittest.main()
