@@ -1,4 +1,5 @@
-// What is answered about a configuration instead of serving it: --check-config. Thread: main.
+// What is answered about a configuration instead of serving it: --check-config and
+// --explain-config. Thread: main.
 #pragma once
 
 #include "proxy/start/command_line.h"

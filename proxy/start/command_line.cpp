@@ -10,9 +10,9 @@ namespace weir {
 
 namespace {
 
-constexpr int kCheckConfig = 256, kJson = 257;
+constexpr int kCheckConfig = 256, kExplainConfig = 257, kJson = 258;
 
-constexpr std::array<CommandLineOption, 9> kOptions = {{
+constexpr std::array<CommandLineOption, 10> kOptions = {{
     {'d', "daemon", nullptr, "run in the background"},
     {'q', "quiet", nullptr, "log nothing to standard error"},
     {'R', "reboot", nullptr, "take over from the process that runs"},
@@ -21,12 +21,14 @@ constexpr std::array<CommandLineOption, 9> kOptions = {{
     {'V', "version", nullptr, "print the version and exit"},
     {'h', "help", nullptr, "print this and exit"},
     {0, "check-config", nullptr, "tell every error and warning of the files and exit"},
-    {0, "json", nullptr, "of --check-config: as JSON"},
+    {0, "explain-config", nullptr, "tell what the files come to, with advice, and exit"},
+    {0, "json", nullptr, "of --check-config and --explain-config: as JSON"},
 }};
 
 int value_of(const CommandLineOption& option) {
     if (option.letter != 0) return option.letter;
-    return std::strcmp(option.name, "check-config") == 0 ? kCheckConfig : kJson;
+    if (std::strcmp(option.name, "check-config") == 0) return kCheckConfig;
+    return std::strcmp(option.name, "json") == 0 ? kJson : kExplainConfig;
 }
 
 // As getopt_long(3) wants them, with the empty one at the end.
@@ -82,6 +84,7 @@ bool take_option(CommandLine& out, int value, const char* program) {
         case 'u': out.user = optarg; return true;
         case 'v': ++out.verbose; return true;
         case kCheckConfig: out.task = Task::CheckConfig; return true;
+        case kExplainConfig: out.task = Task::ExplainConfig; return true;
         case kJson: out.is_json = true; return true;
         case 'V':
             std::printf("Weir %s\n", WEIR_VERSION);

@@ -11,7 +11,8 @@ namespace weir {
 // What the process is started for.
 enum class Task : uint8_t {
     Serve,
-    CheckConfig,  // --check-config: read all that a start would read, tell what is wrong, exit
+    CheckConfig,    // --check-config: read all that a start would read, tell what is wrong, exit
+    ExplainConfig,  // --explain-config: tell what the configuration comes to, exit
 };
 
 struct CommandLine {

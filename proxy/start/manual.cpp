@@ -50,7 +50,8 @@ std::string render_weir_manual() {
            options() + signals() + roff_heading("exit status") +
            roff_paragraph(
                "0 after an orderly end, whichever signal asked for it; 1 when it could "
-               "not start or go on, or when the command line or, with --check-config, "
+               "not start or go on, or when the command line or, with --check-config or "
+               "--explain-config, "
                "the configuration has errors.") +
            roff_heading("environment") +
            roff_item("NOTIFY_SOCKET, WATCHDOG_USEC, LISTEN_FDS, LISTEN_PID, JOURNAL_STREAM", "",
@@ -62,6 +63,7 @@ std::string render_weir_manual() {
            roff_heading("examples") +
            roff_example(
                "weir --check-config /etc/pgbouncer/pgbouncer.ini\n"
+               "weir --explain-config /etc/pgbouncer/pgbouncer.ini\n"
                "weir -d /etc/weir/weir.ini\n"
                "weir -R -d /etc/weir/weir.ini\n"
                "psql -h 127.0.0.1 -p 6432 pgbouncer") +

@@ -1,4 +1,5 @@
 """Configuration files, signals and the life of the process."""
+import json
 import os
 import re
 import signal
@@ -199,6 +200,56 @@ class Files(Case):
         self.assertEqual(self.client(database="db1999").one("select 1"), "1")
         self.weir.reload(default_pool_size=7)
         self.assertEqual(self.client(database="db7").one("select 1"), "1")
+
+
+@beyond_pgbouncer
+class Questions(Case):
+    """--check-config and --explain-config: answers before anything runs."""
+
+    def ask(self, w, *question):
+        return subprocess.run([BIN, *question, w.ini_path], capture_output=True, text=True, timeout=60, cwd=w.dir, **run_as())
+
+    def prepared(self, **options):
+        w = self.weir = Weir(self.pg, **options)
+        self.addCleanup(w.stop)
+        return w
+
+    def test_a_good_configuration_is_called_good_and_nothing_is_changed(self):
+        w = self.prepared(logfile="made.log", pidfile="made.pid")
+        before = sorted(os.listdir(w.dir))
+        done = self.ask(w, "--check-config")
+        self.assertEqual((done.returncode, done.stderr), (0, ""))
+        self.assertIn(f"{w.ini_path}: no errors, ", done.stdout)
+        self.assertEqual(self.ask(w, "--explain-config").returncode, 0)
+        self.assertEqual(sorted(os.listdir(w.dir)), before)
+
+    def test_the_errors_are_those_of_a_start(self):
+        w = self.prepared()
+        w.text = "[databases]\napp = {pg}\nbad = nosuchkey=1\n[pgbouncer]\nauth_type = trust\nauth_file = none\npool_mode = sometimes\n"
+        w.write()
+        for question in ("--check-config", "--explain-config"):
+            done = self.ask(w, question)
+            self.assertEqual(done.returncode, 1)
+            self.assertEqual([int(n) for n in re.findall(r"weir\.ini:(\d+): error: ", done.stdout)], [3, 7, 6])
+        found = json.loads(self.ask(w, "--check-config", "--json").stdout)
+        self.assertEqual([e["line"] for e in found["errors"]], [3, 7, 6])
+        w.expect_exit = (1,)
+        w.spawn()
+        self.assertEqual(w.wait_exit(), 1)
+        for error in found["errors"]:
+            self.assertIn(error["message"], w.log())
+
+    def test_it_can_be_asked_while_the_same_configuration_runs(self):
+        w = self.start(max_db_connections=7)
+        self.assertEqual(self.ask(w, "--check-config").returncode, 0)
+        told = json.loads(self.ask(w, "--explain-config", "--json").stdout)
+        app = told["databases"]["app"]["settings"]
+        shown = w.show("databases", name="app")[0]
+        self.assertEqual((app["pool_size"]["value"], app["max_db_connections"]["value"]), (shown["pool_size"], "7"))
+        self.assertEqual(app["servers"][0]["value"], f"{shown['host']} port {shown['port']}")
+        self.assertRegex(app["max_db_connections"]["source"], r"weir\.ini:\d+$")
+        self.assertLessEqual(int(told["servers"][0]["connections"]), 7 * len(told["servers"][0]["databases"]))
+        self.assert_serves()
 
 
 class Signals(Case):

@@ -63,6 +63,7 @@ TEST_CASE("the command line: mistakes exit with 1, questions with 0") {
 TEST_CASE("the command line: a question about the configuration, instead of serving") {
     CHECK(parse({"a.ini"}).task == Task::Serve);
     CHECK(parse({"--check-config", "a.ini"}).task == Task::CheckConfig);
+    CHECK(parse({"--explain-config", "a.ini"}).task == Task::ExplainConfig);
     CHECK_FALSE(parse({"--check-config", "a.ini"}).is_json);
     CHECK(parse({"a.ini", "--json", "--check-config"}).is_json);
     CHECK(parse({"--check-config"}).exit_code == 1);
