@@ -96,6 +96,15 @@ class Package(unittest.TestCase):
                    self.path("/lib/systemd/system/weir.service"))
         self.assertEqual(done.returncode, 0, done.stdout[-400:])
 
+    def test_cmake_installs_program_pages_units_and_samples_and_no_configuration(self):
+        with tempfile.TemporaryDirectory(prefix="weir-prefix-") as prefix:
+            subprocess.run(["cmake", "--install", os.environ["WEIR_BUILD"], "--prefix", prefix], check=True, capture_output=True)
+            found = {os.path.relpath(os.path.join(folder, name), prefix) for folder, _, names in os.walk(prefix) for name in names}
+            self.assertLessEqual({"bin/weir", "share/man/man1/weir.1", "share/man/man5/weir.ini.5", "lib/systemd/system/weir.service",
+                                  "share/doc/weir/examples/weir.ini", "share/doc/weir/examples/kubernetes/deployment.yml"}, found)
+            self.assertEqual([name for name in found if name.startswith(("etc/", "usr/", "var/"))], [])
+            self.assertIn("Weir", run(f"{prefix}/bin/weir", "--version", check=True).stdout)
+
     def test_every_drop_in_starts_a_program_that_is_there(self):
         for name in ("pgbouncer.conf", "takeover.conf"):
             with open(self.path(f"/usr/share/doc/weir/examples/{name}")) as lines:
