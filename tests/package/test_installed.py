@@ -97,6 +97,23 @@ class Installed(unittest.TestCase):
         with open(f"{self.root}/etc/weir/userlist.txt", "a") as out:
             out.write('"u_scram" "s3cret"\n')
 
+    def orders_of_upgrade(self, exec_reload):
+        """What systemd would be told of weir.service when the package is installed again, as it would be by a newer one."""
+        self.assertFalse(os.path.exists(f"{self.root}/usr/bin/systemctl"))  # the smallest Debian has no systemd
+        os.makedirs(f"{self.root}/run/systemd/system")
+        with open(f"{self.root}/usr/bin/systemctl", "w") as out:
+            out.write(f"#!/bin/sh\necho \"$*\" >> /run/systemd/orders\ncase \"$*\" in\n"
+                      f"*is-enabled*) echo enabled ;;\n*ExecReload*) echo 'ExecReload={{ argv[]={exec_reload} ; }}' ;;\nesac\n")
+        os.chmod(f"{self.root}/usr/bin/systemctl", 0o755)
+        try:
+            self.apt("install", "--reinstall", "--no-install-recommends", "/weir.deb")
+            with open(f"{self.root}/run/systemd/orders") as lines:
+                orders = [line.split() for line in lines]
+        finally:
+            os.unlink(f"{self.root}/usr/bin/systemctl")
+            service.remove_tree(f"{self.root}/run/systemd")
+        return [words[-2] for words in orders if words[-1] == "weir.service" and words[-2] in ("start", "stop", "restart", "reload")]
+
     def test_from_installation_to_purge(self):
         self.apt("update")
         before = self.files()
@@ -120,7 +137,9 @@ class Installed(unittest.TestCase):
         self.assertEqual(weir.stop(signal.SIGINT), 0)
         os.unlink(weir.log)
 
-        self.apt("install", "--reinstall", "--no-install-recommends", "/weir.deb")  # an upgrade keeps what was edited
+        # An upgrade keeps what was edited; a restart, unless a reload is one that nobody notices.
+        self.assertEqual(self.orders_of_upgrade("/bin/kill -HUP $MAINPID"), ["restart"])
+        self.assertEqual(self.orders_of_upgrade("/usr/sbin/weir -R -d /etc/weir/weir.ini"), ["reload"])
         with open(f"{self.root}/etc/weir/weir.ini") as lines:
             self.assertIn(f"listen_port = {self.port}", lines.read())
         self.assertEqual(self.mode("/etc/weir/weir.ini"), (0, gid, "0o640"))
@@ -130,7 +149,9 @@ class Installed(unittest.TestCase):
         self.assertTrue(os.path.exists(f"{self.root}/etc/weir/weir.ini"))
         self.apt("purge", "weir")
         self.apt("autoremove", "--purge")
-        self.assertIsNone(self.account())
+        for name in ("passwd", "shadow", "group", "gshadow"):
+            with open(f"{self.root}/etc/{name}") as lines:
+                self.assertNotRegex(lines.read(), r"\bweir\b", name)
         self.assertEqual(self.files() - before, set())
         self.assertEqual(before - self.files(), set())
         self.assertFalse(os.path.exists(f"{self.root}/run/weir"))
