@@ -12,7 +12,16 @@ class Unit:
     """The settings of one unit file, by section; a name that may come several times is a list."""
 
     def __init__(self, path):
-        self.sections, section = {}, None
+        self.sections = {}
+        self.add(path)
+
+    @property
+    def service(self):
+        return self.sections["Service"]
+
+    def add(self, path):
+        """A file of the unit, or a drop-in: what it says goes before; an empty value clears a list."""
+        section = None
         with open(path) as lines:
             for line in (line.strip() for line in lines):
                 if not line or line[0] in "#;":
@@ -21,11 +30,12 @@ class Unit:
                     section = self.sections.setdefault(line.strip("[]"), {})
                     continue
                 name, value = (part.strip() for part in line.split("=", 1))
-                if name in SETTINGS_THAT_ADD:
+                if name in SETTINGS_THAT_ADD and not value:
+                    section[name] = []
+                elif name in SETTINGS_THAT_ADD:
                     section.setdefault(name, []).append(value)
                 else:
                     section[name] = value
-        self.service = self.sections.get("Service", {})
 
     def allowed_system_calls(self):
         """Names that SystemCallFilter= lets through, groups resolved by systemd-analyze."""

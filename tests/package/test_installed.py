@@ -1,8 +1,9 @@
 """Goal: the package on a bare Debian: it installs with what it depends on, its service answers, configuration survives
-a reinstallation, and after a purge nothing is left. Method: debootstrap's smallest tree, in which apt installs the
+a reinstallation, and after a purge nothing is left; Debian's pgbouncer hands over its files. Method: debootstrap's smallest tree, in which apt installs the
 package and the service's own command is run, with a PostgreSQL and psql outside. Needs WEIR_DEB, root, and the mirror
 that this machine's apt uses; takes two minutes and more. WEIR_BARE=FILE.tar keeps the bare tree for the next time."""
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -155,6 +156,38 @@ class Installed(unittest.TestCase):
         self.assertEqual(self.files() - before, set())
         self.assertEqual(before - self.files(), set())
         self.assertFalse(os.path.exists(f"{self.root}/run/weir"))
+
+    def test_the_files_of_pgbouncer_serve_with_the_drop_in(self):
+        self.apt("update")
+        self.apt("install", "--no-install-recommends", "/weir.deb", "pgbouncer")
+        unit = service.Unit(f"{self.root}/lib/systemd/system/weir.service")
+        unit.add(f"{self.root}/usr/share/doc/weir/examples/pgbouncer.conf")
+        with open(f"{self.root}/etc/passwd") as lines:
+            found = next(line.split(":") for line in lines if line.startswith(unit.service["User"] + ":"))
+        user = int(found[2]), int(found[3])
+        port = util.free_port()
+        path = f"{self.root}/etc/pgbouncer/pgbouncer.ini"
+        with open(path) as lines:
+            text = lines.read()
+        text = text.replace("[databases]\n", f"[databases]\n* = host=127.0.0.1 port={self.cluster.port}\n", 1)
+        text, changed = re.subn(r"(?m)^;?listen_port = 6432$", f"listen_port = {port}", text)
+        self.assertEqual(changed, 1)
+        with open(path, "w") as out:
+            out.write(text)
+        with open(f"{self.root}/etc/pgbouncer/userlist.txt", "w") as out:
+            out.write('"u_scram" "s3cret"\n')
+        # What postgresql-common makes at boot.
+        self.inside("install", "-d", "-o", "postgres", "-g", "postgres", "-m", "2775", "/run/postgresql")
+        weir = service.Service(self.root, unit, user, chroot=True)
+        self.addCleanup(weir.close)
+        weir.start()
+        for host in ("127.0.0.1", f"{self.root}/run/postgresql"):
+            answer = subprocess.run(["psql", "-X", "-At", "-h", host, "-p", str(port), "-U", "u_scram", "-d", "postgres", "-c", "select 6 * 7"],
+                                    capture_output=True, text=True, env={**os.environ, "PGPASSWORD": "s3cret"})
+            self.assertEqual(answer.stdout, "42\n", answer.stderr + weir.text())
+        with open(f"{self.root}/var/log/postgresql/pgbouncer.log") as lines:  # READY=1 comes after that line was queued
+            self.assertEqual(weir.stop(signal.SIGINT), 0)
+            self.assertIn("process up", lines.read())
 
 
 if __name__ == "__main__":
