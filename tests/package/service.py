@@ -132,6 +132,7 @@ class Service:
             os.kill(self.main_pid(), 9)
             self.process.wait(60)
         if self.notify is not None:
+            os.unlink(self.notify.getsockname())
             self.notify.close()
             self.notify = None
 
