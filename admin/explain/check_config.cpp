@@ -5,6 +5,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include "admin/http/settings.h"
 #include "proxy/net/tls_contexts.h"
 
 namespace weir {
@@ -33,6 +34,8 @@ void check_start(const std::string& path, CheckReport& report) {
     const GlobalConfig& global = report.loaded.config->global;
     if (const auto tls = make_tls_contexts(global, TlsContexts()); !tls)
         report.errors.push_back({path, 0, tls.error().message});
+    if (const auto http = read_http_settings(global); !http)
+        report.errors.push_back({path, 0, http.error().message});
     if (!global.user.empty() && getpwnam(global.user.c_str()) == nullptr) {
         const auto at = report.loaded.places.find({"pgbouncer", "user"});
         const IniPlace place = at == report.loaded.places.end() ? IniPlace{path, 0} : at->second;

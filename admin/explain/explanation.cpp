@@ -25,6 +25,7 @@ constexpr const char* kProcessOptions[] = {
     "server_tls_sslmode",
     "max_client_conn",
     "admin_users",
+    "metrics_listen",
     "stats_users",
     "logfile",
     "syslog",

@@ -68,7 +68,8 @@ class Kubernetes(unittest.TestCase):
         self.assertEqual(self.container["args"], ["/etc/weir/weir.ini"])
         folder, name = os.path.split(self.option("auth_file"))
         self.assertEqual(mounts[folder]["secret"]["secretName"], self.all["Secret"]["metadata"]["name"])
-        self.assertIn(name, self.all["Secret"]["stringData"])
+        self.assertEqual({name, os.path.basename(self.option("metrics_token_file"))}, set(self.all["Secret"]["stringData"]))
+        self.assertEqual(os.path.dirname(self.option("metrics_token_file")), folder)
         self.assertIn("emptyDir", mounts[self.option("unix_socket_dir")])
         self.assertEqual(mounts[folder]["secret"]["defaultMode"] & 0o007, 0)
 
@@ -107,18 +108,19 @@ class Kubernetes(unittest.TestCase):
 
     def test_the_configuration_has_no_fault(self):
         with tempfile.TemporaryDirectory(prefix="weir-manifest-") as folder:
-            with open(f"{folder}/userlist.txt", "w") as out:
-                out.write(self.all["Secret"]["stringData"]["userlist.txt"])
-            os.chmod(f"{folder}/userlist.txt", 0o440)
+            for name, text in self.all["Secret"]["stringData"].items():
+                with open(f"{folder}/{name}", "w") as out:
+                    out.write(text)
+                os.chmod(f"{folder}/{name}", 0o440)
             with open(f"{folder}/weir.ini", "w") as out:
-                out.write(self.ini.replace(self.option("auth_file"), f"{folder}/userlist.txt"))
+                out.write(self.ini.replace(os.path.dirname(self.option("auth_file")), folder))
             done = subprocess.run([BIN, "--check-config", f"{folder}/weir.ini"], capture_output=True, text=True)
             self.assertEqual(done.stdout, f"{folder}/weir.ini: no errors, no warnings\n")
             told = json.loads(subprocess.run([BIN, "--explain-config", "--json", f"{folder}/weir.ini"], capture_output=True,
                                              text=True, check=True).stdout)
             advice = {advice["id"] for advice in told["advice"]}
-            # An example: its passwords, and a server whose certificate nobody can know here.
-            self.assertEqual(advice - {"plain-secrets", "clear-clients", "clear-servers", "many-workers", "open-files"}, set())
+            # An example: its passwords, and a server whose certificate nobody can know here. A container logs to standard error.
+            self.assertEqual(advice - {"plain-secrets", "log-nowhere", "clear-clients", "clear-servers", "many-workers", "open-files"}, set())
 
 
 class Container(unittest.TestCase):

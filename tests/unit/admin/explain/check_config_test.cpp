@@ -61,12 +61,14 @@ TEST_CASE("what only a start would find: certificates, keys, the system user") {
     const File file(
         "[databases]\na = host=h user=u\n[pgbouncer]\nauth_type = any\nuser = no such user\n"
         "client_tls_sslmode = require\nclient_tls_key_file = /nonexistent/key\n"
-        "client_tls_cert_file = /nonexistent/cert\n");
+        "client_tls_cert_file = /nonexistent/cert\n[weir]\nmetrics_listen = 9127\n"
+        "metrics_token_file = /nonexistent/token\n");
     const CheckReport report = check_config(file.path());
-    REQUIRE(report.errors.size() == 2);
+    REQUIRE(report.errors.size() == 3);
     CHECK(report.errors[0].message.find("TLS setup failed") != std::string::npos);
-    CHECK(report.errors[1].line == 5);
-    CHECK(report.errors[1].message.find("no such user") != std::string::npos);
+    CHECK(report.errors[1].message.find("metrics_token_file") != std::string::npos);
+    CHECK(report.errors[2].line == 5);
+    CHECK(report.errors[2].message.find("no such user") != std::string::npos);
 }
 
 TEST_CASE("the answer for programs") {
