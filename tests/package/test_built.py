@@ -8,6 +8,7 @@ import signal
 import subprocess
 import tempfile
 import unittest
+import urllib.request
 
 import service
 from harness import postgres, util
@@ -118,7 +119,7 @@ class Package(unittest.TestCase):
     def test_weir_needs_nothing_that_the_unit_forbids(self):
         cluster = postgres.Cluster().create()
         self.addCleanup(cluster.stop)
-        port = util.free_port()
+        port, metrics = util.free_port(), util.free_port()
         user = (os.stat(cluster.data).st_uid, os.stat(cluster.data).st_gid)
         files = tempfile.mkdtemp(prefix="weir-package-files-")
         self.addCleanup(service.remove_tree, files)
@@ -129,7 +130,7 @@ class Package(unittest.TestCase):
                       f"[pgbouncer]\nlisten_addr = 127.0.0.1\nlisten_port = {port}\nunix_socket_dir = {files}\n"
                       f"logfile = {files}/weir.log\npidfile = {files}/weir.pid\n"
                       f"auth_file = {files}/users\nauth_type = scram-sha-256\nadmin_users = u_scram_su\n"
-                      f"pool_mode = transaction\n")
+                      f"pool_mode = transaction\n[weir]\nmetrics_listen = {metrics}\n")
         util.give_to_postgres(files)
         for name in os.listdir(files):
             os.chown(f"{files}/{name}", *user)
@@ -143,6 +144,8 @@ class Package(unittest.TestCase):
         self.assertEqual(answer.stdout, "42\n", answer.stderr + weir.text())
         shown = run(*base, "-d", "pgbouncer", "-c", "show pools", "-c", "reload", "-c", "show mem", "-c", "show config", env=environment)
         self.assertEqual(shown.returncode, 0, shown.stderr)
+        with urllib.request.urlopen(f"http://127.0.0.1:{metrics}/healthz", timeout=60) as healthy:
+            self.assertEqual(healthy.status, 200)
         self.assertEqual(weir.stop(signal.SIGINT), 0)
         names, both = service.traced_calls(traced)
         self.assertGreater(len(names), 30)  # it was traced

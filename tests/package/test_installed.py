@@ -6,9 +6,11 @@ import os
 import re
 import shutil
 import signal
+import ssl
 import subprocess
 import tempfile
 import unittest
+import urllib.request
 
 import service
 from harness import postgres, util
@@ -93,8 +95,14 @@ class Installed(unittest.TestCase):
             text = lines.read()
         text = text.replace("* = host=127.0.0.1 port=5432", f"* = host=127.0.0.1 port={self.cluster.port}")
         text = text.replace(";listen_port = 6432", f"listen_port = {self.port}")
+        self.metrics_port = util.free_port()
+        text += f"metrics_listen = {self.metrics_port}\nmetrics_tls_cert_file = /etc/weir/cert\nmetrics_tls_key_file = /etc/weir/key\n"
         with open(path, "w") as out:
             out.write(text)
+        subprocess.run(["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=localhost",
+                        "-keyout", f"{self.root}/etc/weir/key", "-out", f"{self.root}/etc/weir/cert"], check=True, capture_output=True)
+        os.chown(f"{self.root}/etc/weir/key", 0, self.account()[1])
+        os.chmod(f"{self.root}/etc/weir/key", 0o640)
         with open(f"{self.root}/etc/weir/userlist.txt", "a") as out:
             out.write('"u_scram" "s3cret"\n')
 
@@ -135,8 +143,14 @@ class Installed(unittest.TestCase):
             answer = subprocess.run(["psql", "-X", "-At", "-h", host, "-p", str(self.port), "-U", "u_scram", "-d", "postgres",
                                      "-c", "select 6 * 7"], capture_output=True, text=True, env={**os.environ, "PGPASSWORD": "s3cret"})
             self.assertEqual(answer.stdout, "42\n", answer.stderr + weir.text())
+        # With no OpenSSL but the library that the package depends on.
+        trusting = ssl.create_default_context(cafile=f"{self.root}/etc/weir/cert")
+        trusting.check_hostname = False
+        with urllib.request.urlopen(f"https://127.0.0.1:{self.metrics_port}/healthz", context=trusting, timeout=30) as answer:
+            self.assertEqual(answer.status, 200)
         self.assertEqual(weir.stop(signal.SIGINT), 0)
-        os.unlink(weir.log)
+        for made in (weir.log, f"{self.root}/etc/weir/cert", f"{self.root}/etc/weir/key"):
+            os.unlink(made)
 
         # An upgrade keeps what was edited; a restart, unless a reload is one that nobody notices.
         self.assertEqual(self.orders_of_upgrade("/bin/kill -HUP $MAINPID"), ["restart"])
