@@ -86,7 +86,9 @@ class Kubernetes(unittest.TestCase):
         spec = self.all["Deployment"]["spec"]
         self.assertEqual(spec["strategy"]["rollingUpdate"], {"maxSurge": 1, "maxUnavailable": 0})
         self.assertGreaterEqual(spec["replicas"], 2)
-        self.assertEqual(self.option("shutdown_drain"), "transaction")
+        self.assertEqual(self.option("shutdown_drain"), "transaction")  # what SIGTERM then does
+        with open(f"{TOP}/conf/package/Containerfile") as text:
+            self.assertNotIn("\nSTOPSIGNAL", text.read())
         pause, = [seconds(word) for word in self.container["lifecycle"]["preStop"]["exec"]["command"][1:]]
         drain = seconds(self.option("shutdown_drain_time"))
         self.assertGreater(self.pod["terminationGracePeriodSeconds"], pause + drain)
