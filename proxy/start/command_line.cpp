@@ -4,7 +4,6 @@
 
 #include <array>
 #include <cstdio>
-#include <cstring>
 
 namespace weir {
 
@@ -20,23 +19,18 @@ constexpr std::array<CommandLineOption, 10> kOptions = {{
     {'v', "verbose", nullptr, "log more; may be repeated"},
     {'V', "version", nullptr, "print the version and exit"},
     {'h', "help", nullptr, "print this and exit"},
-    {0, "check-config", nullptr, "tell every error and warning of the files and exit"},
-    {0, "explain-config", nullptr, "tell what the files come to, with advice, and exit"},
-    {0, "json", nullptr, "of --check-config and --explain-config: as JSON"},
+    {kCheckConfig, "check-config", nullptr, "tell every error and warning of the files and exit"},
+    {kExplainConfig, "explain-config", nullptr,
+     "tell what the files come to, with advice, and exit"},
+    {kJson, "json", nullptr, "of --check-config and --explain-config: as JSON"},
 }};
-
-int value_of(const CommandLineOption& option) {
-    if (option.letter != 0) return option.letter;
-    if (std::strcmp(option.name, "check-config") == 0) return kCheckConfig;
-    return std::strcmp(option.name, "json") == 0 ? kJson : kExplainConfig;
-}
 
 // As getopt_long(3) wants them, with the empty one at the end.
 std::array<option, kOptions.size() + 1> long_options() {
     std::array<option, kOptions.size() + 1> out{};
     for (size_t i = 0; i < kOptions.size(); ++i) {
         const int has_argument = kOptions[i].argument == nullptr ? no_argument : required_argument;
-        out[i] = {kOptions[i].name, has_argument, nullptr, value_of(kOptions[i])};
+        out[i] = {kOptions[i].name, has_argument, nullptr, kOptions[i].value};
     }
     return out;
 }
@@ -44,8 +38,8 @@ std::array<option, kOptions.size() + 1> long_options() {
 std::string short_options() {
     std::string out;
     for (const CommandLineOption& option : kOptions) {
-        if (option.letter == 0) continue;
-        out += option.letter;
+        if (!option.has_letter()) continue;
+        out += static_cast<char>(option.value);
         if (option.argument != nullptr) out += ':';
     }
     return out;
@@ -61,8 +55,8 @@ void print_usage(const char* program) {
         "Options:\n",
         program, program);
     for (const CommandLineOption& option : kOptions) {
-        std::string left =
-            option.letter == 0 ? "      " : std::string("  -") + option.letter + ", ";
+        std::string left = "      ";
+        if (option.has_letter()) left = std::string("  -") + static_cast<char>(option.value) + ", ";
         left += std::string("--") + option.name;
         if (option.argument != nullptr) left += std::string("=") + option.argument;
         std::printf("%-23s%s\n", left.c_str(), option.doc);

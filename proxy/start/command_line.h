@@ -30,10 +30,12 @@ struct CommandLine {
 
 // One option; --help, weir(1) and getopt(3) have them from here.
 struct CommandLineOption {
-    char letter;  // 0: has only a name
+    int value;  // its letter, or a number above them: then it has only a name
     const char* name;
     const char* argument;  // its name for people; null: takes none
     const char* doc;
+
+    [[nodiscard]] bool has_letter() const { return value < 256; }
 };
 std::span<const CommandLineOption> command_line_options();
 

@@ -10,7 +10,8 @@ namespace {
 std::string options() {
     std::string out = roff_heading("options");
     for (const CommandLineOption& option : command_line_options()) {
-        std::string term = option.letter == 0 ? "" : std::string("-") + option.letter + ", ";
+        std::string term;
+        if (option.has_letter()) term = std::string("-") + static_cast<char>(option.value) + ", ";
         term += std::string("--") + option.name;
         if (option.argument != nullptr) term += '=';
         std::string doc = option.doc;
