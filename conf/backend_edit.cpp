@@ -178,6 +178,8 @@ Result<ConfigPtr> with_backend(const Config& running, const BackendAddition& wan
     if (next->backends.emplace(wanted.name, *backend).second) edits.defined.insert(wanted.name);
     const BackendEdits::Use use{wanted.database, wanted.name};
     if (edits.removed.erase(use) == 0) edits.added.insert(use);
+    next->add_to_digest("ADD BACKEND " + wanted.name + " " + wanted.settings + " TO " +
+                        wanted.database);
     return checked(std::move(next), kAdd);
 }
 
@@ -211,6 +213,7 @@ Result<ConfigPtr> without_backend(const Config& running, const std::string& name
     }
     // What the files define stays defined, to be added again.
     if (!is_used(*next, name) && edits.defined.erase(name) > 0) next->backends.erase(name);
+    next->add_to_digest("REMOVE BACKEND " + name + " FROM " + database.value_or(""));
     return checked(std::move(next), kRemove);
 }
 

@@ -1,9 +1,12 @@
 #include "conf/config.h"
 
+#include <spdlog/fmt/fmt.h>
+
 #include <algorithm>
 
 #include "conf/limits.h"
 #include "conf/words.h"
+#include "protocol/auth/scram_crypto.h"
 
 namespace weir {
 
@@ -195,6 +198,14 @@ bool is_routed(const Config& c, const DatabaseConfig& db) {
     const GlobalConfig defaults;
     return c.global.load_balance != defaults.load_balance ||
            c.global.target_session_attrs != defaults.target_session_attrs;
+}
+
+void Config::add_to_digest(std::string_view change) {
+    std::string text = digest;
+    text += change;
+    digest.clear();
+    for (const uint8_t byte : sha256(as_bytes(text)))
+        digest += fmt::format("{:02x}", byte);
 }
 
 }  // namespace weir

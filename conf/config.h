@@ -101,6 +101,7 @@ struct UserConfig {
 // text of each value as SHOW CONFIG prints it comes from the table, not from here.
 struct GlobalConfig {
     // generic
+    std::string access_log, audit_log;
     std::string conffile, logfile, pidfile, listen_addr, unix_socket_dir = "/tmp",
                                                          unix_socket_group, user;
     int listen_port = 6432;
@@ -335,6 +336,10 @@ struct Config {
     std::vector<PendingRestart> needs_restart;
     BackendEdits backend_edits;  // empty after a load
     uint32_t fingerprint = 0;    // of the files, see fingerprint.h; as they were loaded last
+    // SHA-256, in hexadecimal, of all files that it was read from, in their order, and of what was
+    // changed since (SET, ADD BACKEND ...): two that differ are different configurations.
+    std::string digest;
+    void add_to_digest(std::string_view change);
 
     // The entry for `name`: an exact one, or one made from `*` with dbname = name; empty when
     // neither.

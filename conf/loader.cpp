@@ -288,7 +288,18 @@ LoadResult load_config(const std::string& path, const Config* previous) {
 
 LoadResult load_config_with(const std::string& path, const Config* previous,
                             const FileReader& reader) {
-    return Loader(path, previous, reader).run();
+    std::string all;
+    const FileReader noting = [&reader, &all](const std::string& file) {
+        Result<std::string> text = reader(file);
+        all += file + '\0' + (text ? *text : std::string()) + '\0';
+        return text;
+    };
+    LoadResult loaded = Loader(path, previous, noting).run();
+    if (!loaded.config) return loaded;
+    auto config = std::make_shared<Config>(*loaded.config);
+    config->add_to_digest(all);
+    loaded.config = std::move(config);
+    return loaded;
 }
 
 }  // namespace weir

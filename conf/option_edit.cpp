@@ -52,6 +52,7 @@ Result<ConfigPtr> with_option(const Config& config, const std::string& name,
     if (set && name == "auth_file") set = read_secrets(*next);
     if (set && is_about_rules(name)) set = read_rules(*next);
     if (!set) return tl::unexpected<Error>(set.error());
+    next->add_to_digest("SET " + name + "=" + value);
     return ConfigPtr(std::move(next));
 }
 

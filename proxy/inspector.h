@@ -17,6 +17,7 @@
 #include "proxy/runtime/host_table.h"
 #include "proxy/session/message.h"
 #include "proxy/stats/worker_counters.h"
+#include "proxy/stats/event_log.h"
 
 namespace weir {
 
@@ -35,6 +36,7 @@ class Inspector {
     [[nodiscard]] virtual unsigned workers() const = 0;
     [[nodiscard]] virtual Instant now() = 0;
     [[nodiscard]] virtual int64_t wall_us(Instant at) = 0;
+    [[nodiscard]] virtual const EventLog& events() const = 0;
     // Host names that were looked up, by name.
     [[nodiscard]] virtual std::vector<HostTable::Row> dns_hosts() const = 0;
     [[nodiscard]] virtual std::vector<HostTable::Zone> dns_zones() const = 0;

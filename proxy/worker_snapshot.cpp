@@ -1,7 +1,11 @@
 // The picture of one worker for SHOW: copies of what its sessions and connections are at.
 #include "proxy/worker.h"
 
+#include <time.h>
+
 #include <algorithm>
+
+#include "proxy/session/client_login.h"
 
 namespace weir {
 
@@ -58,8 +62,45 @@ const char* state_of(const ServerConnection& server) {
     }
 }
 
+// CPU time of the calling thread.
+int64_t thread_cpu_us() {
+    timespec time{};
+    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time);
+    return int64_t{time.tv_sec} * 1'000'000 + time.tv_nsec / 1000;
+}
+
+void describe_wait(ClientRow& row, const ClientSession& session) {
+    switch (session.phase) {
+        case ClientPhase::Waiting:
+        case ClientPhase::LoginWait:
+            row.waits_for = session.HeldHook::is_linked() ? WaitReason::Backend : WaitReason::Queue;
+            if (session.HeldHook::is_linked()) row.wait_detail = to_string(session.wanted);
+            break;
+        case ClientPhase::Throttled: row.waits_for = WaitReason::RateLimit; break;
+        case ClientPhase::AuthWait:
+            row.waits_for = WaitReason::LoginAnswer;
+            if (session.auth_method) row.wait_detail = access_method_name(*session.auth_method);
+            break;
+        case ClientPhase::Refused: row.waits_for = WaitReason::WrongPassword; break;
+        default: break;
+    }
+}
+
+// What a session keeps outside of itself, but for its buffers, statements and TLS.
+uint64_t text_bytes(const ClientSession& session) {
+    const auto of = [](const std::string& text) {
+        return text.capacity() > 15 ? text.capacity() + 1 : 0;  // shorter ones are inside
+    };
+    return of(session.user) + of(session.database) + session.parameters.heap_bytes() +
+           (session.limits == nullptr ? 0 : sizeof(SessionLimits)) +
+           (session.login == nullptr ? 0 : sizeof(ClientLogin));
+}
+
 ClientRow row_of(const ClientSession& session, const ParameterNames& names) {
     ClientRow row;
+    row.client = session.client_id();
+    describe_wait(row, session);
+    row.transaction_from = session.server == nullptr ? Instant{} : session.transaction_from;
     row.id = session.id;
     row.user = session.user;
     row.database = session.database;
@@ -109,6 +150,8 @@ ServerRow make_server_row(const ServerConnection& server, const ParameterNames& 
     row.replication = server.replication;
     if (server.tls != nullptr) row.tls = server.tls->description();
     row.close_needed = server.pool->is_obsolete(server);
+    row.pool = server.pool;
+    row.is_resolving = server.phase == ServerPhase::Connecting && server.fd < 0;
     row.buffers = buffers_of(server);
     return row;
 }
@@ -125,10 +168,15 @@ SocketDetails make_server_details(const ServerConnection& server, const Paramete
 
 WorkerSnapshot Worker::snapshot(bool with_details) {
     WorkerSnapshot out;
+    out.cpu_us = thread_cpu_us();
+    out.inbox = ctx_.inbox_length;
+    out.fixed_bytes = WorkerContext::kInputBytes;
     for (uint32_t slot = 0; slot < ctx_.clients_slab.capacity(); ++slot) {
         const ClientSession& session = *ctx_.clients_slab.at(slot);
         out.buffered_bytes += session.held.capacity() + session.outbox.capacity();
+        if (session.tls != nullptr) ++out.tls_streams;
         if (session.phase == ClientPhase::Free || session.phase == ClientPhase::Closing) continue;
+        out.text_bytes += text_bytes(session);
         ClientRow row = row_of(session, ctx_.shared.names);
         const Address local = ctx_.io.local_address(session.fd);
         row.local_addr = local.host();

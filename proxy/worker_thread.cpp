@@ -114,6 +114,7 @@ void WorkerThread::drain_inbox() {
         messages_running_.swap(messages_);
         grants_running_.swap(grants_);
     }
+    worker_.context().inbox_length = grants_running_.size() + messages_running_.size();
     for (const Grant& grant : grants_running_)
         worker_.on_grant(grant);
     grants_running_.clear();

@@ -32,6 +32,8 @@ class PasswordExchange {
     PasswordExchange(AuthMethod method, std::string user, UserSecret secret, ScramSource scram,
                      std::optional<std::string> channel_binding = std::nullopt);
 
+    // The one that is used.
+    [[nodiscard]] AuthMethod method() const { return method_; }
     // The first message to the client.
     [[nodiscard]] std::string request();
 

@@ -16,8 +16,31 @@ unsigned worker_count(const GlobalConfig& global) {
     return std::clamp(wanted, 1U, kMaxWorkers);
 }
 
+// Health's kinds are some of ours.
+ProcessEvent event_of(const HealthEvent& event) {
+    ProcessEvent out;
+    switch (event.kind) {
+        case HealthEvent::Kind::State: out.kind = ProcessEvent::Kind::Backend; break;
+        case HealthEvent::Kind::Role: out.kind = ProcessEvent::Kind::Role; break;
+        case HealthEvent::Kind::Breaker: out.kind = ProcessEvent::Kind::Breaker; break;
+        case HealthEvent::Kind::Notice: out.kind = ProcessEvent::Kind::Notice; break;
+    }
+    out.at = event.at;
+    out.subject = event.backend;
+    out.event = event.from.empty() ? event.to : event.from + " -> " + event.to;
+    if (event.kind == HealthEvent::Kind::Notice) out.event = event.is_alert ? "alert" : "notice";
+    out.detail = event.reason;
+    return out;
+}
+
 // Thread: health.
 void tell(WorkerGroup& workers, const HealthChanges& changes) {
+    for (const HealthEvent& event : changes.events) {
+        ControlMessage message;
+        message.kind = ControlMessage::Kind::Event;
+        message.event = std::make_shared<ProcessEvent>(event_of(event));
+        workers.post_control(std::move(message));
+    }
     if (!changes.routes_changed) return;
     WorkerMessage message;
     message.kind = WorkerMessage::Kind::RoutesChanged;
@@ -56,6 +79,11 @@ ControlContext::ControlContext(std::string file, ConfigPtr first_config, bool qu
     checks.configure(config->global);
     pools.configure(*config);
     shared.rates.configure(*config);
+}
+
+void ControlContext::note(ProcessEvent::Kind kind, std::string subject, std::string event,
+                          std::string detail) {
+    events.add({kind, clock.now(), std::move(subject), std::move(event), std::move(detail)});
 }
 
 }  // namespace weir

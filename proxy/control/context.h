@@ -13,6 +13,7 @@
 #include "proxy/control/service_manager.h"
 #include "proxy/janitor.h"
 #include "proxy/runtime/loop.h"
+#include "proxy/stats/event_log.h"
 #include "proxy/worker_thread.h"
 
 namespace weir {
@@ -20,6 +21,9 @@ namespace weir {
 struct ControlContext {
     // `is_quiet`: nothing is logged to standard error.
     ControlContext(std::string config_file, ConfigPtr first_config, bool is_quiet);
+    // Happened now.
+    void note(ProcessEvent::Kind kind, std::string subject, std::string event,
+              std::string detail = {});
 
     const std::string config_file;  // the one given at start; see GlobalConfig::conffile
     const bool is_quiet;
@@ -29,6 +33,7 @@ struct ControlContext {
     const Instant started_at;
     Instant loaded_at;  // the last RELOAD, or the start
     bool has_loaded = true;
+    EventLog events;
     Loop loop;
     const unsigned workers_count;
     EndpointTable endpoints;

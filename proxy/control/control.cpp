@@ -52,6 +52,10 @@ Status Control::listen(const std::vector<int>& inherited) {
             log::warning("sockets passed from service manager, cf_unix_socket_dir ignored");
     }
     if (Status some = ctx_.listeners.check(); !some) return some;
+    for (const ListeningSocket& socket : ctx_.listeners.rows()) {
+        ctx_.note(ProcessEvent::Kind::Listener, fmt::format("{}:{}", socket.addr, socket.port),
+                  "listening");
+    }
     return pidfile_.write(global.pidfile);
 }
 
@@ -87,10 +91,12 @@ bool Control::run(const std::function<void()>& on_up) {
     log::info("process up: Weir {}, {} workers, libuv {}, adns: {}, tls: {}", WEIR_VERSION,
               ctx_.workers_count, uv_version_string(), resolver_version(),
               OpenSSL_version(OPENSSL_VERSION));
+    ctx_.note(ProcessEvent::Kind::Process, "", "up", fmt::format("Weir {}", WEIR_VERSION));
     ctx_.service.ready();
     if (on_up) on_up();
     ctx_.loop.run();
     predecessors_.stop();
+    ctx_.note(ProcessEvent::Kind::Process, "", "ending");
     handing_over_.cancel();
     ctx_.health.stop();  // while those whom it tells are there
     ctx_.workers.stop();
@@ -143,8 +149,9 @@ void Control::on_message(ControlMessage& message) {
     VirtualDatabase* console = ctx_.shared.console;
     switch (message.kind) {
         case ControlMessage::Kind::ConsoleInput:
-            console->on_messages({message.client, message.user, message.database, message.is_admin},
-                                 message.text);
+            console->on_messages(
+                {message.client, message.user, message.database, message.address, message.is_admin},
+                message.text);
             break;
         case ControlMessage::Kind::ConsoleDisconnect: console->on_disconnect(message.client); break;
         case ControlMessage::Kind::ConsoleCancel: console->on_cancel(message.client); break;
@@ -154,6 +161,7 @@ void Control::on_message(ControlMessage& message) {
             break;
         case ControlMessage::Kind::Evict: ctx_.janitor.relieve(ctx_.clock.now()); break;
         case ControlMessage::Kind::Detached: handing_over_.start(message.fd); break;
+        case ControlMessage::Kind::Event: ctx_.events.add(*message.event); break;
     }
 }
 

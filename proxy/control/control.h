@@ -40,6 +40,13 @@ class Control final : public Inspector, public ConsoleOutlet {
     void set_on_config(std::function<Status(const GlobalConfig&)> on_config) {
         reloading_.set_on_config(std::move(on_config));
     }
+    // Gets each event, see EventLog; before run().
+    void set_on_event(std::function<void(const ProcessEvent&)> on_event) {
+        ctx_.events.set_listener(std::move(on_event));
+    }
+    // Who is told who comes and goes; outlives this. Before run().
+    void set_access(AccessSink& access) { ctx_.shared.access = &access; }
+
     // What was made of the configuration's certificates and keys; before run().
     void set_tls(TlsContextsPtr contexts) { ctx_.shared.tls.set(std::move(contexts)); }
     // Opens the listening sockets, or uses those that the service manager has opened, and writes
@@ -58,6 +65,7 @@ class Control final : public Inspector, public ConsoleOutlet {
     [[nodiscard]] PoolSet& pools() override { return ctx_.pools; }
     [[nodiscard]] RateRulesPtr rate_rules() override { return ctx_.shared.rates.rules(); }
     [[nodiscard]] AuthFailures& auth_failures() override { return ctx_.shared.auth_failures; }
+    [[nodiscard]] const EventLog& events() const override { return ctx_.events; }
     [[nodiscard]] unsigned workers() const override { return ctx_.workers_count; }
     [[nodiscard]] Instant now() override { return ctx_.clock.now(); }
     [[nodiscard]] int64_t wall_us(Instant at) override { return ctx_.clock.wall_us(at); }

@@ -38,6 +38,10 @@ Status DatabaseOrders::for_databases(const std::optional<std::string>& name,
     return out;
 }
 
+void DatabaseOrders::note(const std::optional<std::string>& database, std::string event) {
+    ctx_.note(ProcessEvent::Kind::Database, database.value_or(""), std::move(event));
+}
+
 Status DatabaseOrders::is_running() const {
     if (is_paused() || suspension_.is_on()) return fail("08P01", "already suspended/paused");
     return {};
@@ -61,6 +65,7 @@ Status DatabaseOrders::pause(const std::optional<std::string>& database) {
         if (!paused) return paused;
     }
     close_idle_of_paused("pause mode");
+    note(database, "paused");
     return {};
 }
 
@@ -107,6 +112,7 @@ Status DatabaseOrders::resume(const std::optional<std::string>& database) {
     ctx_.pools.for_each_pool([&](Pool& pool) { pools.push_back(&pool); });
     for (Pool* pool : pools)
         ctx_.janitor.serve_waiters(*pool, now);
+    note(database, "resumed");
     return {};
 }
 
@@ -121,20 +127,24 @@ Status DatabaseOrders::kill(const std::optional<std::string>& database) {
     if (!database) are_all_killed_ = true;
     kill_clients(ctx_.workers, database.value_or(""));
     close_idle_of_paused("database removed");
+    note(database, "killed");
     return {};
 }
 
 Status DatabaseOrders::set_disabled(const std::string& database, bool is_disabled) {
-    return for_databases(database, [is_disabled](DatabaseState& state) -> Status {
+    const Status done = for_databases(database, [is_disabled](DatabaseState& state) -> Status {
         state.disabled.store(is_disabled);
         return {};
     });
+    if (done) note(database, is_disabled ? "disabled" : "enabled");
+    return done;
 }
 
 Status DatabaseOrders::reconnect(const std::optional<std::string>& database) {
     const auto known = [](DatabaseState&) -> Status { return {}; };
     if (Status found = for_databases(database, known); !found) return found;
     recycle(ctx_, database, "database configuration changed");
+    note(database, "reconnecting");
     return {};
 }
 
@@ -157,6 +167,7 @@ Status DatabaseOrders::suspend() {
     });
     if (is_some_paused) return fail("08P01", "cannot suspend with paused databases");
     suspension_.begin(ctx_.clock.now(), ctx_.config->global.suspend_timeout);
+    note(std::nullopt, "suspended");
     return {};
 }
 

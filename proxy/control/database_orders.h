@@ -43,6 +43,8 @@ class DatabaseOrders {
     void take_over(bool is_paused) { ctx_.pools.are_all_paused.store(is_paused); }
 
   private:
+    // No name: all of them.
+    void note(const std::optional<std::string>& database, std::string event);
     Status for_databases(const std::optional<std::string>& name,
                          const std::function<Status(DatabaseState&)>& action);
     // Nothing is paused as a whole. PgBouncer's error.

@@ -39,6 +39,8 @@ void HandingOver::start(int fd) {
     channel_ = std::move(channel);
     stage_ = Stage::Asked;
     log::info("process {} asks to take over", channel_->peer_pid());
+    ctx_.note(ProcessEvent::Kind::Takeover, fmt::format("process {}", channel_->peer_pid()),
+              "asks to take over");
     thread_ = std::thread([this] { run(); });
 }
 
@@ -73,6 +75,8 @@ void HandingOver::run() {
     const std::string why = done.error().message;
     ask([this, why] {
         log::warning("the hand-over is off: {}", why);
+        ctx_.note(ProcessEvent::Kind::Takeover, fmt::format("process {}", channel_->peer_pid()),
+                  "failed", why);
         if (stage_ == Stage::Frozen) thaw();
         hold_opening(false);
         channel_.reset();
@@ -197,6 +201,8 @@ void HandingOver::let_go(const std::string& pidfile) {
     ctx_.service.succeeded_by(channel_->peer_pid());
     log::info("process {} has taken over {} clients and {} servers", channel_->peer_pid(), sessions,
               servers);
+    ctx_.note(ProcessEvent::Kind::Takeover, fmt::format("process {}", channel_->peer_pid()),
+              "has taken over", fmt::format("{} clients and {} servers", sessions, servers));
     if (const int staying = ctx_.workers.client_count(); staying > 0)
         log::info("{} clients stay here until they leave, or have logged in", staying);
 }

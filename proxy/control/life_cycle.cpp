@@ -13,6 +13,25 @@ namespace {
 
 constexpr int kSignals[] = {SIGHUP, SIGTERM, SIGINT, SIGQUIT, SIGUSR1, SIGUSR2};
 
+const char* signal_name(int number) {
+    switch (number) {
+        case SIGHUP: return "SIGHUP";
+        case SIGTERM: return "SIGTERM";
+        case SIGINT: return "SIGINT";
+        case SIGQUIT: return "SIGQUIT";
+        case SIGUSR1: return "SIGUSR1";
+        default: return "SIGUSR2";
+    }
+}
+
+const char* stage_name(ShutdownMode mode) {
+    switch (mode) {
+        case ShutdownMode::WaitForServers: return "waits for servers";
+        case ShutdownMode::WaitForClients: return "waits for clients";
+        default: return "now";
+    }
+}
+
 }  // namespace
 
 LifeCycle::LifeCycle(ControlContext& context, Reloading& reloading, DatabaseOrders& orders)
@@ -33,6 +52,7 @@ void LifeCycle::ignore_signals() {
 // ---- signals ----
 
 void LifeCycle::on_signal(int number) {
+    ctx_.note(ProcessEvent::Kind::Signal, "", signal_name(number));
     switch (number) {
         case SIGHUP:
             log::info("got SIGHUP, re-reading config");
@@ -86,6 +106,7 @@ Status LifeCycle::shutdown(ShutdownMode mode) {
         shutting_down_since_ = now;
         told_at_ = {};
     }
+    if (shutdown_ != mode) ctx_.note(ProcessEvent::Kind::Process, "", "shutdown", stage_name(mode));
     shutdown_ = mode;
     ctx_.shared.serves_late_clients.store(mode == ShutdownMode::WaitForClients);
     ctx_.shared.is_shutting_down.store(true);
@@ -107,6 +128,7 @@ Status LifeCycle::shutdown(ShutdownMode mode) {
 void LifeCycle::stop_listening_to_tcp(Instant now) {
     ctx_.listeners.begin_closing_tcp(now, ctx_.config->global.so_reuseport);
     if (!ctx_.listeners.on_tick(now)) return;
+    ctx_.note(ProcessEvent::Kind::Listener, "", "TCP sockets closed");
     WorkerMessage message;
     message.kind = WorkerMessage::Kind::StopAccepting;
     message.flag = true;

@@ -37,15 +37,20 @@ void NameService::on_resolved(const std::string& host, std::vector<std::string> 
     const Instant now = ctx_.clock.now();
     const GlobalConfig& global = ctx_.config->global;
     if (error.empty()) {
+        if (failing_.erase(host) > 0) ctx_.note(ProcessEvent::Kind::Dns, host, "found again");
         const std::vector<std::string> gone =
             ctx_.hosts.put(host, std::move(ips), now + std::max(global.dns_max_ttl, kFreshMin));
         if (!gone.empty()) {
             for (const std::string& ip : gone)
                 log::info("DNS: {} no longer has the address {}", host, ip);
+            ctx_.note(ProcessEvent::Kind::Dns, host, "addresses gone",
+                      fmt::format("{}", fmt::join(gone, ", ")));
             ctx_.janitor.close_gone(host, gone);
         }
     } else {
         log::warning("DNS lookup failed: {}: {}", host, error);
+        if (failing_.size() < kFailingMax && failing_.insert(host).second)
+            ctx_.note(ProcessEvent::Kind::Dns, host, "lookup failed", error);
         ctx_.hosts.put_failure(host, error, now + std::max(global.dns_nxdomain_ttl, kFreshMin));
     }
     WorkerMessage message;

@@ -6,6 +6,7 @@
 
 #include <cstdint>
 #include <map>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -45,6 +46,8 @@ class NameService {
     bool is_ending_ = false;
     size_t questions_ = 0;
     Instant checked_at_;
+    static constexpr size_t kFailingMax = 10'000;
+    std::set<std::string> failing_;            // whose last look-up failed, and was told of
     std::map<std::string, uint32_t> serials_;  // by zone
     Resolver resolver_;                        // last: its end answers what is still asked
 };

@@ -38,15 +38,18 @@ Status Reloading::read_files() {
             all += (all.empty() ? "" : "\n") + line;
         }
         log::warning("config file loading failed");
+        ctx_.note(ProcessEvent::Kind::Reload, file, "failed", all);
         return fail("F0000", all);
     }
     const std::vector<std::string> undone = undone_edits(*ctx_.config, *loaded.config);
     if (Status applied = apply(loaded.config); !applied) {
         log::error("{}", applied.error().message);
+        ctx_.note(ProcessEvent::Kind::Reload, file, "failed", applied.error().message);
         return applied;
     }
     reopen_log();
     log::info("configuration reloaded from {}", file);
+    ctx_.note(ProcessEvent::Kind::Reload, file, "reloaded");
     for (const std::string& text : undone)
         log::warning("{}", text);
     for (const ConfigNote& note : ctx_.config->warnings)
@@ -62,6 +65,7 @@ Status Reloading::set_option(const std::string& name, const std::string& value) 
         return applied;
     }
     reopen_log();
+    ctx_.note(ProcessEvent::Kind::Reload, name, "set");  // without the value: it may be a secret
     return {};
 }
 
@@ -78,6 +82,8 @@ Status Reloading::add_backend(const BackendAddition& wanted) {
     const BackendConfig& backend = ctx_.config->backends.at(wanted.name);
     log::info("backend \"{}\" ({} port {}) added to database \"{}\", until a RELOAD", wanted.name,
               backend.host, backend.port, wanted.database);
+    ctx_.note(ProcessEvent::Kind::Reload, wanted.name, "backend added",
+              "to database \"" + wanted.database + "\"");
     return {};
 }
 
@@ -88,6 +94,8 @@ Status Reloading::remove_backend(const std::string& name,
     if (Status applied = apply(std::move(*next)); !applied) return applied;
     log::info("backend \"{}\" removed from {}, until a RELOAD", name,
               database ? "database \"" + *database + "\"" : "all databases");
+    ctx_.note(ProcessEvent::Kind::Reload, name, "backend removed",
+              database ? "from database \"" + *database + "\"" : "from all databases");
     return {};
 }
 

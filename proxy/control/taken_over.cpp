@@ -27,6 +27,9 @@ Status TakenOver::take(std::unique_ptr<Taker> taker, const std::string& pidfile)
     ctx_.service.take_over(world->process.notify_socket, world->process.watchdog);
     log::info("took over {} clients and {} servers from process {}", adoption_.sessions,
               adoption_.servers, world->process.pid);
+    ctx_.note(ProcessEvent::Kind::Takeover, fmt::format("process {}", world->process.pid),
+              "taken over from",
+              fmt::format("{} clients and {} servers", adoption_.sessions, adoption_.servers));
     return {};
 }
 

@@ -340,6 +340,23 @@ class Pool {
     };
     [[nodiscard]] Counts counts() const;
 
+    // Who stands in its queue, first come first; look-ups of secrets, too.
+    struct Queued {
+        ClientId client;
+        uint64_t ticket = 0;
+        Instant since;
+    };
+    [[nodiscard]] std::vector<Queued> queue() const;
+    // Why the first of them has no connection and none is opened for it: the option or the order
+    // that stands in the way, or `login`, when it is on its way.
+    struct Obstacle {
+        const char* what = "";
+        std::string detail;
+    };
+    [[nodiscard]] Obstacle obstacle(Instant now) const;
+    // What it takes, with the slots of its connections.
+    [[nodiscard]] size_t memory_bytes() const;
+
     // The ledger checked against itself: what it counts, and what a walk over its slots and lists
     // finds, all at one moment; and to whom it has lent what.
     struct Lent {
@@ -414,6 +431,8 @@ class Pool {
     [[nodiscard]] size_t staying() const { return total() - leaving_; }
     [[nodiscard]] bool is_paused() const { return database_state_.is_paused(); }
     [[nodiscard]] bool has_room(Instant now) const;
+    [[nodiscard]] Obstacle obstacle_of_size() const;
+    [[nodiscard]] std::optional<Obstacle> obstacle_of_caps() const;
     void publish_outstanding();
     // A unit of every shared limit, or null; else the limit that is reached.
     Cap* reserve_shared();

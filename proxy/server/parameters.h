@@ -33,6 +33,8 @@ class TrackedParameters {
     [[nodiscard]] std::string_view get(size_t index) const;
     void set(size_t index, std::string_view value);
 
+    [[nodiscard]] size_t heap_bytes() const { return packed_.capacity(); }
+
     friend bool operator==(const TrackedParameters&, const TrackedParameters&) = default;
 
   private:

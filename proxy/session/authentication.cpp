@@ -46,6 +46,7 @@ void Authentication::begin(const Target& target) {
                                          .database = session_.database,
                                          .user = session_.user,
                                          .replication = session_.replication});
+    session_.auth_method = choice_.method;
     if (choice_.method == AuthMethod::Reject) return reject();
     if (choice_.method == AuthMethod::Any) return trust();
     if (proves_something() && is_turned_away()) return;
@@ -176,6 +177,7 @@ void Authentication::start_exchange() {
     exchange_ = std::make_unique<PasswordExchange>(
         choice_.method, session_.user, secret_, scram,
         session_.tls == nullptr ? std::nullopt : session_.tls->end_point_hash());
+    session_.auth_method = exchange_->method();
     ctx_.clients->send(session_, exchange_->request());
 }
 

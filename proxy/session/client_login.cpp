@@ -200,6 +200,7 @@ void ClientLogin::enter_database() {
         if (session_.is_unix && session_.user == kOwnUserName &&
             ctx_.io.is_same_user(session_.fd)) {
             session_.is_admin = true;
+            session_.auth_method = AuthMethod::Peer;
             log_attempt();
             return on_authenticated();
         }

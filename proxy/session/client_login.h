@@ -48,6 +48,8 @@ class ClientLogin {
     // Goes on with the proof of who the client is, or behind it, if the other process had got that
     // far.
     void go_on();
+    // As the client has asked for it; empty when it has not.
+    [[nodiscard]] std::string_view wanted_application_name() const;
 
   private:
     size_t on_startup(ByteView input);
@@ -63,7 +65,6 @@ class ClientLogin {
     void log_attempt() const;
     Status reserve_client();
     Status enter_pool();
-    [[nodiscard]] std::string_view wanted_application_name() const;
     void fail(const Error& error);
 
     WorkerContext& ctx_;

@@ -53,6 +53,9 @@ void ClientSession::reset() {
     user.clear();
     peer = {};
     id = 0;
+    auth_method.reset();
+    logged_in_at = {};
+    tally = {};
     connected_at = requested_at = transaction_from = query_from = quiet_since = {};
 }
 

@@ -21,6 +21,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "protocol/base/byte_queue.h"
@@ -36,6 +37,7 @@
 #include "proxy/runtime/address.h"
 #include "proxy/runtime/deadline_queue.h"
 #include "proxy/server/server_connection.h"
+#include "proxy/session/access_record.h"
 
 namespace weir {
 
@@ -93,12 +95,13 @@ struct alignas(64) ClientSession : Waiter, ReadyHook, HeldHook, Deadline {
     bool is_suspended = false;        // not to be read from, see Standstill
     bool holds_client_units = false;  // counted in the limits of clients
     bool is_unix = false;
-    bool is_tls = false;         // what it sends is encrypted, see `tls`
-    bool is_leaving = false;     // it is to go when it is idle: see Draining
-    bool may_be_direct = false;  // its first byte may begin TLS
-    bool is_wait_told = false;   // it knows that it is queued: query_wait_notify
-    bool has_leak = false;       // it is reported for its many statements
-    bool has_long_key = false;   // it speaks protocol 3.2
+    bool is_tls = false;                    // what it sends is encrypted, see `tls`
+    bool is_leaving = false;                // it is to go when it is idle: see Draining
+    bool may_be_direct = false;             // its first byte may begin TLS
+    bool is_wait_told = false;              // it knows that it is queued: query_wait_notify
+    bool has_leak = false;                  // it is reported for its many statements
+    bool has_long_key = false;              // it speaks protocol 3.2
+    std::optional<AuthMethod> auth_method;  // by which it logs in; none: it is not that far
     Replication replication = Replication::None;
     bool resumes_wait = false;  // it waited in another process, since requested_at
     PoolMode pool_mode = PoolMode::Session;
@@ -142,6 +145,8 @@ struct alignas(64) ClientSession : Waiter, ReadyHook, HeldHook, Deadline {
     Instant requested_at;       // it asked for a server, or last sent a query
     Instant transaction_from;   // got its server
     Instant query_from;
+    Instant logged_in_at;  // never = not yet
+    SessionTally tally;
     Instant quiet_since;  // last ReadyForQuery inside a transaction, or release
 
     ClientSession();

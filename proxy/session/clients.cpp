@@ -5,6 +5,7 @@
 
 #include "conf/logging.h"
 #include "protocol/message/writer.h"
+#include "proxy/session/access.h"
 #include "proxy/session/cancels.h"
 #include "proxy/session/client_login.h"
 #include "proxy/session/dedicated.h"
@@ -118,7 +119,10 @@ void Clients::read(ClientSession& session) {
         if (session.login != nullptr && session.tls != nullptr) session.login->note_handshake();
         if (n <= 0) return on_nothing_read(session, n);
         const auto bytes = static_cast<size_t>(n);
-        if (session.pool != nullptr) ctx_.counters(*session.pool).bytes_received.add(bytes);
+        if (session.pool != nullptr) {
+            ctx_.counters(*session.pool).bytes_received.add(bytes);
+            session.tally.bytes_received += bytes;
+        }
         if (!fits || session.whole_bytes > held + bytes) {
             session.held.append(into.first(bytes));
             if (session.held.size() >= session.whole_bytes) {
@@ -207,6 +211,7 @@ void Clients::hold_more(ClientSession& session) {
     if (n <= 0) return on_nothing_read(session, n);
     if (session.pool != nullptr) {
         ctx_.counters(*session.pool).bytes_received.add(static_cast<uint64_t>(n));
+        session.tally.bytes_received += static_cast<uint64_t>(n);
     }
     session.held.append({ctx_.input.get(), static_cast<size_t>(n)}, ctx_.spares);
     note_unread(session);
@@ -279,8 +284,10 @@ void Clients::flush(ClientSession& session) {
     if (ctx_.to_client.empty()) return;
     const ssize_t n = ctx_.to_client.flush(ctx_.channel(session), session.outbox);
     if (n < 0) return close(session, "client unexpected eof");
-    if (session.pool != nullptr)
+    if (session.pool != nullptr) {
         ctx_.counters(*session.pool).bytes_sent.add(static_cast<uint64_t>(n));
+        session.tally.bytes_sent += static_cast<uint64_t>(n);
+    }
     if (!session.outbox.empty() && !session.writes) set_interest(session, session.reads, true);
 }
 
@@ -320,6 +327,7 @@ void Clients::close(ClientSession& session, std::string_view reason) {
     if (session.phase == ClientPhase::Free) return;
     if (session.phase != ClientPhase::Closing) {
         log_closing(session, reason);
+        note_end(ctx_, session, reason);
         release_units(session);
     }
     free(session);
@@ -329,6 +337,7 @@ void Clients::fail(ClientSession& session, const Error& error) {
     if (session.phase == ClientPhase::Free || session.phase == ClientPhase::Closing) return;
     log_closing(session, error.message);
     ctx_.stats.own_errors.note(error.sqlstate);
+    note_end(ctx_, session, error.message, error.sqlstate);
     if (ctx_.config->global.log_pooler_errors && session.phase != ClientPhase::CancelRequest) {
         log::warning(log_peer(ctx_, session), "pooler error: {}", error.message);
     }

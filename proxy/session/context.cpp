@@ -14,4 +14,11 @@ WorkerContext::WorkerContext(WorkerId worker, Shared& shared_state, Io& worker_i
 
 WorkerContext::~WorkerContext() = default;
 
+void post_event(const WorkerContext& ctx, ProcessEvent event) {
+    ControlMessage message;
+    message.kind = ControlMessage::Kind::Event;
+    message.event = std::make_shared<const ProcessEvent>(std::move(event));
+    ctx.shared.exchange.post_control(std::move(message));
+}
+
 }  // namespace weir

@@ -70,6 +70,7 @@ struct Shared {
     AuthFailures auth_failures = {};
     SecretCache secret_cache{};
     SecretFlights secret_flights = {};
+    AccessSink* access = nullptr;                 // null = nobody is told who comes and goes
     PasswordChecker* password_checker = nullptr;  // null = nobody checks ldap and pam
     TlsContextsHolder tls = {};
     TlsSessions tls_sessions = {};
@@ -81,6 +82,9 @@ struct Shared {
     // When each worker last looked for leaks; written by it, read by the Auditor.
     std::array<std::atomic<int64_t>, kMaxWorkers> looked_at_us{};
 };
+
+// To the EventLog.
+void post_event(const struct WorkerContext& ctx, ProcessEvent event);
 
 struct WorkerContext {
     WorkerContext(WorkerId worker, Shared& shared_state, Io& worker_io, ConfigPtr first_config);
@@ -108,8 +112,9 @@ struct WorkerContext {
     // Sockets whose TLS has something that no poll tells of: looked at in the next round.
     std::vector<Watch> unread;
     std::vector<std::unique_ptr<ClientLogin>> retired_logins;  // until the end of the event
-    std::atomic<int> client_count{0};                          // read by others to deal evenly
-    WorkerCounters stats;                                      // read by others
+    size_t inbox_length = 0;           // messages in the batch that is carried out
+    std::atomic<int> client_count{0};  // read by others to deal evenly
+    WorkerCounters stats;              // read by others
 
     Clients* clients = nullptr;
     Leasing* leasing = nullptr;

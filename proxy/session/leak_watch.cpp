@@ -205,7 +205,8 @@ void LeakWatch::end(const Finding& finding) {
     const Duration after = ctx_.now - finding.since;
     const LeakState how = finding.is_killed ? LeakState::Killed : LeakState::Released;
     registry_.end(finding.row, finding.kind, how, after, ctx_.now);
-    log_line(fmt::format("{} {} after {}: C-{:#x}", code_of(finding.kind), to_string(how),
+    log_line(finding.kind, to_string(how),
+             fmt::format("{} {} after {}: C-{:#x}", code_of(finding.kind), to_string(how),
                          leak_seconds(after), finding.client_id));
 }
 
@@ -307,12 +308,15 @@ LeakReport LeakWatch::report_of(const ServerConnection& server, LeakKind kind) c
 
 uint32_t LeakWatch::add(LeakReport report) {
     report.first_seen = report.last_seen = ctx_.now;
-    log_line(leak_text(report, ctx_.now));
+    log_line(report.kind, "found", leak_text(report, ctx_.now));
     return registry_.add(std::move(report));
 }
 
 // A client can bring about as many findings as it likes.
-void LeakWatch::log_line(const std::string& text) {
+void LeakWatch::log_line(LeakKind kind, const char* event, const std::string& text) {
+    if (events_.admit(ctx_.now)) {
+        post_event(ctx_, {ProcessEvent::Kind::Leak, ctx_.now, code_of(kind), event, text});
+    }
     const auto suppressed = lines_.admit(ctx_.now);
     if (!suppressed) return;
     if (*suppressed > 0) return log::warning("LEAK {} ({} lines suppressed)", text, *suppressed);

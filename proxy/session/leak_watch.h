@@ -109,12 +109,14 @@ class LeakWatch {
     LeakReport report_of(const ServerConnection& server, LeakKind kind) const;
     LeakReport report_of(const ClientSession& session, LeakKind kind) const;
     uint32_t add(LeakReport report);
-    void log_line(const std::string& text);
+    // `kind` and `event` are for SHOW EVENTS.
+    void log_line(LeakKind kind, const char* event, const std::string& text);
     [[nodiscard]] std::string application_name(const TrackedParameters& parameters) const;
 
     static constexpr size_t kLooksMax = 1024;
     static constexpr size_t kFindingsMax = 4096;
     static constexpr uint32_t kLinesPerSecond = 20;
+    static constexpr uint32_t kEventsPerSecond = 2;
     static constexpr Instant kNeverLooks{std::numeric_limits<int64_t>::max()};
 
     WorkerContext& ctx_;
@@ -122,6 +124,7 @@ class LeakWatch {
     LeakRegistry registry_;
     std::vector<Finding> findings_;
     RateLimit lines_{kLinesPerSecond};
+    RateLimit events_{kEventsPerSecond};
     Instant next_look_ = kNeverLooks;
     bool is_watching_ = false;
 };

@@ -19,6 +19,7 @@
 #include "proxy/runtime/address.h"
 #include "proxy/runtime/io.h"
 #include "proxy/session/census.h"
+#include "proxy/stats/event_log.h"
 
 namespace weir {
 
@@ -45,6 +46,17 @@ constexpr uint64_t kShownIdBits = 0x7fffffff;
 class ParkingLot;
 struct HandedSession;
 
+// What a client waits for, as its session knows it. Those of a queue are told more about by the
+// pool, see Pool::obstacle().
+enum class WaitReason : uint8_t {
+    Nothing,
+    Queue,          // a pool's
+    Backend,        // none can serve it
+    RateLimit,      // its transaction is delayed
+    LoginAnswer,    // auth_query, PAM, LDAP, a system user
+    WrongPassword,  // the answer is held back
+};
+
 // One client or server as SHOW CLIENTS and SHOW SERVERS print it; copies, so that no other thread's
 // objects are touched. Instants are of the process's clock.
 struct ClientRow {
@@ -64,6 +76,10 @@ struct ClientRow {
     uint32_t remote_pid = 0;  // of the Unix socket's other end; 0 = not known
     SocketBuffers buffers;
     std::optional<SocketDetails> details;  // if asked for
+    ClientId client;
+    WaitReason waits_for = WaitReason::Nothing;
+    std::string wait_detail;   // which rate limit, which method
+    Instant transaction_from;  // got its server; never = it has none
 };
 struct ServerRow {
     uint64_t id = 0;
@@ -79,6 +95,8 @@ struct ServerRow {
     bool close_needed = false;
     SocketBuffers buffers;
     std::optional<SocketDetails> details;
+    const void* pool = nullptr;  // only a name
+    bool is_resolving = false;   // the addresses of its host are looked up
 };
 
 // The cancel requests that are passed on to one peer.
@@ -107,6 +125,11 @@ struct WorkerSnapshot {
     // Of a brief snapshot this is all there is.
     std::vector<const ServerConnection*> holdings;
     WorkerCensus census;  // of one that asked for it alone
+    int64_t cpu_us = 0;        // that its thread has used since it began
+    uint64_t inbox = 0;        // messages that came together with this question
+    uint64_t fixed_bytes = 0;  // what it keeps for reading, whoever is there
+    uint64_t text_bytes = 0;   // names, settings and the like of its sessions
+    uint64_t tls_streams = 0;  // connections with TLS
 };
 
 // Where a snapshot is awaited. Thread: any (it locks).
@@ -182,13 +205,14 @@ struct WorkerMessage {
 
 struct ControlMessage {
     enum class Kind : uint8_t {
-        ConsoleInput,       // client, user, database, is_admin, text: whole frontend messages
+        ConsoleInput,       // client, user, database, address, is_admin, text: whole messages
         ConsoleDisconnect,  // client
         ConsoleCancel,      // client
         Resolve,            // text: host name wanted
         FindSystemUser,     // question, system_user: the name of that uid is wanted
         Evict,              // pool: starved by a shared limit, see PoolSet::relieve
         Detached,           // fd: the connection of a client that was to be detached
+        Event,              // event
     };
     Kind kind = Kind::Evict;
     int fd = -1;
@@ -198,7 +222,9 @@ struct ControlMessage {
     uint32_t system_user = 0;
     std::string user;
     std::string database;
+    std::string address;  // of the client, of ConsoleInput
     std::string text;
+    std::shared_ptr<const ProcessEvent> event;
 };
 
 // The way to the other threads. Thread: any.

@@ -40,7 +40,12 @@ void PasswordGuard::on_right(const ClientSession& session) const {
 
 Instant PasswordGuard::on_wrong(const ClientSession& session) const {
     AuthFailures& failures = ctx_.shared.auth_failures;
-    failures.failed(key_of(session), ctx_.now, limit());
+    const std::string key = key_of(session);
+    failures.failed(key, ctx_.now, limit());
+    // Before, it was let try: so it is this failure that locks it out.
+    if (failures.suspended(key, ctx_.now, limit())) {
+        post_event(ctx_, {ProcessEvent::Kind::Login, ctx_.now, key, "locked out", limit().text()});
+    }
     const Duration delay = ctx_.config->global.auth_failure_delay;
     if (delay.count() == 0) return {};
     failures.note_delayed();

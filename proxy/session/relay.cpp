@@ -292,6 +292,7 @@ size_t Relay::to_console(ClientSession& session, ByteView input) {
         message.client = session.client_id();
         message.user = session.user;
         message.database = session.database;
+        message.address = log_peer(ctx_, session).address();
         message.is_admin = session.is_admin;
         message.text = as_text(input.first(used));
         ctx_.shared.exchange.post_control(std::move(message));
@@ -474,6 +475,7 @@ bool Relay::on_ready(ServerConnection& server) {
     if (session == nullptr || server.phase != ServerPhase::Relaying) return true;
     PoolCounters& counters = ctx_.counters(*session->pool);
     counters.queries.add(1);
+    ++session->tally.queries;
     const Duration latency = ctx_.now - session->query_from;
     counters.query_us.add(static_cast<uint64_t>(latency.count()));
     PoolHistograms& histograms = counters.histograms.get();
@@ -485,6 +487,7 @@ bool Relay::on_ready(ServerConnection& server) {
     if (server.tracker.status() == TransactionStatus::Idle) {
         const Duration lasted = ctx_.now - session->transaction_from;
         counters.transactions.add(1);
+        ++session->tally.transactions;
         counters.transaction_us.add(static_cast<uint64_t>(lasted.count()));
         histograms.transaction.record(lasted);
         if (log::is_enabled(LogLevel::Debug))

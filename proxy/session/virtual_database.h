@@ -39,6 +39,7 @@ class VirtualDatabase {
         ClientId id;
         std::string user;
         std::string database;
+        std::string address;  // host:port
         bool is_admin = false;
     };
     // One or more whole frontend messages. Answers go out by ConsoleOutlet, now or later.

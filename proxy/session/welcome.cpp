@@ -2,6 +2,7 @@
 
 #include "protocol/base/random.h"
 #include "protocol/message/writer.h"
+#include "proxy/session/access.h"
 #include "proxy/session/cancels.h"
 #include "proxy/session/clients.h"
 #include "proxy/session/log_peer.h"
@@ -26,6 +27,7 @@ void finish(WorkerContext& ctx, ClientSession& session, std::string& text, Clien
     session.quiet_since = ctx.now;
     session.Waiter::ticket = 0;
     if (log::is_enabled(LogLevel::Debug)) log::debug(log_peer(ctx, session), "logged in");
+    note_login(ctx, session);
     ctx.clients->retire_login(session);
     const uint32_t life = session.generation;
     ctx.clients->send(session, text);

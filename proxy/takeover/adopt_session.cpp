@@ -14,6 +14,10 @@ void take_basics(const HandedSession& handed, ClientSession& session, WorkerCont
     session.may_be_direct = handed.phase == HandedPhase::Startup && handed.held.empty() &&
                             !handed.is_unix && ctx.tls->client != nullptr;
     session.peer_id = static_cast<uint16_t>(handed.peer_id);
+    constexpr auto kMethods = static_cast<uint32_t>(AuthMethod::Pam) + 1;
+    if (handed.auth_method >= 1 && handed.auth_method <= kMethods)
+        session.auth_method = static_cast<AuthMethod>(handed.auth_method - 1);
+    session.tally = {handed.transactions, handed.queries, handed.bytes_received, handed.bytes_sent};
     std::memcpy(&session.peer, handed.peer.data(), sizeof session.peer);
     session.parser.set_length_max(ctx.config->global.max_packet_size);
     session.parser.set_position(handed.parser);

@@ -70,6 +70,11 @@ HandedSession basics_of(const ClientSession& session) {
     out.outbox = to_string(session.outbox);
     if (is_logging_in(session)) out.login = session.login->save();
     out.peer.assign(reinterpret_cast<const char*>(&session.peer), sizeof session.peer);
+    if (session.auth_method) out.auth_method = static_cast<uint32_t>(*session.auth_method) + 1;
+    out.transactions = session.tally.transactions;
+    out.queries = session.tally.queries;
+    out.bytes_received = session.tally.bytes_received;
+    out.bytes_sent = session.tally.bytes_sent;
     return out;
 }
 

@@ -252,6 +252,12 @@ void fields(A& a, HandedSession& it) {
     a(42, it.has_long_key);
     a.choice(43, it.replication, Replication::Physical);
     a(44, it.peer_id);
+    a(45, it.logged_in_at);
+    a(46, it.auth_method);
+    a(47, it.transactions);
+    a(48, it.queries);
+    a(49, it.bytes_received);
+    a(50, it.bytes_sent);
 }
 
 template <typename A>

@@ -48,6 +48,7 @@ void copy_login(const From& from, To& to) {
     to.user = from.user;
     to.id = from.id;
     to.connected_at = from.connected_at;
+    to.logged_in_at = from.logged_in_at;
     to.requested_at = from.requested_at;
 }
 

@@ -182,6 +182,9 @@ struct HandedSession {
     uint64_t id = 0;
     uint64_t required_lsn = 0;
     Instant connected_at, last_write_at, requested_at, transaction_from, query_from, quiet_since;
+    Instant logged_in_at;
+    uint32_t auth_method = 0;  // plus one; 0 = none
+    uint64_t transactions = 0, queries = 0, bytes_received = 0, bytes_sent = 0;
 };
 
 struct HandedCancel {

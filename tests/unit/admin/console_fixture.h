@@ -62,6 +62,7 @@ class FakeInspector final : public Inspector {
     int64_t wall_us(Instant at) override {
         return 1'769'860'800'000'000 + (at - Instant{1'000'000'000}).count();
     }
+    const EventLog& events() const override { return event_log; }
     std::vector<HostTable::Row> dns_hosts() const override { return hosts; }
     std::vector<HostTable::Zone> dns_zones() const override { return zones; }
     std::vector<ListeningSocket> listening_sockets() const override { return listening; }
@@ -151,6 +152,7 @@ class FakeInspector final : public Inspector {
     bool is_shutting_down() const override { return false; }
 
     RateLimiter rates;
+    EventLog event_log;
     AuthFailures wrong_passwords;
     Instant time;
     std::vector<WorkerSnapshot> picture = std::vector<WorkerSnapshot>(2);
@@ -385,7 +387,7 @@ class Fixture : public ConsoleOutlet {
         return std::find(closed.begin(), closed.end(), slot) != closed.end();
     }
     static VirtualDatabase::Client client(uint32_t slot, bool is_admin = true) {
-        return {id(slot), is_admin ? "admin" : "stats", "pgbouncer", is_admin};
+        return {id(slot), is_admin ? "admin" : "stats", "pgbouncer", "10.0.0.9:4000", is_admin};
     }
     static ClientId id(uint32_t slot) { return {slot, 7, 0}; }
 
