@@ -46,7 +46,7 @@ constexpr const ShowSpec* kShows[] = {
     &kShowBackends,      &kShowHealth,        &kShowHealthEvents, &kShowBreakers,   &kShowSockets,
     &kShowActiveSockets, &kShowFds,           &kShowPeers,        &kShowPeerPools,  &kShowDnsHosts,
     &kShowDnsZones,      &kShowRateLimits,    &kShowLeaks,        &kShowLeakTotals, &kShowPoolSizes,
-    &kShowRoutes,
+    &kShowRoutes,        &kShowWaiters,       &kShowEvents,       &kShowWorkers,    &kShowMemory,
 };
 
 }  // namespace

@@ -27,6 +27,10 @@ extern const ShowSpec kShowHelp;                              // help.cpp
 extern const ShowSpec kShowBackends, kShowHealth;             // show_backends.cpp
 extern const ShowSpec kShowHealthEvents, kShowBreakers;       // show_backends.cpp
 extern const ShowSpec kShowRoutes;                            // show_routes.cpp
+extern const ShowSpec kShowEvents;                            // show_events.cpp
+extern const ShowSpec kShowWaiters;                           // show_waiters.cpp
+extern const ShowSpec kShowWorkers;                           // show_workers.cpp
+extern const ShowSpec kShowMemory;                            // show_memory.cpp
 
 // Entries of [databases] and those that `*` has made, by name; without the console.
 std::vector<DatabaseConfig> listed_databases(const ShowInput& input);
