@@ -322,6 +322,12 @@ constexpr Option kOptions[] = {
      "leaves it to the kernel.",
      kCount},
 
+    {Weir, "access_log", T::String, "", kReload, &G::access_log,
+     "File that gets a line of JSON, in a hash chain, when a client has logged in, is refused, or "
+     "leaves; reopened on RELOAD and SIGHUP; empty writes none."},
+    {Weir, "audit_log", T::String, "", kReload, &G::audit_log,
+     "File that gets a line of JSON, in a hash chain, for every command of the console that "
+     "changes something, signals and takeovers; reopened on RELOAD and SIGHUP; empty writes none."},
     {Weir, "auth_failure_delay", T::Time, "0", kReload, &G::auth_failure_delay,
      "How long the answer to a wrong password is held back, at most 60; 0 answers at once.", kNone,
      kNoWords, at_most_a_minute},

@@ -11,6 +11,9 @@
 #include <string>
 #include <vector>
 
+#include "admin/audit/access_log.h"
+#include "admin/audit/audit_trail.h"
+#include "admin/audit/verify_log.h"
 #include "admin/console/console.h"
 #include "admin/explain/answer.h"
 #include "admin/http/health_routes.h"
@@ -66,6 +69,25 @@ Status look_for_others(const CommandLine& line, const GlobalConfig& global,
     return Pidfile::check(global.pidfile);
 }
 
+// access_log and audit_log.
+struct AuditLogs {
+    AccessLog access;
+    AuditTrail trail;
+
+    Status open(const GlobalConfig& global) {
+        if (Status opened = access.open(global.access_log); !opened) return opened;
+        return trail.open(global.audit_log);
+    }
+    // Opens them anew after each reload, so that they can be rotated.
+    void on_event(const ProcessEvent& event, const Config& config) {
+        if (event.kind == ProcessEvent::Kind::Reload && event.event != "failed") {
+            if (Status opened = open(config.global); !opened)
+                log::error("{}", opened.error().message);
+        }
+        trail.note(event, config.digest);
+    }
+};
+
 Status serve(const CommandLine& line, const ConfigPtr& config, const TlsContextsPtr& tls,
              HttpSettings metrics, const std::vector<int>& sockets, Daemon& daemon) {
     if (Status logging = init_logging(config->global, line.is_quiet); !logging) return logging;
@@ -78,8 +100,14 @@ Status serve(const CommandLine& line, const ConfigPtr& config, const TlsContexts
         return fail("58000", "-R is not possible with sockets passed from service manager");
     }
     raise_open_files(*config);
+    AuditLogs logs;
+    if (Status opened = logs.open(config->global); !opened) return opened;
     Control control(line.config_file, config, line.is_quiet);
+    control.set_access(logs.access);
+    control.set_on_event(
+        [&logs, &control](const ProcessEvent& event) { logs.on_event(event, *control.config()); });
     Console console(control, control);
+    console.set_audit(logs.trail);
     control.set_console(console);
     control.set_tls(tls);
     StatusPage page(control, console);
@@ -149,6 +177,7 @@ Status start(const CommandLine& line) {
 int main(int argc, char** argv) {
     const weir::CommandLine line = weir::parse_command_line(argc, argv);
     if (line.exit_code) return *line.exit_code;
+    if (line.task == weir::Task::VerifyLogs) return weir::verify_logs(line.verified_logs);
     if (line.task != weir::Task::Serve) return weir::answer_about_config(line);
     const weir::Status started = weir::start(line);
     if (!started) weir::log::fatal("{}", started.error().message);

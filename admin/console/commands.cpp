@@ -6,6 +6,7 @@
 #include "admin/console/explain_route.h"
 #include "admin/console/set_command.h"
 #include "admin/console/traffic_commands.h"
+#include "conf/option_table.h"
 #include "proxy/server/parameters.h"
 #include "proxy/takeover/format.h"
 
@@ -248,6 +249,21 @@ Status check_allowed(const ConsoleStatement& statement, bool is_admin) {
 
 std::span<const CommandSpec> command_table() {
     return kCommands;
+}
+
+std::string audited_text(const ConsoleStatement& statement) {
+    const Command& command = statement.command;
+    std::string text(statement.spec->word);
+    for (size_t i = 1; i < command.words.size(); ++i)
+        text += " " + command.words[i].text;
+    if (statement.spec->argument == Argument::BackendTo && !command.value.empty())
+        text += " '" + command.value + "'";
+    if (statement.spec->argument == Argument::Option) {
+        const Option* option = find_option(command.words[1].text);
+        const bool is_text = option == nullptr || option->type == OptionType::String;
+        text += is_text ? " = ..." : " = " + command.value;
+    }
+    return text;
 }
 
 // Long texts are cut.

@@ -78,6 +78,9 @@ struct ConsoleStatement {
     }
 };
 
+// The command as the audit trail has it: all its words. The value of SET only where the option is
+// no text, which may be a password.
+std::string audited_text(const ConsoleStatement& statement);
 // PgBouncer's words for what it does not take, which scripts look for; `why` becomes the detail.
 Error not_a_command(std::string_view query, std::string why = {});
 // The commands of a query, see parse_commands(); an error quotes it and tells the place in its

@@ -78,7 +78,7 @@ std::vector<std::pair<std::string, std::string>> Console::parameters() const {
 void Console::on_messages(const Client& client, std::string_view messages) {
     std::unique_ptr<Entry>& entry = entries_[client.id];
     if (entry == nullptr) {
-        entry = std::make_unique<Entry>(client.id, client.is_admin);
+        entry = std::make_unique<Entry>(client);
         ++own_totals_.client_logins;
     }
     entry->session.feed(messages);
@@ -148,6 +148,7 @@ void Console::run(Entry& entry, const ConsoleStatement& statement) {
     entry.running = &statement;
     if (statement.show != nullptr) return run_show(entry, statement);
     log_command(statement);
+    entry.digest_before = inspector_.config()->digest;
     if (statement.spec->start != nullptr) {
         entry.wait = Wait::Answer;
         statement.spec->start(
@@ -161,6 +162,7 @@ void Console::run(Entry& entry, const ConsoleStatement& statement) {
     CommandOutcome outcome = statement.spec->run(inspector_, statement);
     if (outcome.kind == CommandOutcome::Kind::HandOver) {
         entry.wait = Wait::Answer;  // which goes another way
+        audit(entry, std::nullopt);
         if (const Status taken = inspector_.hand_over(entry.id); !taken)
             finish(entry, CommandOutcome::failed(taken.error()));
         return;
@@ -204,11 +206,24 @@ void Console::finish(Entry& entry, CommandOutcome outcome) {
     if (outcome.error && entry.running->spec->access == Access::Admin) {
         log::error("{}", outcome.error->message);
     }
+    audit(entry, outcome.error);
     entry.wait = Wait::Nothing;
     entry.running = nullptr;
     entry.pending.reset();
     entry.session.complete(std::move(outcome));
     pump(entry);
+}
+
+void Console::audit(const Entry& entry, const std::optional<Error>& error) {
+    if (audit_ == nullptr || !audit_->is_on()) return;
+    if (entry.running->spec->access != Access::Admin) return;
+    audit_->note({.command = audited_text(*entry.running),
+                  .user = entry.who.user,
+                  .database = entry.who.database,
+                  .address = entry.who.address,
+                  .digest_before = entry.digest_before,
+                  .digest_after = inspector_.config()->digest,
+                  .error = error ? &*error : nullptr});
 }
 
 // Answers a command that waits for something, if it is time to.

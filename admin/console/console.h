@@ -27,6 +27,7 @@
 #include <utility>
 #include <vector>
 
+#include "admin/audit/audit_trail.h"
 #include "admin/console/console_session.h"
 #include "admin/console/stats_history.h"
 #include "proxy/inspector.h"
@@ -43,6 +44,8 @@ struct LookedUp {
 class Console final : public VirtualDatabase {
   public:
     Console(Inspector& inspector, ConsoleOutlet& outlet) : inspector_(inspector), outlet_(outlet) {}
+    // Who is told of commands that change something; outlives this.
+    void set_audit(AuditTrail& audit) { audit_ = &audit; }
     Console(const Console&) = delete;
     Console& operator=(const Console&) = delete;
 
@@ -66,14 +69,17 @@ class Console final : public VirtualDatabase {
     enum class Wait : uint8_t { Nothing, Answer, Event };
     // One client, and what its running command waits for.
     struct Entry {
-        Entry(ClientId client, bool is_admin) : id(client), session(is_admin) {}
+        explicit Entry(const Client& client)
+            : id(client.id), who(client), session(client.is_admin) {}
         const ClientId id;
+        const Client who;
         ConsoleSession session;
         Wait wait = Wait::Nothing;
         uint64_t run = 0;  // tells a late answer from one to the running command
         bool is_pumping = false;
         bool is_closing = false;  // its client has been told
         const ConsoleStatement* running = nullptr;
+        std::string digest_before;                      // of the configuration
         std::shared_ptr<const PendingCommand> pending;  // of Event
         Instant explain_at;                             // of Event; never: it has been told
     };
@@ -90,6 +96,7 @@ class Console final : public VirtualDatabase {
     // The entry whose running command the answer is to; null when it is gone.
     [[nodiscard]] Entry* find_waiting(ClientId client, uint64_t run);
     void finish(Entry& entry, CommandOutcome outcome);
+    void audit(const Entry& entry, const std::optional<Error>& error);
     void settle(Entry& entry);
     void explain(Entry& entry);
     void send_output(Entry& entry);
@@ -102,6 +109,7 @@ class Console final : public VirtualDatabase {
 
     Inspector& inspector_;
     ConsoleOutlet& outlet_;
+    AuditTrail* audit_ = nullptr;
     std::map<ClientId, std::unique_ptr<Entry>, ByClientId> entries_;
     StatsHistory history_;
     PoolTotals own_totals_;  // the console's clients

@@ -9,9 +9,9 @@ namespace weir {
 
 namespace {
 
-constexpr int kCheckConfig = 256, kExplainConfig = 257, kJson = 258;
+constexpr int kCheckConfig = 256, kExplainConfig = 257, kJson = 258, kVerifyLog = 259;
 
-constexpr std::array<CommandLineOption, 10> kOptions = {{
+constexpr std::array<CommandLineOption, 11> kOptions = {{
     {'d', "daemon", nullptr, "run in the background"},
     {'q', "quiet", nullptr, "log nothing to standard error"},
     {'R', "reboot", nullptr, "take over from the process that runs"},
@@ -23,6 +23,8 @@ constexpr std::array<CommandLineOption, 10> kOptions = {{
     {kExplainConfig, "explain-config", nullptr,
      "tell what the files come to, with advice, and exit"},
     {kJson, "json", nullptr, "of --check-config and --explain-config: as JSON"},
+    {kVerifyLog, "verify-log", nullptr,
+     "say whether the files of access_log or audit_log, oldest first, are as they were written"},
 }};
 
 // As getopt_long(3) wants them, with the empty one at the end.
@@ -51,9 +53,10 @@ void print_usage(const char* program) {
         "\n"
         "Usage:\n"
         "  %s [OPTION]... CONFIG_FILE\n"
+        "  %s --verify-log FILE...\n"
         "\n"
         "Options:\n",
-        program, program);
+        program, program, program);
     for (const CommandLineOption& option : kOptions) {
         std::string left = "      ";
         if (option.has_letter()) left = std::string("  -") + static_cast<char>(option.value) + ", ";
@@ -80,6 +83,7 @@ bool take_option(CommandLine& out, int value, const char* program) {
         case kCheckConfig: out.task = Task::CheckConfig; return true;
         case kExplainConfig: out.task = Task::ExplainConfig; return true;
         case kJson: out.is_json = true; return true;
+        case kVerifyLog: out.task = Task::VerifyLogs; return true;
         case 'V':
             std::printf("Weir %s\n", WEIR_VERSION);
             out.exit_code = 0;
@@ -108,6 +112,12 @@ CommandLine parse_command_line(int argc, char** argv) {
         const int value = getopt_long(argc, argv, letters.c_str(), names.data(), nullptr);
         if (value < 0) break;
         if (!take_option(out, value, program)) return out;
+    }
+    if (out.task == Task::VerifyLogs) {
+        out.verified_logs.assign(argv + optind, argv + argc);
+        if (out.verified_logs.empty())
+            out.exit_code = usage_error(program, "no log file specified");
+        return out;
     }
     if (optind + 1 == argc) {
         out.config_file = argv[optind];

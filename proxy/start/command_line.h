@@ -5,6 +5,7 @@
 #include <optional>
 #include <span>
 #include <string>
+#include <vector>
 
 namespace weir {
 
@@ -13,6 +14,7 @@ enum class Task : uint8_t {
     Serve,
     CheckConfig,    // --check-config: read all that a start would read, tell what is wrong, exit
     ExplainConfig,  // --explain-config: tell what the configuration comes to, exit
+    VerifyLogs,     // --verify-log: look at hash-chained logs, exit
 };
 
 struct CommandLine {
@@ -24,6 +26,7 @@ struct CommandLine {
     int verbose = 0;         // number of -v
     std::string user;        // -u: system user to become; empty when not given
     std::string config_file;
+    std::vector<std::string> verified_logs;  // of --verify-log
     // Set: there is nothing to run (-h, -V, or a mistake that standard error tells): exit with it.
     std::optional<int> exit_code;
 };

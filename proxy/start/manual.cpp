@@ -39,7 +39,9 @@ std::string signals() {
 
 std::string render_weir_manual() {
     return roff_title("weir", 1, "connection pooler for PostgreSQL") + roff_heading("synopsis") +
-           "\\fBweir\\fR [\\fIOPTION\\fR]... \\fICONFIG_FILE\\fR\n" + roff_heading("description") +
+           "\\fBweir\\fR [\\fIOPTION\\fR]... \\fICONFIG_FILE\\fR\n.br\n"
+           "\\fBweir\\fR --verify-log \\fIFILE\\fR...\n" +
+           roff_heading("description") +
            roff_paragraph(
                "weir accepts connections of PostgreSQL clients and serves many of them "
                "with few connections to PostgreSQL, on all cores. It reads a "

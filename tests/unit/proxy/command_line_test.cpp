@@ -47,6 +47,12 @@ TEST_CASE("the command line: the background is quiet") {
     CHECK(line.is_quiet);
 }
 
+TEST_CASE("the command line: --verify-log takes any number of files") {
+    CHECK(parse({"--verify-log", "b", "a"}).verified_logs == std::vector<std::string>{"b", "a"});
+    CHECK(parse({"--verify-log"}).exit_code == 1);
+    CHECK(parse({"a.ini"}).verified_logs.empty());
+}
+
 TEST_CASE("the command line: mistakes exit with 1, questions with 0") {
     CHECK(parse({}).exit_code == 1);
     CHECK(parse({"-d"}).exit_code == 1);
