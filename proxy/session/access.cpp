@@ -77,7 +77,7 @@ void note_end(WorkerContext& ctx, const ClientSession& session, std::string_view
               std::string_view sqlstate) {
     if (!is_on(ctx) || session.phase == ClientPhase::CancelRequest) return;
     const bool was_in = !session.logged_in_at.is_never();
-    if (!was_in && session.user.empty() && session.tls == nullptr) return;
+    if (session.phase == ClientPhase::Startup && session.tls == nullptr) return;
     AccessRecord record = record_of(ctx, session);
     record.event = was_in ? AccessRecord::Event::Disconnect : AccessRecord::Event::Refused;
     record.reason = reason;

@@ -5,6 +5,7 @@ import signal
 import subprocess
 
 from harness.case import Case, subset, wait_until
+from harness.tls import Authority, TlsWire, client_context
 from harness.util import run_as
 from harness.weir import BIN
 from test_takeover import Takeover
@@ -82,6 +83,22 @@ class Access(Logs):
         self.client(secret="s3cret").close()
         self.assertEqual(self.wait_lines("access.log", event="login", database="app")[0]["method"], "scram-sha-256")
         self.assertNotRegex(self.text("access.log") + self.text("audit.log"), "s3cret|wr0ng")
+
+    def test_tls_and_certificates(self):
+        ca = Authority()
+        self.addCleanup(ca.remove)
+        cert, key = ca.issue("server", san=("DNS:localhost",))
+        theirs = ca.issue("app")
+        self.start_logged(client_tls_sslmode="verify-full", client_tls_cert_file=cert, client_tls_key_file=key, client_tls_ca_file=ca.path("ca.crt"),
+                          auth_type="cert")
+        c = TlsWire(self.weir.host, self.weir.port, client_context(cert=theirs[0], key=theirs[1]))
+        self.addCleanup(c.drop)
+        c.login()
+        row = self.wait_lines("access.log", event="login", user="app")[0]
+        self.assertEqual((row["method"], row["certificate"]), ("cert", "app"))
+        self.assertRegex(row["tls"], r"^TLSv1\.[23]/")
+        self.refused()
+        self.assertEqual(self.wait_lines("access.log", event="refused")[0]["reason"], "SSL required")
 
     def test_probes_leave_no_trace(self):
         self.start_logged()
