@@ -234,6 +234,13 @@ struct GlobalConfig {
     Duration leak_buffer_time = std::chrono::seconds(30);
     Duration leak_buffer_close = Duration(0);
 
+    // [weir], query insight
+    bool query_insight = true;
+    int query_digests_max = 1000;
+    int query_samples_max = 2000;  // per second and worker
+    Duration slow_query_time = std::chrono::seconds(1);
+    bool log_slow_queries = false;
+
     // [weir], many backends: which one is chosen
     std::string zone;           // where we are; empty = zones do not matter
     int zone_spill_factor = 2;  // 0 = zones do not matter

@@ -430,6 +430,26 @@ constexpr Option kOptions[] = {
      "L5: disconnect a client (54000) that prepares more named statements than this; 0 lets it.",
      kCount},
 
+    {Insight, "log_slow_queries", T::Bool, "0", kReload, &G::log_slow_queries,
+     "Whether queries over `slow_query_time` are logged, with their literals masked, 20 in a "
+     "second "
+     "at the most."},
+    {Insight, "query_digests_max", T::Int, "1000", kReload, &G::query_digests_max,
+     "Rows of SHOW QUERIES that are kept: one for each database, user and digest. The least used "
+     "ones make room for new ones, and are counted in the row of the others.",
+     within(10, 100'000)},
+    {Insight, "query_insight", T::Bool, "1", kReload, &G::query_insight,
+     "Whether queries are watched for SHOW QUERIES and SHOW SLOW. Literals never leave the "
+     "process; "
+     "texts are read off the workers."},
+    {Insight, "query_samples_max", T::Int, "2000", kReload, &G::query_samples_max,
+     "Queries per second that each worker tells about; when there are more, one of several stands "
+     "for all. As many slow and failed ones are told besides.",
+     within(10, 1'000'000)},
+    {Insight, "slow_query_time", T::Time, "1", kReload, &G::slow_query_time,
+     "A query that takes its server this long is slow and listed by SHOW SLOW; 0 lists none. "
+     "Waiting for a server does not count."},
+
     {Backends, "breaker_dry_run", T::Bool, "0", kReload, &G::breaker_dry_run,
      "Backends that fail are judged and reported as always, but traffic goes to them all the same; "
      "what an operator orders still holds."},
@@ -597,6 +617,7 @@ const char* to_string(OptionGroup group) {
         case Network: return "Network";
         case OptionGroup::Weir: return "Options of [weir]";
         case OptionGroup::Leaks: return "Options of [weir]: leaks";
+        case OptionGroup::Insight: return "Options of [weir]: query insight";
         case OptionGroup::Backends: return "Options of [weir]: many backends";
         case OptionGroup::Metrics: return "Options of [weir]: metrics and status page";
     }

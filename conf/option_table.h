@@ -34,6 +34,7 @@ enum class OptionGroup : uint8_t {  // the chapters of the reference
     Network,
     Weir,
     Leaks,
+    Insight,
     Backends,
     Metrics,
 };

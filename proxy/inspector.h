@@ -11,6 +11,7 @@
 #include "conf/config.h"
 #include "health/health_report.h"
 #include "health/registry.h"
+#include "proxy/insight/query_stats.h"
 #include "proxy/limits/auth_failures.h"
 #include "proxy/limits/rate_limiter.h"
 #include "proxy/pool/pool_set.h"
@@ -71,6 +72,11 @@ class Inspector {
     // this thread, never before this returns.
     virtual void health(std::function<void(HealthSnapshot)> done) = 0;
 
+    // What is known of queries: the `queries_max` with the longest total time, and the slow ones if
+    // they are wanted; `done` as of health(). Nothing while query_insight is off.
+    virtual void queries(size_t queries_max, bool with_slow,
+                         std::function<void(InsightSnapshot)> done) = 0;
+
     // ---- doing ----
 
     // Reads the configuration again. Errors leave everything as it was; the message lists them.
@@ -119,6 +125,8 @@ class Inspector {
     // No weight = the configured one again.
     virtual void reweight(std::string backend, std::optional<double> weight,
                           std::function<void(Status)> done) = 0;
+    // All that is known of queries is forgotten; `done` as of health().
+    virtual void reset_queries(std::function<void(Status)> done) = 0;
     [[nodiscard]] virtual bool is_paused() const = 0;
     [[nodiscard]] virtual bool is_shutting_down() const = 0;
 };

@@ -18,6 +18,7 @@ Worker::Worker(WorkerId id, Shared& shared, Io& io, ConfigPtr config)
     ctx_.draining = &draining_;
     ctx_.throttle = &throttle_;
     ctx_.leaks = &leaks_;
+    ctx_.recorder = &recorder_;
     ctx_.lookups = &lookups_;
     ctx_.secrets = &lookups_;
     ctx_.dedicated = &dedicated_;
@@ -174,6 +175,7 @@ void Worker::on_config(ConfigPtr config) {
     ctx_.tls = ctx_.shared.tls.get();
     throttle_.on_config();
     leaks_.configure();
+    recorder_.configure();
     for (uint32_t slot = 0; slot < ctx_.clients_slab.capacity(); ++slot) {
         ClientSession& session = *ctx_.clients_slab.at(slot);
         if (session.phase == ClientPhase::Free || session.phase == ClientPhase::Closing) continue;

@@ -12,6 +12,7 @@
 #include "proxy/session/leak_watch.h"
 #include "proxy/session/leasing.h"
 #include "proxy/session/peer_cancels.h"
+#include "proxy/session/query_recorder.h"
 #include "proxy/session/relay.h"
 #include "proxy/session/routing.h"
 #include "proxy/session/secret_lookups.h"
@@ -74,6 +75,7 @@ class Worker {
     Draining draining_{ctx_};
     Throttle throttle_{ctx_};
     LeakWatch leaks_{ctx_};
+    QueryRecorder recorder_{ctx_};
     SecretLookups lookups_{ctx_};
     Dedicated dedicated_{ctx_};
     Standstill standstill_{ctx_};

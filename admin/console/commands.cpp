@@ -72,6 +72,11 @@ CommandOutcome reset(Inspector&, const ConsoleStatement&) {
     return CommandOutcome::done("RESET");
 }
 
+void reset_queries(Inspector& inspector, const ConsoleStatement&,
+                   std::function<void(Status)> done) {
+    inspector.reset_queries(std::move(done));
+}
+
 // DEALLOCATE [PREPARE] name | ALL
 CommandOutcome deallocate(Inspector&, const ConsoleStatement& statement) {
     const std::string& name = statement.command.words.back().text;
@@ -111,6 +116,7 @@ constexpr CommandSpec kCommands[] = {
     {"BREAKER", Access::Admin, Argument::Backend, nullptr, close_breaker, "CLOSE"},
     {"BREAKER", Access::Admin, Argument::Backend, nullptr, reset_breaker, "RESET"},
     {"RESET", Access::Admin, Argument::Backend, nullptr, reset_roles, "ROLES"},
+    {"RESET", Access::Admin, Argument::None, nullptr, reset_queries, "QUERIES"},
     {"EXPLAIN", Access::Everyone, Argument::Statement, explain_route, nullptr, "ROUTE",
      kExplainRouteColumns},
     {"DISABLE", Access::Admin, Argument::Database, disable},
@@ -141,7 +147,8 @@ tl::unexpected<Error> unexpected_word(const Command& command, const Command::Wor
 bool has_object(const CommandSpec& spec, const Command& command) {
     if (spec.object.empty()) return true;
     // What follows it is a word of its own, but for SQL.
-    const size_t least = spec.argument == Argument::Statement ? 2 : 3;
+    const bool is_last = spec.argument == Argument::None;
+    const size_t least = spec.argument == Argument::Statement || is_last ? 2 : 3;
     return command.words.size() >= least &&
            equals_ignoring_case(spec.object, command.words[1].text);
 }

@@ -10,6 +10,8 @@ namespace weir {
 
 namespace {
 
+constexpr size_t kLookedUpQueries = 50;  // of the status page
+
 // A command that has not been answered by then is told what it waits for.
 constexpr Duration kExplainAfter = std::chrono::seconds(1);
 
@@ -176,21 +178,29 @@ void Console::run(Entry& entry, const ConsoleStatement& statement) {
 
 void Console::run_show(Entry& entry, const ConsoleStatement& statement) {
     const ShowSpec& spec = *statement.show;
-    if (!spec.needs_workers && !spec.needs_health)
-        return finish(entry, show(statement, {}, nullptr));
+    if (!spec.needs_workers && !spec.needs_health && !spec.needs_insight)
+        return finish(entry, show(statement, {}));
     entry.wait = Wait::Answer;
+    if (spec.needs_insight) {
+        return inspector_.queries(
+            SIZE_MAX, true, [this, id = entry.id, run = entry.run](const InsightSnapshot& insight) {
+                if (Entry* asker = find_waiting(id, run)) {
+                    finish(*asker, show(*asker->running, {.insight = &insight}));
+                }
+            });
+    }
     if (spec.needs_health) {
         return inspector_.health(
             [this, id = entry.id, run = entry.run](const HealthSnapshot& health) {
                 if (Entry* asker = find_waiting(id, run)) {
-                    finish(*asker, show(*asker->running, {}, &health));
+                    finish(*asker, show(*asker->running, {.health = &health}));
                 }
             });
     }
     inspector_.snapshot(spec.needs_details, [this, id = entry.id, run = entry.run](
                                                 const std::vector<WorkerSnapshot>& workers) {
         if (Entry* asker = find_waiting(id, run)) {
-            finish(*asker, show(*asker->running, workers, nullptr));
+            finish(*asker, show(*asker->running, {.workers = workers}));
         }
     });
 }
@@ -241,17 +251,20 @@ void Console::explain(Entry& entry) {
 
 // ---- SHOW ----
 
-CommandOutcome Console::show(const ConsoleStatement& statement,
-                             std::span<const WorkerSnapshot> workers,
-                             const HealthSnapshot* health) {
+CommandOutcome Console::show(const ShowSpec& spec, const Answers& answers) {
     const DatabaseTotals now = totals();
-    CommandOutcome outcome = weir::run_show(*statement.show, {.inspector = inspector_,
-                                                              .config = inspector_.config(),
-                                                              .totals = now,
-                                                              .history = history_,
-                                                              .consoles = entries_.size(),
-                                                              .workers = workers,
-                                                              .health = health});
+    return weir::run_show(spec, {.inspector = inspector_,
+                                 .config = inspector_.config(),
+                                 .totals = now,
+                                 .history = history_,
+                                 .consoles = entries_.size(),
+                                 .workers = answers.workers,
+                                 .health = answers.health,
+                                 .insight = answers.insight});
+}
+
+CommandOutcome Console::show(const ConsoleStatement& statement, const Answers& answers) {
+    CommandOutcome outcome = show(*statement.show, answers);
     apply(statement.command.clauses, statement.columns(), outcome);
     return outcome;
 }
@@ -267,10 +280,16 @@ void Console::look_up(
                                 done = std::move(done)](std::vector<WorkerSnapshot> workers) {
         auto pictures = std::make_shared<std::vector<WorkerSnapshot>>(std::move(workers));
         inspector_.health([this, specs, done, pictures](const HealthSnapshot& health) {
-            std::vector<LookedUp> tables;
-            for (const ShowSpec* spec : specs)
-                tables.push_back({spec, show(*spec, *pictures, &health).rows});
-            done(std::move(tables), *pictures);
+            inspector_.queries(
+                kLookedUpQueries, true,
+                [this, specs, done, pictures, health](const InsightSnapshot& insight) {
+                    std::vector<LookedUp> tables;
+                    const Answers answers{
+                        .workers = *pictures, .health = &health, .insight = &insight};
+                    for (const ShowSpec* spec : specs)
+                        tables.push_back({spec, show(*spec, answers).rows});
+                    done(std::move(tables), *pictures);
+                });
         });
     });
 }

@@ -100,9 +100,15 @@ class Console final : public VirtualDatabase {
     void settle(Entry& entry);
     void explain(Entry& entry);
     void send_output(Entry& entry);
-    [[nodiscard]] CommandOutcome show(const ConsoleStatement& statement,
-                                      std::span<const WorkerSnapshot> workers,
-                                      const HealthSnapshot* health);
+    // What the table needs besides what is always there.
+    struct Answers {
+        std::span<const WorkerSnapshot> workers = {};
+        const HealthSnapshot* health = nullptr;
+        const InsightSnapshot* insight = nullptr;
+    };
+    [[nodiscard]] CommandOutcome show(const ShowSpec& spec, const Answers& answers);
+    // With the clauses of the statement.
+    [[nodiscard]] CommandOutcome show(const ConsoleStatement& statement, const Answers& answers);
     [[nodiscard]] DatabaseTotals totals();
     // As far as they may have changed since the last call.
     [[nodiscard]] DatabaseTotals changed_totals();

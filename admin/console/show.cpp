@@ -47,6 +47,7 @@ constexpr const ShowSpec* kShows[] = {
     &kShowActiveSockets, &kShowFds,           &kShowPeers,        &kShowPeerPools,  &kShowDnsHosts,
     &kShowDnsZones,      &kShowRateLimits,    &kShowLeaks,        &kShowLeakTotals, &kShowPoolSizes,
     &kShowRoutes,        &kShowWaiters,       &kShowEvents,       &kShowWorkers,    &kShowMemory,
+    &kShowQueries,       &kShowSlow,          &kShowQueryTotals,
 };
 
 }  // namespace

@@ -38,6 +38,7 @@ struct ShowInput {
     // Only if the spec asks for them.
     std::span<const WorkerSnapshot> workers = {};
     const HealthSnapshot* health = nullptr;
+    const InsightSnapshot* insight = nullptr;
 };
 
 struct ShowSpec {
@@ -50,6 +51,7 @@ struct ShowSpec {
     bool needs_workers = false;
     bool needs_health = false;
     bool needs_details = false;  // of the workers: SocketDetails
+    bool needs_insight = false;
     // A setting that drivers ask about: its only, unchanging value.
     const char* fixed_value = nullptr;
 };

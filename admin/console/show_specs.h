@@ -23,6 +23,8 @@ extern const ShowSpec kShowLists, kShowMem;                   // show_lists.cpp
 extern const ShowSpec kShowConfig, kShowState, kShowVersion;  // show_misc.cpp
 extern const ShowSpec kShowRateLimits;                        // show_rate_limits.cpp
 extern const ShowSpec kShowLeaks, kShowLeakTotals;            // show_leaks.cpp
+extern const ShowSpec kShowQueries, kShowSlow;                // show_queries.cpp
+extern const ShowSpec kShowQueryTotals;                       // show_queries.cpp
 extern const ShowSpec kShowHelp;                              // help.cpp
 extern const ShowSpec kShowBackends, kShowHealth;             // show_backends.cpp
 extern const ShowSpec kShowHealthEvents, kShowBreakers;       // show_backends.cpp

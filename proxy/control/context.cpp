@@ -68,6 +68,7 @@ ControlContext::ControlContext(std::string file, ConfigPtr first_config, bool qu
       endpoints(workers_count),
       pools(workers_count, endpoints, random_seed()),
       names(config->global.track_extra_parameters),
+      insight(workers_count, clock),
       checks(clock, [this](LoginAnswer answer) { take_to_login(workers, std::move(answer)); }),
       shared{.pools = pools, .exchange = workers, .hosts = hosts, .names = names, .clock = clock},
       janitor(pools, workers),
@@ -76,6 +77,7 @@ ControlContext::ControlContext(std::string file, ConfigPtr first_config, bool qu
     secure_random(
         {reinterpret_cast<uint8_t*>(shared.cancel_secret.data()), sizeof shared.cancel_secret});
     shared.password_checker = &checks;
+    shared.insight = &insight;
     checks.configure(config->global);
     pools.configure(*config);
     shared.rates.configure(*config);

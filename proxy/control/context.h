@@ -11,6 +11,7 @@
 #include "proxy/auth/password_checks.h"
 #include "proxy/control/listeners.h"
 #include "proxy/control/service_manager.h"
+#include "proxy/insight/insight.h"
 #include "proxy/janitor.h"
 #include "proxy/runtime/loop.h"
 #include "proxy/stats/event_log.h"
@@ -40,6 +41,7 @@ struct ControlContext {
     PoolSet pools;
     HostTable hosts;
     ParameterNames names;
+    Insight insight;  // longer than those who tell it something
     WorkerGroup workers;
     PasswordChecks checks;
     Shared shared;

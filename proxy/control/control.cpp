@@ -85,7 +85,8 @@ Status Control::hand_over(ClientId client) {
 bool Control::run(const std::function<void()>& on_up) {
     create_workers();
     ctx_.health.configure(make_health_plan(*ctx_.config));  // when there are workers to tell
-    taken_over_.go_on();                                    // the first that workers hear of
+    ctx_.insight.configure(ctx_.config->global);
+    taken_over_.go_on();  // the first that workers hear of
     ctx_.workers.start(ctx_.listeners.all());
     ticker_ = std::make_unique<Ticker>(ctx_.loop, kTickMs, [this] { on_tick(); });
     log::info("process up: Weir {}, {} workers, libuv {}, adns: {}, tls: {}", WEIR_VERSION,
@@ -99,6 +100,7 @@ bool Control::run(const std::function<void()>& on_up) {
     ctx_.note(ProcessEvent::Kind::Process, "", "ending");
     handing_over_.cancel();
     ctx_.health.stop();  // while those whom it tells are there
+    ctx_.insight.stop();
     ctx_.workers.stop();
     ticker_.reset();
     life_cycle_.ignore_signals();
@@ -227,6 +229,19 @@ void Control::health(std::function<void(HealthSnapshot)> done) {
     ctx_.health.snapshot([this, done = std::move(done)](HealthSnapshot snapshot) {
         inbox_.call_later([done, all = std::move(snapshot)]() mutable { done(std::move(all)); });
     });
+}
+
+void Control::queries(size_t queries_max, bool with_slow,
+                      std::function<void(InsightSnapshot)> done) {
+    ctx_.insight.snapshot(
+        queries_max, with_slow, [this, done = std::move(done)](InsightSnapshot snapshot) {
+            inbox_.call_later(
+                [done, all = std::move(snapshot)]() mutable { done(std::move(all)); });
+        });
+}
+
+void Control::reset_queries(std::function<void(Status)> done) {
+    ctx_.insight.reset([later = inbox_.later(std::move(done))] { later(Status()); });
 }
 
 void Control::order(HealthRegistry::Order order, std::string backend,

@@ -84,6 +84,9 @@ class Control final : public Inspector, public ConsoleOutlet {
         return {ctx_.started_at, ctx_.loaded_at, ctx_.has_loaded};
     }
     void health(std::function<void(HealthSnapshot)> done) override;
+    void queries(size_t queries_max, bool with_slow,
+                 std::function<void(InsightSnapshot)> done) override;
+    void reset_queries(std::function<void(Status)> done) override;
     Status reload() override { return reloading_.reload(); }
     Status add_backend(const BackendAddition& wanted) override {
         return reloading_.add_backend(wanted);

@@ -121,6 +121,7 @@ Status Reloading::apply(ConfigPtr next) {
     ctx_.listeners.configure(ctx_.config->global);
     ctx_.shared.rates.configure(*ctx_.config);
     ctx_.checks.configure(ctx_.config->global);
+    ctx_.insight.configure(ctx_.config->global);
     ctx_.shared.secret_cache.clear();  // who is asked, and what, may be others now
     for (const std::string& name : recycled)
         recycle(ctx_, name, "database configuration changed");

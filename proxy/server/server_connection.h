@@ -33,6 +33,7 @@
 #include "protocol/message/startup.h"
 #include "protocol/message/tracker.h"
 #include "protocol/tls/tls_stream.h"
+#include "proxy/insight/query_trace.h"
 #include "proxy/leaks/lease_trace.h"
 #include "proxy/prepared/server_statements.h"
 #include "proxy/runtime/address.h"
@@ -129,7 +130,8 @@ struct alignas(64) ServerConnection : IdleHook, OwnedHook, Deadline {
     SecretLookup* lookup = nullptr;       // while Asking
     std::unique_ptr<ServerLogin> login;   // while logging in
     ServerStatements statements;
-    LeaseTrace trace;  // of the present lease, for reports of leaks
+    LeaseTrace trace;                     // of the present lease, for reports of leaks
+    std::unique_ptr<QueryTrace> queries;  // null unless query_insight is on; outlives a lease
     // A DEALLOCATE ALL or DISCARD ALL of the client's may be on its way to be run: nothing that was
     // prepared can be counted on. Taken back when all has been answered outside a transaction.
     bool may_forget = false;

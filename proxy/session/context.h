@@ -47,6 +47,8 @@ class PeerCancels;
 class Draining;
 class Throttle;
 class LeakWatch;
+class QueryRecorder;
+class Insight;
 class SecretLookups;
 class Dedicated;
 
@@ -75,6 +77,7 @@ struct Shared {
     TlsContextsHolder tls = {};
     TlsSessions tls_sessions = {};
     AdoptedKeys adopted_keys = {};
+    Insight* insight = nullptr;                  // none in tests
     std::atomic<Successor*> successor{nullptr};  // none, but when another process has taken over
     std::atomic<Predecessor*> predecessor{nullptr};  // none, unless we have taken over
     // Sessions that are on their way from or to another process, and in no worker's hands.
@@ -127,6 +130,7 @@ struct WorkerContext {
     Draining* draining = nullptr;
     Throttle* throttle = nullptr;
     LeakWatch* leaks = nullptr;
+    QueryRecorder* recorder = nullptr;
     SecretLookups* lookups = nullptr;
     SecretSource* secrets = nullptr;  // null = users of auth_file only
     Dedicated* dedicated = nullptr;

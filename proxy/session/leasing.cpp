@@ -9,6 +9,7 @@
 #include "proxy/session/dedicated.h"
 #include "proxy/session/leak_watch.h"
 #include "proxy/session/log_peer.h"
+#include "proxy/session/query_recorder.h"
 #include "proxy/session/routing.h"
 #include "proxy/session/secret_lookups.h"
 #include "proxy/session/servers.h"
@@ -146,6 +147,7 @@ bool Leasing::link(ClientSession& session, ServerConnection& server, Instant wai
     server.has_served = true;
     server.requested_at = ctx_.now;
     ctx_.leaks->on_checkout(server);
+    ctx_.recorder->on_checkout(server, ctx_.now - waiting_since);
     PoolCounters& counters = ctx_.counters(*session.pool);
     counters.server_assignments.add(1);
     ctx_.routing->note_begun(session, server);
@@ -250,6 +252,7 @@ void Leasing::orphan(ClientSession& session) {
     const bool is_mid_message = session.parser.is_mid_message() && !session.is_discarding_body;
     ctx_.leaks->on_orphaned(server, session);
     ctx_.note_hold_end(server);
+    ctx_.recorder->on_abandoned(session, server);
     session.server = nullptr;
     server.client = nullptr;
     session.phase = ClientPhase::Idle;

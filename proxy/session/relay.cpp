@@ -9,6 +9,7 @@
 #include "proxy/session/leak_watch.h"
 #include "proxy/session/leasing.h"
 #include "proxy/session/log_peer.h"
+#include "proxy/session/query_recorder.h"
 #include "proxy/session/secret_lookups.h"
 #include "proxy/session/servers.h"
 #include "proxy/session/splitting.h"
@@ -53,6 +54,7 @@ size_t Relay::from_client(ClientSession& session, ByteView input) {
         resume(*session.server);
     }
     count_bytes(session, used);
+    if (session.server != nullptr) QueryRecorder::on_bytes_in(*session.server, used);
     if (scratch_.capacity() > kScratchBytesMax) std::string().swap(scratch_);
     ctx_.clients->flush(session);
     // A server that became clean while half a message was under way is not told of its end.
@@ -175,9 +177,13 @@ Relay::Step Relay::on_message(ClientSession& session, const Piece& piece, ByteVi
                 return refuse(session, Error("08P01", "PQexec disallowed"));
             note_query(session, piece);
             ctx_.leaks->on_query(*session.server, as_text(piece.body()));
+            QueryRecorder::on_statement(*session.server, as_text(piece.body()));
+            QueryRecorder::on_execute(*session.server);
             return pass(session, piece, Request::Query);
         case FrontendTag::Sync: return pass(session, piece, Request::Sync);
-        case FrontendTag::Execute: return pass(session, piece, Request::Execute);
+        case FrontendTag::Execute:
+            QueryRecorder::on_execute(*session.server);
+            return pass(session, piece, Request::Execute);
         case FrontendTag::FunctionCall: return pass(session, piece, Request::FunctionCall);
         case FrontendTag::CopyDone:
         case FrontendTag::CopyFail: return pass(session, piece, Request::CopyEnd);
@@ -212,6 +218,11 @@ void Relay::resume(const ServerConnection& server) {
 Relay::Step Relay::pass(ClientSession& session, const Piece& piece, Request request) {
     session.server->tracker.sent(request, Origin::Client);
     ctx_.to_server.append(piece.bytes);
+    if (request == Request::Query || request == Request::Sync) {
+        QueryRecorder::on_sent(*session.server, SampleKind::Query);
+    } else if (request == Request::FunctionCall) {
+        QueryRecorder::on_sent(*session.server, SampleKind::FunctionCall);
+    }
     return Step::Used;
 }
 
@@ -343,6 +354,7 @@ class Relay::Undo final : public DroppedRequests {
 bool Relay::from_server(ServerConnection& server, ByteView input) {
     const ServerOwner owner = server.load_owner();
     is_ready_seen_ = false;
+    answered_bytes_ = 0;
     size_t used = 0;
     while (true) {
         const Piece piece = server.parser.peek(input.subspan(used));
@@ -352,10 +364,12 @@ bool Relay::from_server(ServerConnection& server, ByteView input) {
         }
         if (piece.kind == Piece::Kind::Start) {
             if (must_be_whole(server, piece) && !piece.is_complete()) break;
+            answered_bytes_ += piece.bytes.size();
             if (!on_server_message(server, piece)) {
                 return give_up(server, input.subspan(used), "unexpected message from server");
             }
         } else if (server.is_stream_forwarded && server.client != nullptr) {
+            answered_bytes_ += piece.bytes.size();
             ctx_.to_client.append(piece.bytes);
         }
         server.parser.consume(piece);
@@ -364,6 +378,7 @@ bool Relay::from_server(ServerConnection& server, ByteView input) {
     if (!server.parser.is_mid_message()) emit_faked(server);
     server.held.append(input.subspan(used));  // first: only then does is_clean() know of it
     if (server.client != nullptr) count_bytes(*server.client, used);
+    QueryRecorder::on_bytes_out(server, answered_bytes_);
     deliver(server);
     if (server.load_owner() != owner) return false;
     return settle(server, owner);
@@ -448,6 +463,7 @@ void Relay::on_error(ServerConnection& server, const Piece& piece) {
             server.client != nullptr || server.is_reset_sent || server.is_new;
         return;
     }
+    QueryRecorder::on_error(server, error.sqlstate);
     if (error.sqlstate == "26000" && put_refusal(server, error)) return;
     if (error.severity == "FATAL" || error.severity == "PANIC") server.is_error_forwarded = true;
     // "cached plan must not change result type": the statements of this server are stale. It is
@@ -481,6 +497,9 @@ bool Relay::on_ready(ServerConnection& server) {
     PoolHistograms& histograms = counters.histograms.get();
     histograms.query.record(latency);
     note_latency(ctx_, server, latency);
+    QueryRecorder::on_bytes_out(server, answered_bytes_);
+    answered_bytes_ = 0;
+    ctx_.recorder->on_ready(*session, server, latency);
     if (log::is_enabled(LogLevel::Debug))
         log::debug(log_peer(ctx_, *session), "query time: {} us", latency.count());
     session->query_from = session->quiet_since = ctx_.now;

@@ -69,6 +69,7 @@ class Relay {
     static void forget_unnamed(ClientSession& session);
     [[nodiscard]] static bool is_forgetting(ServerConnection& server);
     Step prepare_named(ClientSession& session, std::string_view name, const Statement*& out);
+    [[nodiscard]] bool is_noted(const ServerConnection& server) const;
     void note_parse(ClientSession& session, const Piece& piece);
     void note_bind(ClientSession& session, const Piece& piece);
     void count_prepared(const ClientSession& session, bool is_there);
@@ -108,6 +109,7 @@ class Relay {
     std::string scratch_;         // a message being made; keeps some memory
     bool is_flush_seen_ = false;  // in the input at hand
     bool is_ready_seen_ = false;  // in the input at hand
+    size_t answered_bytes_ = 0;   // of it, since the last ReadyForQuery
 };
 
 }  // namespace weir

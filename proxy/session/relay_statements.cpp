@@ -6,6 +6,7 @@
 #include "proxy/prepared/forgetting.h"
 #include "proxy/session/leak_watch.h"
 #include "proxy/session/leasing.h"
+#include "proxy/session/query_recorder.h"
 #include "proxy/session/relay.h"
 
 namespace weir {
@@ -48,18 +49,30 @@ void Relay::note_query(ClientSession& session, const Piece& piece) {
                         may_forget_statements(body.substr(0, body.find_last_not_of('\0') + 1));
 }
 
+// Is what it is asked to be remembered?
+bool Relay::is_noted(const ServerConnection& server) const {
+    return ctx_.leaks->is_watching() || server.queries != nullptr;
+}
+
 // The text that a Parse brings, as far as it is here.
 void Relay::note_parse(ClientSession& session, const Piece& piece) {
     const std::string_view body = as_text(piece.body());
     const size_t text_at = body.find('\0') + 1;  // behind the name
-    if (text_at > 0) ctx_.leaks->on_query(*session.server, body.substr(text_at));
+    if (text_at == 0) return;
+    ctx_.leaks->on_query(*session.server, body.substr(text_at));
+    if (rewrites(session)) {
+        QueryRecorder::on_statement(*session.server, body.substr(text_at));
+    } else {
+        ctx_.recorder->on_parse(*session.server, body.substr(0, text_at - 1), body.substr(text_at));
+    }
 }
 
 // The statement that a Bind runs, where its text is not known.
 void Relay::note_bind(ClientSession& session, const Piece& piece) {
     const auto bind = view_bind_prefix(piece.body());
-    if (bind && !bind->statement.empty())
-        ctx_.leaks->on_prepared_query(*session.server, bind->statement);
+    if (!bind) return;
+    ctx_.recorder->on_bind(*session.server, bind->statement);
+    if (!bind->statement.empty()) ctx_.leaks->on_prepared_query(*session.server, bind->statement);
 }
 
 Relay::Step Relay::on_parse_unnamed(ClientSession& session, const Piece& piece) {
@@ -88,7 +101,7 @@ Relay::Step Relay::on_parse_unnamed(ClientSession& session, const Piece& piece) 
 
 Relay::Step Relay::on_parse(ClientSession& session, const Piece& piece) {
     ServerConnection& server = *session.server;
-    if (ctx_.leaks->is_watching()) note_parse(session, piece);
+    if (is_noted(server)) note_parse(session, piece);
     if (!rewrites(session)) return pass(session, piece, Request::Parse);
     if (piece.body().empty())
         return piece.is_complete() ? pass(session, piece, Request::Parse) : Step::NeedMore;
@@ -210,6 +223,10 @@ Relay::Step Relay::ensure_unnamed(ClientSession& session) {
 
 Relay::Step Relay::on_unnamed(ClientSession& session, const Piece& piece, Request request) {
     const Step step = ensure_unnamed(session);
+    if (step == Step::Used && request == Request::Bind && session.statements != nullptr) {
+        if (const Statement* mine = session.statements->find(""); mine != nullptr)
+            QueryRecorder::on_known_statement(*session.server, mine->text_and_types);
+    }
     return step == Step::Used ? pass(session, piece, request) : step;
 }
 
@@ -310,7 +327,7 @@ Relay::Step Relay::prepare_named(ClientSession& session, std::string_view name,
 
 Relay::Step Relay::on_bind(ClientSession& session, const Piece& piece) {
     if (!rewrites(session)) {
-        if (ctx_.leaks->is_watching()) note_bind(session, piece);
+        if (is_noted(*session.server)) note_bind(session, piece);
         return pass(session, piece, Request::Bind);
     }
     const auto bind = view_bind_prefix(piece.body());
@@ -329,6 +346,7 @@ Relay::Step Relay::on_bind(ClientSession& session, const Piece& piece) {
     ctx_.counters(*session.pool).binds.add(1);
     if (statement->may_forget) session.server->may_forget = true;
     ctx_.leaks->on_query(*session.server, statement->text_and_types);
+    QueryRecorder::on_statement(*session.server, statement->text_and_types);
     scratch_.clear();
     MessageWriter writer(scratch_);
     writer.u8(piece.tag);
@@ -403,6 +421,7 @@ void Relay::on_answered(ServerConnection& server, const PendingReply& head, Back
 }
 
 void Relay::on_command_complete(ServerConnection& server, std::string_view body) {
+    if (server.is_stream_forwarded) QueryRecorder::on_complete(server, body);
     constexpr std::string_view kDeallocateAll("DEALLOCATE ALL\0", 15);
     constexpr std::string_view kDiscardAll("DISCARD ALL\0", 12);
     if (body != kDeallocateAll && body != kDiscardAll) return;

@@ -17,6 +17,7 @@
 #include "proxy/session/leak_watch.h"
 #include "proxy/session/leasing.h"
 #include "proxy/session/log_peer.h"
+#include "proxy/session/query_recorder.h"
 #include "proxy/session/relay.h"
 #include "proxy/session/routing.h"
 #include "proxy/session/secret_lookups.h"
@@ -491,6 +492,7 @@ void Servers::close(ServerConnection& server, std::string_view reason,
                               (server.parser.is_mid_message() && server.is_stream_forwarded);
         ctx_.leaks->on_parting(server);
         ctx_.note_hold_end(server);
+        ctx_.recorder->on_abandoned(*session, server);
         session->server = nullptr;
         server.client = nullptr;
         const bool is_unharmed = server.phase == ServerPhase::Checking;

@@ -7,6 +7,7 @@
 #include "proxy/session/client_key.h"
 #include "proxy/session/clients.h"
 #include "proxy/session/leak_watch.h"
+#include "proxy/session/query_recorder.h"
 #include "proxy/session/servers.h"
 #include "proxy/session/throttle.h"
 #include "proxy/takeover/adopt_session.h"
@@ -264,6 +265,7 @@ class Adopter {
         session.server = &server;
         server.client = &session;
         ctx.leaks->on_checkout(server);
+        ctx.recorder->on_checkout(server, Duration(0));
     }
 
     Statement& statement(WorkerContext& ctx, HandedRef ref) const {

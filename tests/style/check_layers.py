@@ -19,7 +19,7 @@ import source
 
 ORDER = {
     "protocol": ("base", "message", "auth", "tls", ""),
-    "proxy": ("runtime", "net", "stats", "limits", "auth", "prepared", "routing", "leaks", "server", "pool", "session",
+    "proxy": ("runtime", "net", "stats", "limits", "auth", "prepared", "routing", "leaks", "insight", "server", "pool", "session",
               "takeover", "", "control", "start"),
 }
 COMPOSITION_ROOT = "proxy/main.cpp"
@@ -32,8 +32,8 @@ LIBRARIES = (
     (r"curl/.*", r"health/patroni_watch\.cpp", "libcurl lives in health/patroni_watch.cpp"),
     (r"nlohmann/.*", r"(health/patroni_answer\.cpp|admin/explain/)",
      "nlohmann-json lives in health/patroni_answer.cpp, admin/explain/"),
-    (r"(pg_query|protobuf-c)([/.].*)", r"proxy/routing/read_only_proof\.cpp",
-     "libpg_query lives in proxy/routing/read_only_proof.cpp"),
+    (r"(pg_query|protobuf-c)([/.].*)", r"proxy/(routing/read_only_proof|insight/fingerprint)\.cpp",
+     "libpg_query lives in proxy/routing/read_only_proof.cpp and proxy/insight/fingerprint.cpp"),
     (r"prometheus/.*", r"admin/metrics/", "prometheus-cpp lives in admin/metrics/"),
     (r"re2/.*", r"conf/regex\.cpp", "RE2 lives in conf/regex.cpp"),
     (r"(ldap|lber)\.h", r"proxy/auth/ldap_check\.cpp", "libldap lives in proxy/auth/ldap_check.cpp"),

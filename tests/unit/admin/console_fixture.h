@@ -82,6 +82,13 @@ class FakeInspector final : public Inspector {
         if (!answers_wait) return done(backends);
         waiting_answers.push_back([this, done = std::move(done)] { done(backends); });
     }
+    void queries(size_t, bool, std::function<void(InsightSnapshot)> done) override {
+        if (!answers_wait) return done(insight);
+        waiting_answers.push_back([this, done = std::move(done)] { done(insight); });
+    }
+    void reset_queries(std::function<void(Status)> done) override {
+        answer(note("reset queries"), std::move(done));
+    }
     void order(HealthRegistry::Order order, std::string backend,
                std::function<void(Status)> done) override {
         answer(note("order " + std::to_string(static_cast<int>(order)) + " " + backend),
@@ -162,6 +169,7 @@ class FakeInspector final : public Inspector {
     std::array<WorkerCounters, 2> worker_counters;
     ConfigAge age{Instant{1'000'000'000}, Instant{1'000'000'000}, true};
     HealthSnapshot backends;
+    InsightSnapshot insight;
     bool answers_wait = false;
     std::deque<std::function<void()>> waiting_answers;
     std::vector<HostTable::Row> hosts = std::vector<HostTable::Row>(3);
