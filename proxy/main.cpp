@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include <cstdlib>
+#include <cstring>
 #include <memory>
 #include <string>
 #include <vector>
@@ -20,6 +21,7 @@
 #include "admin/http/service.h"
 #include "admin/metrics/collector.h"
 #include "admin/page/page.h"
+#include "admin/top/top.h"
 #include "conf/loader.h"
 #include "conf/logging.h"
 #include "proxy/control/control.h"
@@ -175,6 +177,7 @@ Status start(const CommandLine& line) {
 }  // namespace weir
 
 int main(int argc, char** argv) {
+    if (argc > 1 && std::strcmp(argv[1], "top") == 0) return weir::run_top(argc - 1, argv + 1);
     const weir::CommandLine line = weir::parse_command_line(argc, argv);
     if (line.exit_code) return *line.exit_code;
     if (line.task == weir::Task::VerifyLogs) return weir::verify_logs(line.verified_logs);

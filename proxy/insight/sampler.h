@@ -44,7 +44,10 @@ class Sampler {
         return weight;
     }
     // It could not be told: the next one stands for it.
-    void put_back(uint32_t weight) { gap_ += weight; }
+    void put_back(uint32_t weight) {
+        gap_ += weight;
+        next_ += weight;
+    }
 
   private:
     static constexpr uint32_t kWindowsPerSecond = 10;

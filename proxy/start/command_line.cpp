@@ -54,9 +54,10 @@ void print_usage(const char* program) {
         "Usage:\n"
         "  %s [OPTION]... CONFIG_FILE\n"
         "  %s --verify-log FILE...\n"
+        "  %s top [OPTION]... [CONNSTR]   look at one that runs\n"
         "\n"
         "Options:\n",
-        program, program, program);
+        program, program, program, program);
     for (const CommandLineOption& option : kOptions) {
         std::string left = "      ";
         if (option.has_letter()) left = std::string("  -") + static_cast<char>(option.value) + ", ";

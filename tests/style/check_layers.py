@@ -35,6 +35,7 @@ LIBRARIES = (
     (r"(pg_query|protobuf-c)([/.].*)", r"proxy/(routing/read_only_proof|insight/fingerprint)\.cpp",
      "libpg_query lives in proxy/routing/read_only_proof.cpp and proxy/insight/fingerprint.cpp"),
     (r"prometheus/.*", r"admin/metrics/", "prometheus-cpp lives in admin/metrics/"),
+    (r"(n?curses|term|panel)\.h", r"admin/top/", "ncurses lives in admin/top/"),
     (r"re2/.*", r"conf/regex\.cpp", "RE2 lives in conf/regex.cpp"),
     (r"(ldap|lber)\.h", r"proxy/auth/ldap_check\.cpp", "libldap lives in proxy/auth/ldap_check.cpp"),
     (r"security/.*", r"proxy/auth/pam_check\.cpp", "PAM lives in proxy/auth/pam_check.cpp"),
