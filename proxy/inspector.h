@@ -17,8 +17,8 @@
 #include "proxy/pool/pool_set.h"
 #include "proxy/runtime/host_table.h"
 #include "proxy/session/message.h"
-#include "proxy/stats/worker_counters.h"
 #include "proxy/stats/event_log.h"
+#include "proxy/stats/worker_counters.h"
 
 namespace weir {
 

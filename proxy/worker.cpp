@@ -158,16 +158,18 @@ void Worker::on_message(WorkerMessage& message) {
         case WorkerMessage::Kind::AdoptLate: adopt_late(*message.late, ctx_); break;
         case WorkerMessage::Kind::Park:
         case WorkerMessage::Kind::StopAccepting: break;  // the thread's business
-        case WorkerMessage::Kind::Stop:
-            clients_.close_all("shutting down");
-            lookups_.close_all();
-            servers_.close_all();
-            cancels_.close_all();
-            peer_cancels_.close_all();
-            is_stopped_ = true;
-            break;
+        case WorkerMessage::Kind::Stop: stop(); break;
     }
     run_pending();
+}
+
+void Worker::stop() {
+    clients_.close_all("shutting down");
+    lookups_.close_all();
+    servers_.close_all();
+    cancels_.close_all();
+    peer_cancels_.close_all();
+    is_stopped_ = true;
 }
 
 void Worker::on_config(ConfigPtr config) {

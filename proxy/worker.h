@@ -60,6 +60,7 @@ class Worker {
     size_t kill_client(const WorkerMessage& message);
     void close_waiting(const std::string& reason);
     void detach(ClientId client);
+    void stop();
     void go_on();
     void on_config(ConfigPtr config);
 

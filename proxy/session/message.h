@@ -124,7 +124,7 @@ struct WorkerSnapshot {
     // The connections that it leases or opens; only names, not to be followed by another thread.
     // Of a brief snapshot this is all there is.
     std::vector<const ServerConnection*> holdings;
-    WorkerCensus census;  // of one that asked for it alone
+    WorkerCensus census;       // of one that asked for it alone
     int64_t cpu_us = 0;        // that its thread has used since it began
     uint64_t inbox = 0;        // messages that came together with this question
     uint64_t fixed_bytes = 0;  // what it keeps for reading, whoever is there
