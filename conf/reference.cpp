@@ -72,7 +72,7 @@ std::string option_values_text(const Option& option) {
     std::string text;
     for (const Word& word : option.words) {
         text += text.empty() ? "" : ", ";
-        text += fmt::format("`{}`{}", word.text, word.effect == Effect::NotYet ? " (not yet)" : "");
+        text += fmt::format("`{}`", word.text);
     }
     return text;
 }
