@@ -41,43 +41,50 @@ namespace weir {
 
 struct CommandOutcome;
 
+// Parts of ShowClauses.
+struct ShowName {
+    std::string text;
+    bool is_quoted = false;
+    size_t at = 0;      // its first character in the query's text, from 1
+    size_t column = 0;  // once it is bound
+};
+struct ShowValue {
+    std::string text;
+    std::optional<long double> number;  // of a string: if it is compared as one
+    bool is_string = false;
+};
+enum class ShowOperator : uint8_t {
+    And,  // `parts`, as Or; Not has one
+    Or,
+    Not,
+    Equal,
+    Unequal,
+    Less,
+    LessEqual,
+    Greater,
+    GreaterEqual,
+    Like,
+    Ilike,
+    In,
+    IsNull,
+};
+struct ShowCondition {
+    ShowOperator is = ShowOperator::And;
+    std::vector<ShowCondition> parts;
+    ShowName name;
+    std::vector<ShowValue> values;
+};
+struct ShowOrder {
+    ShowName name;
+    bool is_descending = false;
+};
+
 struct ShowClauses {
-    struct Name {
-        std::string text;
-        bool is_quoted = false;
-        size_t at = 0;      // its first character in the query's text, from 1
-        size_t column = 0;  // once it is bound
-    };
-    struct Value {
-        std::string text;
-        std::optional<long double> number;  // of a string: if it is compared as one
-        bool is_string = false;
-    };
-    enum class Operator : uint8_t {
-        And,  // `parts`, as Or; Not has one
-        Or,
-        Not,
-        Equal,
-        Unequal,
-        Less,
-        LessEqual,
-        Greater,
-        GreaterEqual,
-        Like,
-        Ilike,
-        In,
-        IsNull,
-    };
-    struct Condition {
-        Operator is = Operator::And;
-        std::vector<Condition> parts;
-        Name name;
-        std::vector<Value> values;
-    };
-    struct Order {
-        Name name;
-        bool is_descending = false;
-    };
+    using Name = ShowName;
+    using Value = ShowValue;
+    using Operator = ShowOperator;
+    using Condition = ShowCondition;
+    using Order = ShowOrder;
 
     std::optional<Condition> like;  // Like or Ilike, of any column
     std::optional<Condition> where;

@@ -1,5 +1,6 @@
 // The clauses of SHOW, carried out on its rows.
 #include <algorithm>
+#include <compare>
 #include <numeric>
 
 #include "admin/console/outcome.h"
