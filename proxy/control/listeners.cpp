@@ -116,18 +116,28 @@ Status Listeners::check() const {
 }
 
 void Listeners::configure(const GlobalConfig& global) {
+    if (!closing_since_.is_never()) return;
     for (const ListenerPtr& listener : all_) {
         if (!listener->is_unix()) listener->set_defer_accept(global.tcp_defer_accept_s);
     }
 }
 
-void Listeners::begin_closing_tcp(Instant now, bool shares_port) {
+void Listeners::begin_closing_tcp(Instant now, bool shares_port, bool serves_late) {
     if (!closing_since_.is_never()) return;
     shares_port_ = shares_port;
     const auto is_tcp = [](const ListenerPtr& listener) { return !listener->is_unix(); };
     if (std::none_of(all_.begin(), all_.end(), is_tcp)) return;
     closing_since_ = now;
     if (!shares_port) return;
+    drops_from_ = serves_late ? now + kDeferredMax : now;
+    for (const ListenerPtr& listener : all_) {
+        if (!listener->is_unix()) listener->set_defer_accept(0);
+    }
+}
+
+void Listeners::drop_syns(Instant now) {
+    drops_syns_ = true;
+    drops_from_ = now;
     for (const ListenerPtr& listener : all_) {
         if (listener->is_unix()) continue;
         if (Status done = listener->drop_syns(); !done) log::warning("{}", done.error().message);
@@ -136,7 +146,8 @@ void Listeners::begin_closing_tcp(Instant now, bool shares_port) {
 
 bool Listeners::on_tick(Instant now) {
     if (closing_since_.is_never()) return false;
-    if (shares_port_ && now - closing_since_ < kHandshakeMax) return false;
+    if (shares_port_ && !drops_syns_ && now >= drops_from_) drop_syns(now);
+    if (shares_port_ && (!drops_syns_ || now - drops_from_ < kHandshakeMax)) return false;
     const auto has_more = [](const ListenerPtr& listener) {
         return !listener->is_unix() && listener->queued() > 0;
     };
