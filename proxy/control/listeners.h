@@ -55,6 +55,13 @@ class Listeners {
 
   private:
     void drop_syns(Instant now);
+    [[nodiscard]] bool is_drained(Instant now);
+    template <typename Fn>
+    void for_each_tcp(Fn fn) {
+        for (const ListenerPtr& listener : all_) {
+            if (!listener->is_unix()) fn(*listener);
+        }
+    }
 
     // With TCP_DEFER_ACCEPT the kernel does not tell of a client that has said nothing yet, and
     // closing the socket would reset it. Without it the kernel asks such a client again one second
@@ -69,10 +76,9 @@ class Listeners {
     std::vector<int> obsolete_;  // of another process, where we are not to listen
     std::vector<std::string> files_;
     std::vector<std::weak_ptr<Listener>> leaving_;  // the workers may look at them still
-    Instant closing_since_;                         // never: not closing, or let go already
-    Instant drops_from_;  // of a shared port: no SYN is taken from then on
-    bool shares_port_ = false;
-    bool drops_syns_ = false;
+    bool is_closing_ = false;                       // its TCP sockets; not when they are let go
+    Instant drops_from_;  // no SYN is taken from then on; never: nobody shares the port
+    Instant dropped_at_;
 };
 
 }  // namespace weir
