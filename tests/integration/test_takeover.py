@@ -200,7 +200,6 @@ class AuthQueryLogins(Logins):
 class PamLogins(Logins, test_pam.Pam):
     password = "right"
 
-    @subset("asan", "tsan")
     def test_under_load(self):
         self.check("app", at_least=20)
 
@@ -208,7 +207,6 @@ class PamLogins(Logins, test_pam.Pam):
 class PamVerdicts(Takeover, test_pam.Pam):
     options = {"service": test_pam.EXEC}
 
-    @subset("asan", "tsan")
     def test_a_verdict_that_is_waited_for(self):
         """Who has sent a password is judged by the process that has asked for it, and follows."""
         c = self.begin("stuck", "right")
