@@ -78,7 +78,8 @@ class Replication(Case):
         return position
 
     def write(self, text):
-        self.pg.sql(f"select pg_logical_emit_message(false, 'weir', '{text}')", database=self.weir.dbname)
+        """Into the WAL, and flushed: that takes a commit. Twice, as the header of a page may stand in the middle of one."""
+        self.pg.sql(f"select pg_logical_emit_message(true, 'weir', '{text}, {text}')", database=self.weir.dbname)
 
     def slot(self, name, plugin="test_decoding"):
         """A logical slot of this pooler's database, dropped at the end."""
