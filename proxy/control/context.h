@@ -3,6 +3,7 @@
 // `pools` and `shared`, which are any thread's.
 #pragma once
 
+#include <atomic>
 #include <string>
 
 #include "conf/config.h"
@@ -25,6 +26,7 @@ struct ControlContext {
     const bool is_quiet;
     ConfigPtr config;
     bool is_succeeded = false;  // another process has taken over: what it reads is in force there
+    std::atomic<uint32_t> late_turn{0};  // of the workers, see late_session.h
     SystemClock clock;
     Loop loop;
     const unsigned workers_count;
