@@ -53,11 +53,8 @@ CheckReport check_config(const std::string& path) {
     report.loaded = load_config(path, nullptr);
     report.errors = report.loaded.errors;
     if (!report.loaded.config) return report;
-    for (const std::vector<ConfigNote>* notes :
-         {&report.loaded.config->not_yet_in_effect, &report.loaded.config->warnings}) {
-        for (const ConfigNote& note : *notes)
-            report.warnings.push_back({note.file, note.line, note.text});
-    }
+    for (const ConfigNote& note : report.loaded.config->warnings)
+        report.warnings.push_back({note.file, note.line, note.text});
     check_start(path, report);
     return report;
 }

@@ -95,8 +95,17 @@ class TimedSocket {
 
 Sockbuf_IO TimedSocket::kLayer{set_up, nothing, control, read, write, nothing};
 
+// libldap makes its global state with its first call, which may not run beside another.
+void make_global_state() {
+    [[maybe_unused]] static const int status = [] {
+        int version = 0;
+        return ldap_get_option(nullptr, LDAP_OPT_PROTOCOL_VERSION, &version);
+    }();
+}
+
 // Connected by the first request. Fills `problem` when there is none.
 Connection connect(const LdapOptions& options, TimedSocket& socket, PasswordAnswer& problem) {
+    make_global_state();
     LDAP* raw = nullptr;
     const std::string uris = ldap_uris(options);
     if (const int status = ldap_initialize(&raw, uris.c_str()); status != LDAP_SUCCESS) {

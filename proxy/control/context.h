@@ -3,6 +3,7 @@
 // `pools` and `shared`, which are any thread's.
 #pragma once
 
+#include <atomic>
 #include <string>
 
 #include "conf/config.h"
@@ -30,6 +31,7 @@ struct ControlContext {
     const bool is_quiet;
     ConfigPtr config;
     bool is_succeeded = false;  // another process has taken over: what it reads is in force there
+    std::atomic<uint32_t> late_turn{0};  // of the workers, see late_session.h
     SystemClock clock;
     const Instant started_at;
     Instant loaded_at;  // the last RELOAD, or the start

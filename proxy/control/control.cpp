@@ -87,12 +87,12 @@ bool Control::run(const std::function<void()>& on_up) {
     ctx_.health.configure(make_health_plan(*ctx_.config));  // when there are workers to tell
     ctx_.insight.configure(ctx_.config->global);
     taken_over_.go_on();  // the first that workers hear of
-    ctx_.workers.start(ctx_.listeners.all());
-    ticker_ = std::make_unique<Ticker>(ctx_.loop, kTickMs, [this] { on_tick(); });
     log::info("process up: Weir {}, {} workers, libuv {}, adns: {}, tls: {}", WEIR_VERSION,
               ctx_.workers_count, uv_version_string(), resolver_version(),
               OpenSSL_version(OPENSSL_VERSION));
     ctx_.note(ProcessEvent::Kind::Process, "", "up", fmt::format("Weir {}", WEIR_VERSION));
+    ctx_.workers.start(ctx_.listeners.all());
+    ticker_ = std::make_unique<Ticker>(ctx_.loop, kTickMs, [this] { on_tick(); });
     ctx_.service.ready();
     if (on_up) on_up();
     ctx_.loop.run();

@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "conf/logging.h"
+#include "proxy/control/late_session.h"
 #include "proxy/session/clients.h"
 #include "proxy/takeover/collect.h"
 #include "proxy/takeover/fields.h"
@@ -128,23 +129,15 @@ Status HandingOver::converse() {
 }
 
 void HandingOver::serve_visitors() {
-    uint32_t turn = 0;
     while (true) {
         const Result<HandoverChannel::Frame> frame = channel_->receive();
         if (!frame) break;
         if (frame->fd < 0) continue;
-        auto session = read_record<HandedSession>(as_bytes(std::string_view(frame->body)));
-        if (!session || static_cast<HandoverTag>(frame->tag) != HandoverTag::Visitor) {
+        if (static_cast<HandoverTag>(frame->tag) == HandoverTag::Visitor) {
+            deal_late(ctx_, *frame);
+        } else {
             ::close(frame->fd);
-            continue;
         }
-        session->fd = frame->fd;
-        WorkerMessage message;
-        message.kind = WorkerMessage::Kind::AdoptLate;
-        message.late = std::make_shared<HandedSession>(std::move(*session));
-        ctx_.shared.in_transit.fetch_add(1);
-        ctx_.workers.post(static_cast<WorkerId>(turn++ % ctx_.workers.workers()),
-                          std::move(message));
     }
     // It has ended before us: nobody can follow.
     ctx_.shared.successor.store(nullptr, std::memory_order_release);

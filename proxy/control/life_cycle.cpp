@@ -126,7 +126,8 @@ Status LifeCycle::shutdown(ShutdownMode mode) {
 }
 
 void LifeCycle::stop_listening_to_tcp(Instant now) {
-    ctx_.listeners.begin_closing_tcp(now, ctx_.config->global.so_reuseport);
+    ctx_.listeners.begin_closing_tcp(now, ctx_.config->global.so_reuseport,
+                                     ctx_.shared.serves_late_clients.load());
     if (!ctx_.listeners.on_tick(now)) return;
     ctx_.note(ProcessEvent::Kind::Listener, "", "TCP sockets closed");
     WorkerMessage message;

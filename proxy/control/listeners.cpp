@@ -116,36 +116,43 @@ Status Listeners::check() const {
 }
 
 void Listeners::configure(const GlobalConfig& global) {
-    for (const ListenerPtr& listener : all_) {
-        if (!listener->is_unix()) listener->set_defer_accept(global.tcp_defer_accept_s);
-    }
+    if (is_closing_) return;
+    for_each_tcp([&global](Listener& it) { it.set_defer_accept(global.tcp_defer_accept_s); });
 }
 
-void Listeners::begin_closing_tcp(Instant now, bool shares_port) {
-    if (!closing_since_.is_never()) return;
-    shares_port_ = shares_port;
+void Listeners::begin_closing_tcp(Instant now, bool shares_port, bool serves_late) {
     const auto is_tcp = [](const ListenerPtr& listener) { return !listener->is_unix(); };
-    if (std::none_of(all_.begin(), all_.end(), is_tcp)) return;
-    closing_since_ = now;
+    if (is_closing_ || std::none_of(all_.begin(), all_.end(), is_tcp)) return;
+    is_closing_ = true;
     if (!shares_port) return;
-    for (const ListenerPtr& listener : all_) {
-        if (listener->is_unix()) continue;
-        if (Status done = listener->drop_syns(); !done) log::warning("{}", done.error().message);
-    }
+    drops_from_ = serves_late ? now + kDeferredMax : now;
+    for_each_tcp([](Listener& it) { it.set_defer_accept(0); });
+}
+
+void Listeners::drop_syns(Instant now) {
+    dropped_at_ = now;
+    for_each_tcp([](Listener& it) {
+        if (Status done = it.drop_syns(); !done) log::warning("{}", done.error().message);
+    });
+}
+
+// May be closed without resetting anybody whom another process on the port would have served.
+bool Listeners::is_drained(Instant now) {
+    if (dropped_at_.is_never() && now >= drops_from_) drop_syns(now);
+    if (dropped_at_.is_never() || now - dropped_at_ < kHandshakeMax) return false;
+    unsigned queued = 0;
+    for_each_tcp([&queued](const Listener& it) { queued += it.queued(); });
+    return queued == 0;
 }
 
 bool Listeners::on_tick(Instant now) {
-    if (closing_since_.is_never()) return false;
-    if (shares_port_ && now - closing_since_ < kHandshakeMax) return false;
-    const auto has_more = [](const ListenerPtr& listener) {
-        return !listener->is_unix() && listener->queued() > 0;
-    };
-    if (shares_port_ && std::any_of(all_.begin(), all_.end(), has_more)) return false;
+    if (!is_closing_) return false;
+    if (!drops_from_.is_never() && !is_drained(now)) return false;
     for (const ListenerPtr& listener : all_) {
         if (!listener->is_unix()) leaving_.push_back(listener);
     }
     std::erase_if(all_, [](const ListenerPtr& listener) { return !listener->is_unix(); });
-    closing_since_ = {};
+    is_closing_ = false;
     return true;
 }
 
@@ -153,7 +160,7 @@ bool Listeners::is_closing_tcp() const {
     const auto is_there = [](const std::weak_ptr<Listener>& listener) {
         return !listener.expired();
     };
-    return !closing_since_.is_never() || std::any_of(leaving_.begin(), leaving_.end(), is_there);
+    return is_closing_ || std::any_of(leaving_.begin(), leaving_.end(), is_there);
 }
 
 std::vector<Inspector::ListeningSocket> Listeners::rows() const {

@@ -38,8 +38,9 @@ class Listeners {
     void configure(const GlobalConfig& global);
 
     // The TCP sockets are to close: at once, or, when other processes listen on the same port,
-    // after what came to us has been accepted. on_tick() says when.
-    void begin_closing_tcp(Instant now, bool shares_port);
+    // after what came to us has been accepted. on_tick() says when. `serves_late`: who comes
+    // meanwhile is served.
+    void begin_closing_tcp(Instant now, bool shares_port, bool serves_late);
     // True once: the workers are to let the TCP sockets go, as have we.
     [[nodiscard]] bool on_tick(Instant now);
     // Until the last worker has let them go.
@@ -53,6 +54,19 @@ class Listeners {
     void let_go();
 
   private:
+    void drop_syns(Instant now);
+    [[nodiscard]] bool is_drained(Instant now);
+    template <typename Fn>
+    void for_each_tcp(Fn fn) {
+        for (const ListenerPtr& listener : all_) {
+            if (!listener->is_unix()) fn(*listener);
+        }
+    }
+
+    // With TCP_DEFER_ACCEPT the kernel does not tell of a client that has said nothing yet, and
+    // closing the socket would reset it. Without it the kernel asks such a client again one second
+    // after its SYN (tcp(7), TCP_TIMEOUT_INIT), and its handshake completes.
+    static constexpr Duration kDeferredMax = std::chrono::milliseconds(1200);
     // A handshake in flight has this long to complete. Below one second, after which those whose
     // SYN was dropped ask again.
     static constexpr Duration kHandshakeMax = std::chrono::milliseconds(500);
@@ -62,8 +76,9 @@ class Listeners {
     std::vector<int> obsolete_;  // of another process, where we are not to listen
     std::vector<std::string> files_;
     std::vector<std::weak_ptr<Listener>> leaving_;  // the workers may look at them still
-    Instant closing_since_;                         // never: not closing, or let go already
-    bool shares_port_ = false;
+    bool is_closing_ = false;                       // its TCP sockets; not when they are let go
+    Instant drops_from_;  // no SYN is taken from then on; never: nobody shares the port
+    Instant dropped_at_;
 };
 
 }  // namespace weir

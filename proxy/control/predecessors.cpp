@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "conf/logging.h"
+#include "proxy/control/late_session.h"
 #include "proxy/session/clients.h"
 #include "proxy/takeover/collect.h"
 #include "proxy/takeover/fields.h"
@@ -70,7 +71,7 @@ void Predecessors::receive(Link& link) {
         const ByteView body = as_bytes(std::string_view(frame->body));
         std::optional<HandedLink> further;
         switch (static_cast<HandoverTag>(frame->tag)) {
-            case HandoverTag::Late: on_late(*frame); continue;
+            case HandoverTag::Late: deal_late(ctx_, *frame); continue;
             case HandoverTag::Link: further = read_record<HandedLink>(body); break;
             default: break;
         }
@@ -82,21 +83,6 @@ void Predecessors::receive(Link& link) {
             add(std::make_unique<HandoverChannel>(fd), hears);
         });
     }
-}
-
-void Predecessors::on_late(const HandoverChannel::Frame& frame) {
-    auto session = read_record<HandedSession>(as_bytes(std::string_view(frame.body)));
-    if (!session) {
-        ::close(frame.fd);
-        return;
-    }
-    session->fd = frame.fd;
-    WorkerMessage message;
-    message.kind = WorkerMessage::Kind::AdoptLate;
-    message.late = std::make_shared<HandedSession>(std::move(*session));
-    ctx_.shared.in_transit.fetch_add(1);
-    ctx_.workers.post(static_cast<WorkerId>(turn_.fetch_add(1) % ctx_.workers.workers()),
-                      std::move(message));
 }
 
 // It serves nobody any more.

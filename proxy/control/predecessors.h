@@ -7,7 +7,6 @@
 // Owner: Control. Thread: control, but for pass_on().
 #pragma once
 
-#include <atomic>
 #include <functional>
 #include <memory>
 #include <thread>
@@ -52,14 +51,12 @@ class Predecessors final : public Predecessor {
         std::thread thread;
     };
     void receive(Link& link);
-    void on_late(const HandoverChannel::Frame& frame);
     void on_ended(const Link* link);
     void send_visitor(const HandedSession& session);
 
     ControlContext& ctx_;
     Inbox& inbox_;
     std::vector<std::unique_ptr<Link>> links_;
-    std::atomic<uint32_t> turn_{0};  // of the workers
     std::shared_ptr<const int> life_ = std::make_shared<const int>();
 };
 

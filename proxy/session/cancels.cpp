@@ -138,22 +138,24 @@ void Cancels::carry_out(uint32_t slot, const CancelKey& key, ClientId requester)
     notify(requester, done);
 }
 
-void Cancels::notify(ClientId requester, std::string_view reason) {
+void Cancels::tell(ClientId requester, WorkerMessage message) {
     if (requester.is_nobody()) return;
-    WorkerMessage message;
-    message.kind = WorkerMessage::Kind::CancelDone;
     message.requester = requester;
-    message.text = reason;
     ctx_.shared.exchange.post(requester.worker, std::move(message));
 }
 
+void Cancels::notify(ClientId requester, std::string_view reason) {
+    WorkerMessage message;
+    message.kind = WorkerMessage::Kind::CancelDone;
+    message.text = reason;
+    tell(requester, std::move(message));
+}
+
 void Cancels::tell_unknown(ClientId requester, const CancelKey& key) {
-    if (requester.is_nobody()) return;
     WorkerMessage message;
     message.kind = WorkerMessage::Kind::CancelUnknown;
-    message.requester = requester;
     message.cancel_key = key;
-    ctx_.shared.exchange.post(requester.worker, std::move(message));
+    tell(requester, std::move(message));
 }
 
 void Cancels::on_unknown_key(ClientId requester, const CancelKey& key) {

@@ -77,6 +77,7 @@ class Cancels {
     [[nodiscard]] std::optional<ClientId> find_adopted(const CancelKey& key) const;
     [[nodiscard]] ClientKey read(const CancelKey& key) const;
     bool is_passed_on(const CancelKey& key, ClientId requester);
+    void tell(ClientId requester, WorkerMessage message);
     void tell_unknown(ClientId requester, const CancelKey& key);
     void on_connected(CancelConnection& cancel);
     void on_tls_answer(CancelConnection& cancel);

@@ -78,7 +78,8 @@ class Replication(Case):
         return position
 
     def write(self, text):
-        self.pg.sql(f"select pg_logical_emit_message(false, 'weir', '{text}')", database=self.weir.dbname)
+        """Into the WAL, and flushed: that takes a commit. Twice, as the header of a page may stand in the middle of one."""
+        self.pg.sql(f"select pg_logical_emit_message(true, 'weir', '{text}, {text}')", database=self.weir.dbname)
 
     def slot(self, name, plugin="test_decoding"):
         """A logical slot of this pooler's database, dropped at the end."""
@@ -225,14 +226,15 @@ class Stream(Replication):
         self.assert_none_left()
 
     def test_many_answers_while_the_server_sends(self):
-        """Both directions full at once."""
+        """Both directions full at once. The answers have an end: a walsender that finds ever more of them sends nothing."""
         c = self.stream()
         at = self.start_streaming(c)
         done = threading.Event()
 
         def answer():
-            while not done.is_set():
-                c.send(*[status_update(at) for _ in range(200)])
+            for _ in range(1000):
+                if not done.is_set():
+                    c.send(*[status_update(at) for _ in range(200)])
         t = threading.Thread(target=answer, daemon=True)
         t.start()
         self.pg.sql("select pg_logical_emit_message(false, 'weir', repeat('y', 100000)) from generate_series(1, 200)", database=self.weir.dbname)

@@ -6,7 +6,8 @@ import subprocess
 import tempfile
 import threading
 
-from harness.case import Case, background, beyond_pgbouncer
+from harness import wire
+from harness.case import Case, background, beyond_pgbouncer, wait_until
 from harness.util import free_port, run_as, tied
 from harness.weir import Weir
 
@@ -26,6 +27,12 @@ class Fleet(Case):
             out.append(w.start())
         self.weir = out[0]
         return out
+
+
+def listening(port):
+    """How many sockets of this machine listen on 127.0.0.1:port."""
+    with open("/proc/net/tcp") as f:
+        return sum(row.split()[1] == f"0100007F:{port:04X}" and row.split()[3] == "0A" for row in f)
 
 
 class Load:
@@ -55,6 +62,18 @@ class Rolling(Fleet):
         counts = [len(w.show("clients", database="app")) for w in fleet]
         self.assertEqual(sum(counts), 60)
         self.assertGreater(min(counts), 0, counts)
+
+    def test_clients_that_have_said_nothing_yet(self):
+        """The kernel does not tell of them (tcp_defer_accept), and would reset them with the socket."""
+        fleet = self.fleet(2)
+        silent = [wire.Wire("127.0.0.1", fleet[0].port) for _ in range(20)]
+        fleet[0].signal(signal.SIGTERM)
+        wait_until(lambda: listening(fleet[0].port) == 1, 30, "the socket to be closed")
+        for w in silent:
+            with w.login("app", "app") as c:
+                self.assertEqual(c.one("select 1"), "1")
+        self.assertEqual(fleet[0].wait_exit(60), 0)
+        fleet[0].start()
 
     def test_restart_under_load(self):
         fleet = self.fleet(3)

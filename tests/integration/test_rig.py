@@ -13,8 +13,8 @@ from harness.case import Case, replicated, wait_until
 from harness.gate import TO_CLIENT, TO_SERVER, Gate
 from harness.load import Load, Result, Sample, prepare
 from harness.postgres import bindir
-from harness.replication import children, stopped
-from harness.util import SLOW, process_alive
+from harness.replication import children
+from harness.util import SLOW, process_alive, stopped
 from harness.wire import query
 
 LOST = (wire.Closed, OSError)

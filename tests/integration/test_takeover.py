@@ -74,6 +74,13 @@ class Takeover(Case):
                                  "-p", str(self.weir.port), "-U", "app", database], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
                                 cwd=self.weir.dir, env={**os.environ, **(env or {})})
 
+    def loaded(self, mode, clients, seconds, database="app", **more):
+        """pgbench, when its queries run."""
+        bench = self.pgbench(mode, clients, seconds, database, **more)
+        self.addCleanup(lambda: bench.poll() is None and bench.kill())
+        wait_until(lambda: self.weir.pool(database) is not None and self.weir.pool(database)["sv_active"] > 0, 30, "load")
+        return bench
+
     def assert_unharmed(self, bench, at_least=100):
         out = bench.communicate(timeout=120)[0]
         self.assertEqual(bench.returncode, 0, out)
@@ -91,9 +98,7 @@ class UnderLoad(Takeover):
     options = {"default_pool_size": 4, "databases": {"app": "{pg}", "sess": "{pg} pool_mode=session pool_size=8"}}
 
     def check(self, mode, database="app"):
-        bench = self.pgbench(mode, 8, 6, database)
-        self.addCleanup(lambda: bench.poll() is None and bench.kill())
-        wait_until(lambda: self.weir.pool(database) is not None and self.weir.pool(database)["sv_active"] > 0, 30, "load")
+        bench = self.loaded(mode, 8, 6, database)
         limit = 4 if database == "app" else 8
         for _ in range(3):
             self.restart()
@@ -195,7 +200,6 @@ class AuthQueryLogins(Logins):
 class PamLogins(Logins, test_pam.Pam):
     password = "right"
 
-    @subset("asan", "tsan")
     def test_under_load(self):
         self.check("app", at_least=20)
 
@@ -203,7 +207,6 @@ class PamLogins(Logins, test_pam.Pam):
 class PamVerdicts(Takeover, test_pam.Pam):
     options = {"service": test_pam.EXEC}
 
-    @subset("asan", "tsan")
     def test_a_verdict_that_is_waited_for(self):
         """Who has sent a password is judged by the process that has asked for it, and follows."""
         c = self.begin("stuck", "right")
@@ -561,9 +564,7 @@ class EncryptedLoad(Takeover):
         self.start(**{**self.options, **test_tls.serving()})
 
     def check(self, mode, database="app"):
-        bench = self.pgbench(mode, 8, 5, database, env={"PGSSLMODE": "require"})
-        self.addCleanup(lambda: bench.poll() is None and bench.kill())
-        wait_until(lambda: self.weir.pool(database) is not None and self.weir.pool(database)["sv_active"] > 0, 30, "load")
+        bench = self.loaded(mode, 8, 5, database, env={"PGSSLMODE": "require"})
         first = self.restart(waits_for_old=False)
         self.assert_serves(database=database)
         second = self.restart(waits_for_old=False)
@@ -598,9 +599,7 @@ class EncryptedServers(Takeover):
 
     @subset("asan", "tsan")
     def test_under_load(self):
-        bench = self.pgbench("prepared", 8, 5)
-        self.addCleanup(lambda: bench.poll() is None and bench.kill())
-        wait_until(lambda: self.weir.pool() is not None and self.weir.pool()["sv_active"] > 0, 30, "load")
+        bench = self.loaded("prepared", 8, 5)
         olds = [self.restart(waits_for_old=False) for _ in range(2)]
         self.assert_serves()
         self.assert_unharmed(bench)

@@ -6,7 +6,7 @@ import socket
 import subprocess
 import tempfile
 
-from .util import free_port, give_to_postgres, run_as, tied, wait_until
+from .util import free_port, give_to_postgres, run_as, stopped, tied, wait_until
 
 BASE = "dc=example,dc=org"
 READER, READER_PASSWORD = f"cn=reader,{BASE}", "reads all"
@@ -102,6 +102,7 @@ class Directory:
 
     def freeze(self):
         self.proc.send_signal(signal.SIGSTOP)
+        wait_until(lambda: stopped(self.proc.pid), 10, "slapd to stop", interval=0.001)
 
     def thaw(self):
         self.proc.send_signal(signal.SIGCONT)

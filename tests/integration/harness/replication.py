@@ -22,7 +22,7 @@ import time
 
 from . import postgres, wire
 from .postgres import bindir
-from .util import SLOW, give_to_postgres, run_as, tied, wait_until
+from .util import SLOW, give_to_postgres, run_as, stopped, tied, wait_until
 
 SETTINGS = """
 fsync = off
@@ -66,14 +66,6 @@ def children(pid):
                 if fields[1] == str(pid) and fields[0] != "Z":
                     found.append(int(entry))
     return found
-
-
-def stopped(pid):
-    try:
-        with open(f"/proc/{pid}/stat") as f:
-            return f.read().rsplit(")", 1)[1].split()[0] in "TZ"
-    except OSError:
-        return True
 
 
 class Server(postgres.Cluster):

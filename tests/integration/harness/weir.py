@@ -154,7 +154,7 @@ class Weir:
         finally:
             self.cluster.give_database(self.dbname)
             if os.environ.get("WEIR_KEEP_LOGS"):
-                shutil.copy(self.log_path, os.environ["WEIR_KEEP_LOGS"] + f"/weir-{self.port}.log")
+                shutil.copy(self.log_path, os.environ["WEIR_KEEP_LOGS"] + f"/{os.path.basename(self.dir)}-{self.port}.log")
             shutil.rmtree(self.dir, ignore_errors=True)
         if problems:
             raise AssertionError(problems)
