@@ -9,7 +9,7 @@
 
 #include "conf/log_line.h"
 #include "protocol/base/clock.h"
-#include "proxy/insight/latency_histogram.h"
+#include "protocol/base/histogram.h"
 
 namespace weir {
 
@@ -27,7 +27,7 @@ struct QueryStats {
     uint64_t bytes_in = 0, bytes_out = 0;
     uint64_t total_us = 0, max_us = 0;  // without waiting
     uint64_t wait_us = 0;               // for a server
-    LatencyHistogram latency;           // of calls
+    HistogramTotals latency;            // of calls
     Instant first_seen, last_seen;
     std::array<char, 5> last_error{};  // SQLSTATE; its first character is 0 when there is none
 

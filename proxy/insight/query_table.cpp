@@ -71,7 +71,7 @@ void QueryTable::add(const Sample& sample, const SampleTexts& texts, const Shape
         stats.preparations += weight;
     } else {
         stats.calls += weight;
-        stats.latency.add(sample.duration_us, weight);
+        stats.latency.record(Duration(static_cast<int64_t>(sample.duration_us)), weight);
     }
     stats.rows += sample.rows * weight;
     stats.bytes_in += sample.bytes_in * weight;

@@ -19,8 +19,8 @@ QueryStats stats() {
     s.total_us = 600;
     s.max_us = 400;
     s.wait_us = 200;
-    s.latency.add(100, 2);
-    s.latency.add(400, 1);
+    s.latency.record(Duration(100), 2);
+    s.latency.record(Duration(400), 1);
     s.last_error = {'2', '2', '0', '1', '2'};
     s.first_seen = s.last_seen = Instant{1'000'000'000};
     return s;

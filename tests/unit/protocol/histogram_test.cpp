@@ -62,5 +62,22 @@ TEST_CASE("what is recorded is counted once and summed, and sums of writers are 
     CHECK(twice.sum_us == 202'000'020);
 }
 
+TEST_CASE("quantiles are off by less than a fifth") {
+    HistogramTotals histogram;
+    CHECK(histogram.quantile_us(0.5) == 0);
+    for (int us = 1; us <= 100'000; ++us)
+        histogram.record(std::chrono::microseconds(us));
+    for (const double q : {0.01, 0.5, 0.95, 0.99}) {
+        const double wanted = q * 100'000;
+        CHECK(static_cast<double>(histogram.quantile_us(q)) ==
+              doctest::Approx(wanted).epsilon(0.2));
+    }
+    HistogramTotals beyond;
+    beyond.record(std::chrono::seconds(1000), 3);
+    CHECK(beyond.count() == 3);
+    CHECK(beyond.sum_us == 3'000'000'000);
+    CHECK(beyond.quantile_us(0.5) == 64'000'000);
+}
+
 }  // namespace
 }  // namespace weir
