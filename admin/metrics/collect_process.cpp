@@ -4,6 +4,8 @@
 #include <unistd.h>
 
 #include <cstdio>
+#include <filesystem>
+#include <system_error>
 
 #include "admin/metrics/collector.h"
 #include "proxy/session/client_session.h"
@@ -14,6 +16,19 @@ namespace {
 
 double seconds_of(const timeval& time) {
     return static_cast<double>(time.tv_sec) + static_cast<double>(time.tv_usec) / 1e6;
+}
+
+// Linux tells their number since 6.2 as the folder's size (proc(5)); before that, they are counted.
+double open_descriptors() {
+    struct stat folder {};
+    if (stat("/proc/self/fd", &folder) == 0 && folder.st_size > 0)
+        return static_cast<double>(folder.st_size);
+    std::error_code error;
+    double all = -1;  // without the one that counts
+    for (std::filesystem::directory_iterator at("/proc/self/fd", error), end; !error && at != end;
+         at.increment(error))
+        ++all;
+    return all;
 }
 
 // From the kernel's memory, so nothing here waits for a disk.
@@ -30,9 +45,7 @@ void collect_usage(Exposition& out) {
         }
         std::fclose(file);
     }
-    struct stat open {};
-    if (stat("/proc/self/fd", &open) == 0 && open.st_size > 0)
-        out.add(Metric::ProcessOpenFds, static_cast<double>(open.st_size));
+    out.add(Metric::ProcessOpenFds, open_descriptors());
     rlimit limit{};
     if (getrlimit(RLIMIT_NOFILE, &limit) == 0)
         out.add(Metric::ProcessMaxFds, static_cast<double>(limit.rlim_cur));

@@ -25,8 +25,7 @@ constexpr MetricSpec kMetrics[] = {
     {M::ProcessStart, "process_start_time_seconds", Gauge, "", "When the process began to serve."},
     {M::ProcessResident, "process_resident_memory_bytes", Gauge, "", "Memory that is in RAM."},
     {M::ProcessVirtual, "process_virtual_memory_bytes", Gauge, "", "Addresses that are in use."},
-    {M::ProcessOpenFds, "process_open_fds", Gauge, "",
-     "Open file descriptors; left out before Linux 6.2, which does not count them."},
+    {M::ProcessOpenFds, "process_open_fds", Gauge, "", "Open file descriptors."},
     {M::ProcessMaxFds, "process_max_fds", Gauge, "", "How many there may be."},
     {M::Memory, "weir_memory_bytes", Gauge, "kind",
      "Memory by what it is for: client_slots, buffers (bytes that wait for a socket or for the "

@@ -108,8 +108,9 @@ struct HistogramTotals {
             all += bucket;
         return all;
     }
-    // The microseconds that a share `q` of all does not exceed, taking those of one bucket as evenly
-    // spread: off by less than a fifth. Of more than the last bound, that bound; 0 of nothing.
+    // The microseconds that a share `q` of all does not exceed, taking those of one bucket as
+    // evenly spread: off by less than a fifth. Of more than the last bound, that bound; 0 of
+    // nothing.
     [[nodiscard]] uint64_t quantile_us(double q) const;
 };
 
