@@ -40,7 +40,7 @@ figure{margin:0;background:var(--card);border:1px solid var(--rule);border-radiu
 padding:.6rem .75rem .45rem;position:relative;overflow:hidden}
 figcaption{color:var(--soft);font-size:.82rem}
 figure b{white-space:nowrap;font-size:1.4rem;font-weight:650;letter-spacing:-.02em}
-figure small{color:var(--soft);font-size:.75rem;margin-left:.45rem;white-space:nowrap}
+figure small{color:var(--soft);font-size:.75rem;margin-left:.45rem;display:inline-block}
 figure svg{display:block;width:100%;height:2.6rem;margin-top:.2rem}
 .line{fill:none;stroke:var(--line);stroke-width:1.6;vector-effect:non-scaling-stroke;
 stroke-linejoin:round}
