@@ -4,30 +4,16 @@
 #include <cstring>
 
 #include "conf/logging.h"
-#include "protocol/message/writer.h"
-#include "proxy/session/access.h"
-#include "proxy/session/cancels.h"
 #include "proxy/session/client_login.h"
-#include "proxy/session/dedicated.h"
 #include "proxy/session/draining.h"
-#include "proxy/session/leak_watch.h"
-#include "proxy/session/leasing.h"
 #include "proxy/session/log_peer.h"
 #include "proxy/session/relay.h"
-#include "proxy/session/routing.h"
 #include "proxy/session/servers.h"
 #include "proxy/session/throttle.h"
 
 namespace weir {
 
 namespace {
-
-constexpr Duration kLingerMax = std::chrono::seconds(2);
-constexpr Duration kSuspendedLook = std::chrono::seconds(1);
-
-bool is_login(ClientPhase phase) {
-    return phase == ClientPhase::Startup || phase == ClientPhase::Authenticating;
-}
 
 // Its input has to wait for something other than more input.
 bool is_blocked(const ClientSession& session) {
@@ -43,16 +29,6 @@ bool is_blocked(const ClientSession& session) {
                    session.server->phase != ServerPhase::Relaying;
         default: return false;
     }
-}
-
-// It replicates, which has no end that could be late: what is meant for queries does not apply.
-bool is_streaming(const ClientSession& session) {
-    return session.replication == Replication::Physical ||
-           session.server->tracker.copy_state() == CopyState::Both;
-}
-
-uint32_t to_ms(Duration d) {
-    return static_cast<uint32_t>(d.count() / 1000);
 }
 
 }  // namespace
@@ -177,26 +153,6 @@ void Clients::note_unread(ClientSession& session) {
     ctx_.unread.push_back(Watch::of(Watch::Kind::Client, &session, session.generation));
 }
 
-// OpenSSL has told the client why, if it could: that must arrive.
-void Clients::fail_tls(ClientSession& session) {
-    if (!session.tls->is_established()) ctx_.stats.client_tls_handshakes_failed.add(1);
-    const std::string why =
-        (session.tls->is_established() ? "TLS connection broken: " : "TLS handshake failed: ") +
-        session.tls->error();
-    static RateLimit limit(10);
-    if (const auto suppressed = limit.admit(ctx_.now)) {
-        log::warning(log_peer(ctx_, session), "{} ({} more suppressed)", why, *suppressed);
-    }
-    log_closing(session, why);
-    release_units(session);
-    session.held.clear();
-    session.outbox.clear();
-    session.tls.reset();
-    session.phase = ClientPhase::Closing;
-    ctx_.io.shutdown_send(session.fd);
-    linger(session);
-}
-
 // The input waits: keep a little of it, mostly to notice when the client hangs up.
 void Clients::hold_more(ClientSession& session) {
     const size_t held = session.held.size();
@@ -221,13 +177,13 @@ void Clients::use_input(ClientSession& session, ByteView input) {
     const uint32_t life = session.generation;
     session.whole_bytes = 0;
     size_t used = 0;
-    while (used < input.size() && is_login(session.phase)) {
+    while (used < input.size() && is_logging_in(session)) {
         const size_t step = session.login->on_bytes(input.subspan(used));
         if (session.generation != life) return;
         used += step;
         if (step == 0) break;
     }
-    if (!is_login(session.phase) && session.phase != ClientPhase::Closing && used < input.size() &&
+    if (!is_logging_in(session) && session.phase != ClientPhase::Closing && used < input.size() &&
         !is_blocked(session)) {
         used += ctx_.relay->from_client(session, input.subspan(used));
         if (session.generation != life) return;
@@ -319,277 +275,6 @@ void Clients::set_interest(ClientSession& session, bool read, bool write) {
     ctx_.io.modify(session.fd, Watch::of(Watch::Kind::Client, &session, session.generation), read,
                    write);
     if (read) note_unread(session);
-}
-
-// ---- the end ----
-
-void Clients::close(ClientSession& session, std::string_view reason) {
-    if (session.phase == ClientPhase::Free) return;
-    if (session.phase != ClientPhase::Closing) {
-        log_closing(session, reason);
-        note_end(ctx_, session, reason);
-        release_units(session);
-    }
-    free(session);
-}
-
-void Clients::fail(ClientSession& session, const Error& error) {
-    if (session.phase == ClientPhase::Free || session.phase == ClientPhase::Closing) return;
-    log_closing(session, error.message);
-    ctx_.stats.own_errors.note(error.sqlstate);
-    note_end(ctx_, session, error.message, error.sqlstate);
-    if (ctx_.config->global.log_pooler_errors && session.phase != ClientPhase::CancelRequest) {
-        log::warning(log_peer(ctx_, session), "pooler error: {}", error.message);
-    }
-    const bool is_mid_reply = session.server != nullptr &&
-                              session.server->parser.is_mid_message() &&
-                              session.server->is_stream_forwarded;
-    release_units(session);
-    session.held.clear();
-    session.phase = ClientPhase::Closing;
-    session.is_suspended = false;
-    // Nor can it be told before the handshake is done.
-    const bool is_shaking_hands = session.tls != nullptr && !session.tls->is_established();
-    if (is_mid_reply || is_shaking_hands)
-        return free(session);  // an error in the middle of a row would be read as the row
-    std::string text;
-    write_error(text, {.severity = "FATAL",
-                       .sqlstate = error.sqlstate,
-                       .message = error.message,
-                       .detail = error.detail});
-    session.outbox.append(as_bytes(text));
-    if (flush_backlog(ctx_.channel(session), session.outbox) < 0) return free(session);
-    if (session.outbox.empty()) ctx_.channel(session).finish();
-    linger(session);
-}
-
-// Waits for the client to read what it was told and to hang up: closing with unread input would
-// reset the connection and lose the message.
-void Clients::linger(ClientSession& session) {
-    set_interest(session, true, !session.outbox.empty());
-    ctx_.deadlines.disarm(session);
-    ctx_.deadlines.arm(session, ctx_.now + kLingerMax);
-}
-
-void Clients::protocol_violation(ClientSession& session, std::string_view what) {
-    fail(session, Error("08P01", std::string(what)));
-}
-
-// Everything that others see of the session ends here; the socket may live on a little.
-void Clients::release_units(ClientSession& session) {
-    if (session.opening != nullptr) ctx_.dedicated->on_client_gone(session);
-    ctx_.leasing->leave_queue(session);
-    if (session.server != nullptr) ctx_.leasing->orphan(session);
-    Throttle::end(session, ctx_.now);
-    ctx_.leaks->on_session_end(session);
-    if (session.ReadyHook::is_linked()) ctx_.ready.remove(session);
-    if (session.phase == ClientPhase::Console) {
-        ControlMessage message;
-        message.kind = ControlMessage::Kind::ConsoleDisconnect;
-        message.client = session.client_id();
-        ctx_.shared.exchange.post_control(std::move(message));
-    }
-    if (session.holds_client_units) {
-        session.holds_client_units = false;
-        ctx_.shared.pools.clients.release();
-        if (session.pool != nullptr) {
-            session.group->database_state().clients.release();
-            session.group->leave(ctx_.now);
-            ctx_.shared.pools.user(*ctx_.config, session.user).clients.release();
-        }
-    }
-}
-
-void Clients::retire_login(ClientSession& session) {
-    if (session.login == nullptr) return;
-    ctx_.retired_logins.push_back(std::move(session.login));
-    ctx_.shared.logins.fetch_sub(1, std::memory_order_relaxed);
-}
-
-void Clients::free(ClientSession& session) {
-    retire_login(session);
-    ctx_.io.close(session.fd);
-    forget(session);
-}
-
-void Clients::forget(ClientSession& session) {
-    ctx_.deadlines.disarm(session);
-    if (session.adopted_key != nullptr) ctx_.shared.adopted_keys.erase(*session.adopted_key);
-    session.reset();
-    ctx_.clients_slab.give_back(session);
-    ctx_.client_count.fetch_sub(1, std::memory_order_relaxed);
-}
-
-int Clients::detach(ClientSession& session) {
-    release_units(session);
-    retire_login(session);
-    const int fd = session.fd;
-    ctx_.io.remove(fd);
-    forget(session);
-    return fd;
-}
-
-void Clients::let_go(ClientSession& session) {
-    ctx_.leasing->leave_queue(session);
-    if (session.ReadyHook::is_linked()) ctx_.ready.remove(session);
-    if (session.server != nullptr) session.server->client = nullptr;
-    session.server = session.opening = nullptr;
-    session.phase = ClientPhase::Closing;  // nobody is told
-    const int fd = detach(session);
-    ctx_.io.close(fd);
-}
-
-void Clients::log_closing(const ClientSession& session, std::string_view reason) {
-    if (!ctx_.config->global.log_disconnections || reason.empty()) return;
-    log::info(log_peer(ctx_, session), "closing because: {} (age={}s)", reason,
-              (ctx_.now - session.connected_at).count() / 1'000'000);
-}
-
-void Clients::close_all(std::string_view reason) {
-    for (uint32_t slot = 0; slot < ctx_.clients_slab.capacity(); ++slot) {
-        ClientSession& session = *ctx_.clients_slab.at(slot);
-        if (session.phase != ClientPhase::Free) close(session, reason);
-    }
-}
-
-// ---- time limits ----
-
-void Clients::refresh_timeouts(ClientSession& session) {
-    if (session.pool == nullptr) return;
-    const Config& config = *ctx_.config;
-    const DatabaseConfig database = session.pool->database();
-    session.timeouts.query_wait_ms =
-        to_ms(effective_query_wait_timeout(config, database, session.user));
-    session.timeouts.query_ms = to_ms(effective_query_timeout(config, session.user));
-    session.timeouts.transaction_ms = to_ms(effective_transaction_timeout(config, session.user));
-    session.timeouts.idle_transaction_ms =
-        to_ms(effective_idle_transaction_timeout(config, session.user));
-    session.timeouts.client_idle_ms = to_ms(effective_client_idle_timeout(config, session.user));
-}
-
-std::optional<Error> Clients::overdue(const ClientSession& session, Instant* next) const {
-    std::optional<Error> out;
-    *next = {};
-    const auto limit = [&](uint32_t after_ms, Instant from, const char* text) {
-        if (after_ms == 0 || from.is_never()) return;
-        const Instant due = from + std::chrono::milliseconds(after_ms);
-        if (due <= ctx_.now) {
-            if (!out) out.emplace("08P01", text);
-        } else if (next->is_never() || due < *next) {
-            *next = due;
-        }
-    };
-    const uint32_t login_ms = to_ms(ctx_.config->global.client_login_timeout);
-    const auto look = [&](Instant at) {
-        if (!at.is_never() && (next->is_never() || at < *next)) *next = at;
-    };
-    switch (session.phase) {
-        case ClientPhase::Startup:
-        case ClientPhase::Authenticating:
-            limit(login_ms, session.connected_at, "client_login_timeout");
-            break;
-        case ClientPhase::AuthWait:
-            limit(login_ms, session.connected_at, "client_login_timeout");
-            limit(session.timeouts.query_wait_ms, session.requested_at, "query_wait_timeout");
-            break;
-        case ClientPhase::LoginWait:
-            limit(login_ms, session.connected_at, "client_login_timeout (server down)");
-            limit(session.timeouts.query_wait_ms, session.requested_at, "query_wait_timeout");
-            look(ctx_.routing->next_look(session));
-            break;
-        case ClientPhase::Waiting:
-            look(ctx_.routing->next_look(session));
-            if (!session.is_wait_told) look(tell_wait_at(session));
-            limit(session.timeouts.query_wait_ms, session.requested_at, "query_wait_timeout");
-            limit(session.timeouts.query_ms, session.requested_at, "query_timeout");
-            break;
-        case ClientPhase::Active: {
-            const ProtocolTracker& tracker = session.server->tracker;
-            if (is_streaming(session)) {
-                look(ctx_.now + std::chrono::seconds(1));
-                break;
-            }
-            // With nothing running, look again later: a query does not arm anything when it is
-            // sent.
-            const Instant query_from = tracker.pending() > 0 ? session.query_from : ctx_.now;
-            limit(session.timeouts.query_ms, query_from, "query timeout");
-            const bool is_open =
-                tracker.status() != TransactionStatus::Idle || tracker.pending() > 0;
-            limit(session.timeouts.transaction_ms, is_open ? session.transaction_from : ctx_.now,
-                  "transaction timeout");
-            if (tracker.status() != TransactionStatus::Idle && tracker.pending() == 0) {
-                limit(session.timeouts.idle_transaction_ms, session.quiet_since,
-                      "idle transaction timeout");
-            }
-            break;
-        }
-        case ClientPhase::Idle:
-            limit(session.timeouts.client_idle_ms, session.quiet_since, "client_idle_timeout");
-            break;
-        default: break;
-    }
-    return out;
-}
-
-// When a client that waits for a server is told so; never = not at all.
-Instant Clients::tell_wait_at(const ClientSession& session) const {
-    const int after_s = ctx_.config->global.query_wait_notify_s;
-    return after_s > 0 ? session.requested_at + std::chrono::seconds(after_s) : Instant{};
-}
-
-void Clients::tell_wait(ClientSession& session) {
-    const Instant at = tell_wait_at(session);
-    if (session.phase != ClientPhase::Waiting || session.is_wait_told || at.is_never()) return;
-    if (ctx_.now < at) return;
-    session.is_wait_told = true;
-    std::string text;
-    write_notice(text, {.severity = "NOTICE",
-                        .sqlstate = "00000",
-                        .message = "No server connection available in postgres backend, client "
-                                   "being queued"});
-    send(session, text);
-}
-
-void Clients::arm(ClientSession& session) {
-    const bool has_limits = session.phase != ClientPhase::Active ||
-                            (session.timeouts.query_ms | session.timeouts.transaction_ms |
-                             session.timeouts.idle_transaction_ms) != 0;
-    if (!has_limits) return;
-    Instant next;
-    if (overdue(session, &next)) next = ctx_.now;
-    if (!next.is_never()) ctx_.deadlines.arm(session, next);
-}
-
-// queue_error = keep: the request has failed and not the session. True when it was so.
-bool Clients::reject_overdue_wait(ClientSession& session) {
-    const Duration most = std::chrono::milliseconds(session.timeouts.query_wait_ms);
-    if (ctx_.config->global.queue_error != QueueError::Keep) return false;
-    if (session.phase != ClientPhase::Waiting || most.count() == 0) return false;
-    if (ctx_.now - session.requested_at < most) return false;
-    ctx_.leasing->leave_queue(session);
-    ctx_.relay->reject_request(
-        session, Error("53300", "no server connection was free in time (query_wait_timeout)"));
-    return true;
-}
-
-void Clients::on_deadline(ClientSession& session) {
-    if (session.phase == ClientPhase::Closing || session.phase == ClientPhase::CancelRequest) {
-        return free(session);
-    }
-    if (session.is_suspended) return ctx_.deadlines.arm(session, ctx_.now + kSuspendedLook);
-    if (session.phase == ClientPhase::Refused) return session.login->authentication().on_deadline();
-    if (session.phase == ClientPhase::Throttled) return ctx_.throttle->on_deadline(session);
-    if (reject_overdue_wait(session)) return;
-    const uint32_t life = session.generation;
-    tell_wait(session);
-    if (session.generation != life) return;
-    Instant next;
-    if (const std::optional<Error> error = overdue(session, &next)) {
-        if (is_login(session.phase)) ctx_.leaks->on_half_login(session);
-        return fail(session, *error);
-    }
-    if (ctx_.routing->on_deadline(session)) return;
-    if (!next.is_never()) ctx_.deadlines.arm(session, next);
 }
 
 }  // namespace weir

@@ -1,6 +1,6 @@
 // Clients: the client sessions of one worker, from accept to close: reading and writing their
-// sockets, their time limits, and how they are told that something went wrong. Owner: Worker.
-// Thread: the worker's.
+// sockets (clients.cpp), their time limits (clients_timeouts.cpp), their end and how they are told
+// that something went wrong (clients_closing.cpp). Owner: Worker. Thread: the worker's.
 #pragma once
 
 #include <string>
@@ -74,6 +74,11 @@ class Clients {
     void forget(ClientSession& session);
     void release_units(ClientSession& session);
     void log_closing(const ClientSession& session, std::string_view reason);
+    // What it sends is for its login.
+    [[nodiscard]] static bool is_logging_in(const ClientSession& session) {
+        return session.phase == ClientPhase::Startup ||
+               session.phase == ClientPhase::Authenticating;
+    }
     [[nodiscard]] std::optional<Error> overdue(const ClientSession& session, Instant* next) const;
     bool reject_overdue_wait(ClientSession& session);
     [[nodiscard]] Instant tell_wait_at(const ClientSession& session) const;
