@@ -1,19 +1,12 @@
 #include "proxy/session/servers.h"
 
-#include <sys/socket.h>
-
 #include <cerrno>
 #include <cstring>
 
 #include "conf/logging.h"
-#include "protocol/message/writer.h"
-#include "proxy/server/cleanup.h"
-#include "proxy/server/server_login.h"
-#include "proxy/session/cancels.h"
 #include "proxy/session/clients.h"
 #include "proxy/session/dedicated.h"
 #include "proxy/session/evidence.h"
-#include "proxy/session/host_lookup.h"
 #include "proxy/session/leak_watch.h"
 #include "proxy/session/leasing.h"
 #include "proxy/session/log_peer.h"
@@ -28,120 +21,6 @@ namespace weir {
 // recognised.
 Watch Servers::watch_of(const ServerConnection& server) {
     return Watch::of(Watch::Kind::Server, &server, static_cast<uint32_t>(server.id));
-}
-
-// ---- connecting ----
-
-void Servers::open(ServerConnection& server) {
-    if (const WorkerId worker = server.load_owner().worker; worker != ctx_.id) {
-        WorkerMessage message;
-        message.kind = WorkerMessage::Kind::OpenServer;
-        message.server = &server;
-        return ctx_.shared.exchange.post(worker, std::move(message));
-    }
-    server.phase = ServerPhase::Connecting;
-    server.id = ctx_.shared.last_id.fetch_add(1, std::memory_order_relaxed) + 1;
-    server.connected_at = server.requested_at = ctx_.now;
-    ctx_.owned.push_back(server);
-    if (log::is_enabled(LogLevel::Debug))
-        log::debug(log_peer(server), "launching new connection to server");
-    if (server.is_dedicated() && !ctx_.dedicated->attach(server))
-        return close(server, "replication client disconnected");
-    const DatabaseConfig database = server.pool->database();
-    server.port = database.port;
-    if (!database.hosts.empty()) {
-        const size_t turn = server.pool->next_host(database.hosts.size(), ctx_.now);
-        server.host = database.hosts[turn];
-        server.host_turn = static_cast<uint32_t>(turn);
-        if (turn < database.ports.size()) server.port = database.ports[turn];
-    }
-    const Duration limit = ctx_.config->global.server_connect_timeout;
-    if (limit.count() > 0) ctx_.deadlines.arm(server, ctx_.now + limit);
-    connect(server);
-}
-
-void Servers::connect(ServerConnection& server) {
-    const std::string& host = server.host;
-    if (host.empty() || host[0] == '/' || host[0] == '@') {
-        const std::string& dir = host.empty() ? ctx_.config->global.unix_socket_dir : host;
-        const auto address = Address::from_unix((dir.empty() ? "/tmp" : dir) + "/.s.PGSQL." +
-                                                std::to_string(server.port));
-        if (!address)
-            return close(server, address.error().message, Error("08006", address.error().message));
-        return connect_to(server, *address);
-    }
-    const HostTable::Answer answer = look_up(ctx_, host);
-    switch (answer.kind) {
-        case HostTable::Answer::Kind::Pending: unresolved_.push_back(&server); return;
-        case HostTable::Answer::Kind::Failed:
-            return close(server, "server DNS lookup failed",
-                         Error("08006", "DNS lookup failed: " + host + ": " + answer.error));
-        case HostTable::Answer::Kind::Known:
-            return connect_to(server, *Address::from_ip(answer.ip, server.port));
-    }
-}
-
-void Servers::on_resolved() {
-    std::vector<ServerConnection*> waiting;
-    waiting.swap(unresolved_);
-    for (ServerConnection* server : waiting)
-        connect(*server);
-}
-
-void Servers::connect_to(ServerConnection& server, const Address& address) {
-    server.address = address;
-    if (server.attempt == nullptr) {
-        const GlobalConfig& global = ctx_.config->global;
-        server.attempt =
-            std::make_unique<TlsAttempt>(global.server_tls_sslmode, global.server_tls_negotiation,
-                                         address.family() == AF_UNIX, ctx_.tls->server != nullptr);
-    }
-    server.phase = ServerPhase::Connecting;
-    const Result<int> fd = ctx_.io.connect(address);
-    if (!fd) return close(server, "connect failed", Error("08006", fd.error().message));
-    server.fd = *fd;
-    server.registered_with = ctx_.id;
-    server.reads = false;
-    server.writes = true;
-    ctx_.io.add(server.fd, watch_of(server), false, true);
-}
-
-void Servers::on_connected(ServerConnection& server) {
-    if (const int error = ctx_.io.connect_result(server.fd); error != 0) {
-        const std::string text = std::string("connect failed: ") + std::strerror(error);
-        log::warning(log_peer(server), "cannot connect: {}", std::strerror(error));
-        return close(server, "connect failed", Error("08006", text));
-    }
-    server.local_address = ctx_.io.local_address(server.fd);
-    log_connected(server);
-    if (log::is_enabled(LogLevel::Debug)) log::debug(log_peer(server), "S: connect ok");
-    take_step(server, server.attempt->first_step());
-}
-
-void Servers::start_login(ServerConnection& server) {
-    server.phase = ServerPhase::LoggingIn;
-    server.login = std::make_unique<ServerLogin>(server.pool->group().credentials(),
-                                                 server.pool->database(), extras(server));
-    if (server.tls != nullptr) server.login->set_end_point_hash(server.tls->end_point_hash());
-    set_interest(server, true, false);
-    send(server, server.login->start());
-}
-
-void Servers::log_connected(const ServerConnection& server) const {
-    if (!ctx_.config->global.log_connections) return;
-    if (server.address.is_unix()) return log::info(log_peer(server), "new connection to server");
-    LogPeer here;
-    here.host = server.local_address.host();
-    here.port = server.local_address.port();
-    log::info(log_peer(server), "new connection to server (from {})", here.address());
-}
-
-StartupExtras Servers::extras(const ServerConnection& server) const {
-    const bool asks_for_32 = ctx_.config->global.server_protocol == ServerProtocol::V32;
-    StartupExtras out;
-    out.version = asks_for_32 ? kProtocol32 : kProtocol30;
-    if (server.is_dedicated()) out.parameters = ctx_.dedicated->startup_parameters(server);
-    return out;
 }
 
 // ---- events ----
@@ -222,96 +101,6 @@ void Servers::read(ServerConnection& server) {
     note_unread(server);
 }
 
-bool Servers::on_login_bytes(ServerConnection& server, ByteView input) {
-    size_t used = 0;
-    std::string reply;
-    while (true) {
-        const Piece piece = server.parser.peek(input.subspan(used));
-        if (piece.kind == Piece::Kind::NeedMore) break;
-        if (piece.kind != Piece::Kind::Start || piece.length > kAuthMessageBytesMax) {
-            close(server, "invalid message from server during login",
-                  Error("08P01", "invalid message from server during login"));
-            return false;
-        }
-        if (!piece.is_complete()) break;
-        server.parser.consume(piece);
-        used += piece.bytes.size();
-        const Result<bool> done =
-            server.login->on_message(static_cast<BackendTag>(piece.tag), piece.body(), reply);
-        if (!done) {
-            const Error error = done.error();
-            if (connect_otherwise(server, error)) return false;
-            log::warning(log_peer(server), "server login failed: {}{}",
-                         server.login->was_refused() ? "FATAL " : "", error.message);
-            close(server, "login failed", error);
-            return false;
-        }
-        if (*done) {
-            const bool has_unread = server.tls != nullptr && server.tls->has_unread();
-            if (used < input.size() || has_unread) {  // a farewell (57P01), say
-                close(server, "server said more than it was asked for",
-                      Error("08006", "server said more than it was asked for"));
-                return false;
-            }
-            on_logged_in(server);
-            return false;  // it may be anybody's now
-        }
-    }
-    server.held.append(input.subspan(used));
-    if (!reply.empty() && !send(server, reply)) return false;
-    return true;
-}
-
-void Servers::on_logged_in(ServerConnection& server) {
-    if (auto keys = server.login->derived_keys()) {
-        PoolGroup& group = server.pool->group();
-        ServerCredentials credentials = group.credentials();
-        credentials.derived_keys = std::move(keys);
-        group.set_credentials(std::move(credentials));
-    }
-    server.backend_key = server.login->backend_key();
-    Welcome welcome = server.login->welcome();
-    for (const auto& [name, value] : welcome.parameters) {
-        if (name == kInHotStandby) note_hot_standby(ctx_, server, value);
-        if (const int index = ctx_.shared.names.index_of(name); index >= 0) {
-            server.parameters.set(static_cast<size_t>(index), value);
-        }
-    }
-    // Routed clients change between backends all the time: they are not told of each.
-    if (server.pool->endpoint() != nullptr) {
-        std::erase_if(welcome.parameters,
-                      [](const auto& parameter) { return parameter.first == kInHotStandby; });
-    }
-    // What is told to one replication client is not what others are to be told.
-    server.welcome = server.is_dedicated() ? std::make_shared<const Welcome>(std::move(welcome))
-                                           : server.pool->group().intern(welcome);
-    note_login(ctx_, server);
-    ctx_.stats.server_logins.record(ctx_.now - server.connected_at);
-    // Its name may have got other addresses while it logged in.
-    if (server.address.is_set() && !server.address.is_unix() &&
-        !ctx_.shared.hosts.is_current(server.host, server.address.host())) {
-        server.epoch = 0;
-    }
-    if (server.tls != nullptr) note_tls_session(server);
-    server.login.reset();
-    server.attempt.reset();
-    ctx_.deadlines.disarm(server);
-    if (log::is_enabled(LogLevel::Debug)) {
-        log::debug(log_peer(server), "server login ok, start accepting queries (pid {})",
-                   server.backend_pid());
-    }
-    const DatabaseConfig database = server.pool->database();
-    const bool runs_sql = server.replication != Replication::Physical;
-    if (runs_sql && database.connect_query && !database.connect_query->empty()) {
-        server.phase = ServerPhase::Cleaning;  // the query is swallowed like a clean-up's
-        server.clean_by = ctx_.now + ctx_.config->global.server_connect_timeout;
-        server.is_new = true;
-        start_query(server, *database.connect_query);
-        return;
-    }
-    ctx_.leasing->give_back(server, true);
-}
-
 void Servers::on_deadline(ServerConnection& server) {
     switch (server.phase) {
         case ServerPhase::Connecting:
@@ -344,68 +133,6 @@ void Servers::watch_stall(ServerConnection& server) {
     if (is_stalled(server)) ctx_.deadlines.arm(server, ctx_.now + kStallMax);
 }
 
-// ---- cleaning ----
-
-void Servers::start_query(ServerConnection& server, std::string_view sql) {
-    std::string query;
-    write_query(query, sql);
-    server.unnamed_of = {};  // a simple query drops it
-    server.tracker.sent(Request::Query, Origin::Proxy);
-    send(server, query);
-}
-
-void Servers::clean(ServerConnection& server) {
-    if (server.is_own_query_failed && server.tracker.pending() == 0) {
-        if (!server.is_new) return close(server, "reset query failed");
-        return close(server, "connect_query failed", Error("08006", "connect_query failed"));
-    }
-    const Instant grace = server.requested_at + kCancelGrace;
-    std::string text;
-    switch (next_cleanup_step(server, false, ctx_.now >= grace)) {
-        case CleanupStep::Close:
-            return close(server, "client disconnect while server was not ready");
-        case CleanupStep::SendCopyFail:
-            server.is_copy_fail_sent = true;
-            write_copy_fail(text, "client is gone");
-            server.tracker.sent(Request::CopyEnd, Origin::Proxy);
-            if (!send(server, text)) return;
-            if (server.client == nullptr && server.fd >= 0) clean(server);
-            return;
-        case CleanupStep::SendSync:
-            write_empty(text, FrontendTag::Sync);
-            server.tracker.sent(Request::Sync, Origin::Proxy);
-            if (send(server, text)) ctx_.deadlines.arm(server, grace);
-            return;
-        case CleanupStep::Cancel:
-            server.is_cancel_sent = true;
-            ctx_.cancels->start(server, {});
-            ctx_.deadlines.arm(server, server.clean_by);
-            return;
-        case CleanupStep::Wait:
-            ctx_.deadlines.arm(server, ctx_.now < grace ? grace : server.clean_by);
-            return;
-        case CleanupStep::Rollback:
-            start_query(server, "ROLLBACK");
-            if (server.fd >= 0) ctx_.deadlines.arm(server, grace);
-            return;
-        case CleanupStep::Reset:
-            server.is_reset_sent = true;
-            start_query(server, ctx_.config->global.server_reset_query);
-            if (server.fd >= 0) ctx_.deadlines.arm(server, server.clean_by);
-            return;
-        case CleanupStep::Done:
-            server.is_cancel_sent = server.is_copy_fail_sent = false;
-            if (server.is_reset_needed) {
-                server.statements.clear();
-                server.unnamed_of = {};
-            }
-            server.is_reset_needed = server.is_reset_sent = false;
-            const bool is_new = server.is_new;
-            server.is_new = false;
-            return ctx_.leasing->give_back(server, is_new);
-    }
-}
-
 void Servers::on_close_request(ServerConnection& server, uint64_t id, std::string_view reason) {
     // It may have ended by itself in the meantime, and the slot be another's.
     const ServerOwner owner = server.load_owner();
@@ -413,15 +140,6 @@ void Servers::on_close_request(ServerConnection& server, uint64_t id, std::strin
     if (server.phase != ServerPhase::Ready) return;
     ctx_.owned.push_back(server);
     close(server, reason);
-}
-
-void Servers::on_cancel_done(ServerConnection& server) {
-    if (server.phase == ServerPhase::BeingCancelled && server.cancels_in_flight == 0) {
-        // It may have said farewell (57P01) while it was withheld.
-        if (!server.is_clean())
-            return close(server, "server sent something unexpected while withheld");
-        ctx_.leasing->give_back(server, false);
-    }
 }
 
 // ---- output, the end ----

@@ -1,5 +1,7 @@
-// Servers: the server connections that one worker owns: connecting, logging in, their sockets'
-// events, cleaning up after a client that is gone, closing. Owner: Worker. Thread: the worker's.
+// Servers: the server connections that one worker owns: connecting and logging in
+// (servers_connecting.cpp, servers_tls.cpp), their sockets' events and their end (servers.cpp),
+// cleaning up after a client that is gone (servers_cleaning.cpp). Owner: Worker. Thread: the
+// worker's.
 #pragma once
 
 #include <optional>
