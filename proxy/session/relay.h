@@ -1,6 +1,8 @@
 // Relay: moves bytes between a linked client and server. The bytes of a plain query go out straight
 // from the receive buffer with one send; only what must be rewritten (names of prepared statements)
-// is made anew, and leaves in the same send. Owner: Worker. Thread: the worker's.
+// is made anew, and leaves in the same send. From client to server: relay.cpp, with prepared
+// statements in relay_statements.cpp and relay_unnamed.cpp, rate limits in relay_limits.cpp; back:
+// relay_answers.cpp. Owner: Worker. Thread: the worker's.
 #pragma once
 
 #include <optional>
@@ -48,8 +50,7 @@ class Relay {
     Step wait_for_all(ClientSession& session);
     void resume(const ServerConnection& server);
     Step discard(ClientSession& session, const Piece& piece);
-    // Before a session gets a server; nothing: it may. `input` begins with `piece`. In
-    // relay_limits.cpp.
+    // Before a session gets a server; nothing: it may. `input` begins with `piece`.
     std::optional<Step> ask_limits(ClientSession& session, const Piece& piece, ByteView input);
     void drop_request(ClientSession& session, const Piece& first, const Error& error,
                       std::string& answer);

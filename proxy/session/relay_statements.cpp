@@ -3,9 +3,7 @@
 // and what a server has already is answered by us, in its place in the stream of replies.
 #include "protocol/message/frontend.h"
 #include "protocol/message/writer.h"
-#include "proxy/prepared/forgetting.h"
 #include "proxy/session/leak_watch.h"
-#include "proxy/session/leasing.h"
 #include "proxy/session/query_recorder.h"
 #include "proxy/session/relay.h"
 
@@ -13,8 +11,6 @@ namespace weir {
 
 namespace {
 
-// An unnamed statement longer than this is not remembered beyond its transaction.
-constexpr size_t kUnnamedBytesMax = 16 * 1024;
 // statement_error = keep: what is wrong with a statement; in front of its name and behind it, in a
 // name that no server has.
 constexpr char kMissing = '\1';
@@ -34,19 +30,6 @@ ClientStatements& Relay::statements_of(ClientSession& session) {
         session.statements = std::make_unique<ClientStatements>(ctx_.statements);
     }
     return *session.statements;
-}
-
-// A simple query drops the unnamed statement, and may do more.
-void Relay::note_query(ClientSession& session, const Piece& piece) {
-    ServerConnection& server = *session.server;
-    forget_unnamed(session);
-    server.unnamed_of = {};
-    const bool has_statements = session.statements != nullptr || server.statements.size() > 0;
-    if (!has_statements || server.may_forget) return;
-    // Of a text that is not here as a whole nobody can say.
-    const std::string_view body = as_text(piece.body());
-    server.may_forget = !piece.is_complete() ||
-                        may_forget_statements(body.substr(0, body.find_last_not_of('\0') + 1));
 }
 
 // Is what it is asked to be remembered?
@@ -73,30 +56,6 @@ void Relay::note_bind(ClientSession& session, const Piece& piece) {
     if (!bind) return;
     ctx_.recorder->on_bind(*session.server, bind->statement);
     if (!bind->statement.empty()) ctx_.leaks->on_prepared_query(*session.server, bind->statement);
-}
-
-Relay::Step Relay::on_parse_unnamed(ClientSession& session, const Piece& piece) {
-    if (piece.length > kUnnamedBytesMax) {
-        forget_unnamed(session);
-        own_unnamed(session);
-        return pass(session, piece, Request::Parse);
-    }
-    if (!piece.is_complete()) return Step::NeedWhole;
-    const auto parse = view_parse(piece.body());
-    if (!parse) return refuse(session, Error("08P01", "invalid Parse message"));
-    PoolCounters& counters = ctx_.counters(*session.pool);
-    counters.client_parses.add(1);
-    counters.server_parses.add(1);
-    ClientStatements& mine = statements_of(session);
-    const Statement* before = mine.find("");
-    if (before != nullptr && before->text_and_types == as_text(parse->text_and_types)) {
-        ++session.unnamed_version;  // the same text again and again, as drivers do
-    } else {
-        forget_unnamed(session);
-        mine.insert("", ctx_.statements.acquire(parse->text_and_types, false));
-    }
-    own_unnamed(session);
-    return pass(session, piece, Request::Parse);
 }
 
 Relay::Step Relay::on_parse(ClientSession& session, const Piece& piece) {
@@ -178,56 +137,6 @@ bool Relay::make_room(ServerConnection& server) {
         server.tracker.sent(Request::Close, Origin::Proxy, oldest);
     }
     return true;
-}
-
-// ---- the unnamed statement ----
-
-void Relay::own_unnamed(ClientSession& session) {
-    session.server->unnamed_of = session.client_id();
-    session.server->unnamed_version = session.unnamed_version;
-    session.server->unnamed_batch = session.server->tracker.batch();
-}
-
-void Relay::forget_unnamed(ClientSession& session) {
-    ++session.unnamed_version;
-    if (session.statements != nullptr) session.statements->forget_unnamed();
-}
-
-// The unnamed statement on the server is to be the one that this client parsed last, whoever used
-// it since. Whether the Parse of an earlier batch was skipped must be known first: what would be
-// run may be something else.
-Relay::Step Relay::ensure_unnamed(ClientSession& session) {
-    ServerConnection& server = *session.server;
-    const Statement* mine = session.statements == nullptr ? nullptr : session.statements->find("");
-    if (mine != nullptr && mine->may_forget) server.may_forget = true;
-    if (server.unnamed_of == session.client_id() &&
-        server.unnamed_version == session.unnamed_version) {
-        const ProtocolTracker& tracker = server.tracker;
-        const bool is_undecided = server.unnamed_batch != tracker.batch() &&
-                                  server.unnamed_batch >= tracker.answering_batch();
-        return is_undecided ? wait_for_earlier(session) : Step::Used;
-    }
-    own_unnamed(session);
-    scratch_.clear();
-    if (mine != nullptr) {
-        ctx_.leaks->on_query(server, mine->text_and_types);
-        write_parse(scratch_, "", as_bytes(mine->text_and_types));
-        server.tracker.sent(Request::Parse, Origin::Proxy);
-    } else {
-        write_close_statement(scratch_, "");  // it has none: the server is to say so
-        server.tracker.sent(Request::Close, Origin::Proxy);
-    }
-    ctx_.to_server.append_copy(scratch_);
-    return Step::Used;
-}
-
-Relay::Step Relay::on_unnamed(ClientSession& session, const Piece& piece, Request request) {
-    const Step step = ensure_unnamed(session);
-    if (step == Step::Used && request == Request::Bind && session.statements != nullptr) {
-        if (const Statement* mine = session.statements->find(""); mine != nullptr)
-            QueryRecorder::on_known_statement(*session.server, mine->text_and_types);
-    }
-    return step == Step::Used ? pass(session, piece, request) : step;
 }
 
 // ---- waiting, where what to do depends on answers that are on their way ----
@@ -393,45 +302,6 @@ Relay::Step Relay::on_target(ClientSession& session, const Piece& piece) {
     ctx_.to_server.append_copy(scratch_);
     session.server->tracker.sent(Request::DescribeStatement, Origin::Client);
     return Step::Used;
-}
-
-// ---- answers ----
-
-// Answers that the proxy owes and whose turn has come. Only between messages of the server.
-void Relay::emit_faked(ServerConnection& server) {
-    if (server.parser.is_mid_message()) return;
-    PendingReply due;
-    while (server.tracker.take_faked(due)) {
-        if (server.client == nullptr) continue;
-        const bool is_parse = due.request == Request::Parse;
-        ctx_.to_client.append_copy(is_parse ? std::string_view("1\0\0\0\4", 5)
-                                            : std::string_view("3\0\0\0\4", 5));
-        server.client->statements->confirm_oldest();
-    }
-}
-
-void Relay::on_answered(ServerConnection& server, const PendingReply& head, BackendTag tag) {
-    if (head.statement == PendingReply::kNoStatement) return;
-    if (tag == BackendTag::CloseComplete)
-        return server.statements.on_close_complete(head.statement);
-    server.statements.on_parse_complete(head.statement);
-    if (head.origin == Origin::Client && server.client != nullptr) {
-        server.client->statements->confirm_oldest();
-    }
-}
-
-void Relay::on_command_complete(ServerConnection& server, std::string_view body) {
-    if (server.is_stream_forwarded) QueryRecorder::on_complete(server, body);
-    constexpr std::string_view kDeallocateAll("DEALLOCATE ALL\0", 15);
-    constexpr std::string_view kDiscardAll("DISCARD ALL\0", 12);
-    if (body != kDeallocateAll && body != kDiscardAll) return;
-    server.statements.forget_parsed();
-    // A Parse of a later batch is still on its way.
-    if (server.unnamed_batch <= server.tracker.answering_batch()) server.unnamed_of = {};
-    if (server.client != nullptr && server.client->statements != nullptr &&
-        server.is_stream_forwarded) {
-        server.client->statements->forget_confirmed();
-    }
 }
 
 }  // namespace weir
