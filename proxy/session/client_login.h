@@ -1,6 +1,7 @@
-// ClientLogin: from the first byte of a client to its welcome. Its own part is the start-up packet,
-// and entering the database: limits before, the pool after. Who the client is, is for
-// Authentication to find out. Lives only that long. Owner: the session. Thread: the worker's.
+// ClientLogin: from the first byte of a client to its welcome. Its own part is the start-up packet
+// (client_startup.cpp), and entering the database: limits before, the pool after. Who the client
+// is, is for Authentication to find out. Lives only that long. Owner: the session. Thread: the
+// worker's.
 #pragma once
 
 #include <memory>
