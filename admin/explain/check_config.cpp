@@ -3,7 +3,10 @@
 #include <pwd.h>
 #include <spdlog/fmt/fmt.h>
 
+#include <filesystem>
 #include <nlohmann/json.hpp>
+#include <system_error>
+#include <utility>
 
 #include "admin/http/settings.h"
 #include "proxy/net/tls_contexts.h"
@@ -29,16 +32,57 @@ nlohmann::ordered_json list_of(const std::vector<ConfigError>& notes) {
     return list;
 }
 
-// What only a start would find out: it reads certificates and keys, and becomes another user.
+IniPlace place_of(const std::string& path, const CheckReport& report, const std::string& option) {
+    for (const char* section : {"weir", "pgbouncer"}) {
+        const auto at = report.loaded.places.find({section, option});
+        if (at != report.loaded.places.end()) return at->second;
+    }
+    return {path, 0};
+}
+
+// Files that a start makes are not made here, and whether they may be is the service's user to
+// know; but where there is no folder, nobody can make them. Warnings, as a unit's RuntimeDirectory
+// and LogsDirectory are there from its start on.
+void check_folder(const IniPlace& place, const char* option, const std::string& folder,
+                  CheckReport& report) {
+    std::error_code error;
+    if (std::filesystem::is_directory(folder, error)) return;
+    report.warnings.push_back({place.file, place.line,
+                               fmt::format("{}: there is no folder \"{}\" yet; unless the service "
+                                           "manager makes it, make it, or correct {}",
+                                           option, folder, option)});
+}
+
+void check_folders(const std::string& path, CheckReport& report) {
+    const GlobalConfig& global = report.loaded.config->global;
+    const std::pair<const char*, const std::string&> files[] = {
+        {"logfile", global.logfile},
+        {"pidfile", global.pidfile},
+        {"access_log", global.access_log},
+        {"audit_log", global.audit_log},
+    };
+    for (const auto& [option, file] : files) {
+        if (file.empty()) continue;
+        const std::string folder = std::filesystem::path(file).parent_path();
+        check_folder(place_of(path, report, option), option, folder.empty() ? "." : folder, report);
+    }
+    const std::string& sockets = global.unix_socket_dir;
+    if (!sockets.empty() && sockets.front() != '@') {  // @: without a file
+        check_folder(place_of(path, report, "unix_socket_dir"), "unix_socket_dir", sockets, report);
+    }
+}
+
+// What only a start would find out: it reads certificates and keys, makes files, and becomes
+// another user.
 void check_start(const std::string& path, CheckReport& report) {
     const GlobalConfig& global = report.loaded.config->global;
+    check_folders(path, report);
     if (const auto tls = make_tls_contexts(global, TlsContexts()); !tls)
         report.errors.push_back({path, 0, tls.error().message});
     if (const auto http = read_http_settings(global); !http)
         report.errors.push_back({path, 0, http.error().message});
     if (!global.user.empty() && getpwnam(global.user.c_str()) == nullptr) {
-        const auto at = report.loaded.places.find({"pgbouncer", "user"});
-        const IniPlace place = at == report.loaded.places.end() ? IniPlace{path, 0} : at->second;
+        const IniPlace place = place_of(path, report, "user");
         report.errors.push_back({place.file, place.line,
                                  fmt::format("there is no system user \"{}\" to become; create it, "
                                              "or correct user",

@@ -57,6 +57,21 @@ TEST_CASE("every error is told with its place, and so is what is legal but not m
     CHECK(check_text("f", doubts).find(doubtful.path() + ":5: warning: min_pool_size (30)") == 0);
 }
 
+TEST_CASE("folders of files that a start makes") {
+    const File file(
+        "[databases]\na = host=h user=u\n[pgbouncer]\nauth_type = any\nlogfile = weir.log\n"
+        "pidfile = /nowhere/weir.pid\nunix_socket_dir = @abstract\n[weir]\n"
+        "audit_log = /nowhere/audit.log\n");
+    const CheckReport report = check_config(file.path());
+    CHECK(report.errors.empty());
+    REQUIRE(report.warnings.size() == 2);
+    CHECK(report.warnings[0].line == 6);
+    CHECK(report.warnings[0].message ==
+          "pidfile: there is no folder \"/nowhere\" yet; unless the service manager makes it, make "
+          "it, or correct pidfile");
+    CHECK(report.warnings[1].line == 9);
+}
+
 TEST_CASE("what only a start would find: certificates, keys, the system user") {
     const File file(
         "[databases]\na = host=h user=u\n[pgbouncer]\nauth_type = any\nuser = no such user\n"
