@@ -70,6 +70,7 @@ footer{color:var(--soft);font-size:.85rem;padding-bottom:2rem}
 font-weight:600;text-align:center}
 .stale main{opacity:.6}
 @media (max-width:42rem){.minor{display:none}.cards{grid-template-columns:1fr 1fr}
+figure:last-child:nth-child(odd){grid-column:1/-1}
 th,td{padding:.38rem .5rem}header .when{margin-left:0}body{font-size:14px}
 figure b{font-size:1.2rem}td.q,tbody th.q{min-width:11rem}}
 @media (prefers-reduced-motion:no-preference){.stale main{transition:opacity .3s}}

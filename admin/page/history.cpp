@@ -16,10 +16,20 @@ std::optional<double> mean_ms(double us, double count) {
     return us / count / 1000;
 }
 
+uint64_t errors_of(Inspector& inspector) {
+    uint64_t all = 0;
+    for (const Inspector::WorkerView& worker : inspector.worker_views()) {
+        for (size_t i = 0; i < ErrorCounters::kCount; ++i)
+            all += worker.counters->server_errors.count(i) + worker.counters->own_errors.count(i);
+    }
+    return all;
+}
+
 }  // namespace
 
-void PageHistory::on_tick(Instant now, PoolSet& pools) {
+void PageHistory::on_tick(Instant now, Inspector& inspector) {
     if (!sampled_at_.is_never() && now - sampled_at_ < kStep) return;
+    PoolSet& pools = inspector.pools();
     double waiting = 0, active = 0;
     // Those that sleep have neither.
     for (const Pool* pool : pools.wakes().awake()) {
@@ -27,13 +37,13 @@ void PageHistory::on_tick(Instant now, PoolSet& pools) {
         waiting += static_cast<double>(counts.waiting);
         active += static_cast<double>(counts.leased);
     }
-    add(now, sum_of(collect_totals(pools)), waiting, active);
+    add(now, {sum_of(collect_totals(pools)), errors_of(inspector)}, waiting, active);
 }
 
-void PageHistory::add(Instant now, const PoolTotals& totals, double waiting, double active) {
+void PageHistory::add(Instant now, const HistoryCounts& counts, double waiting, double active) {
     const bool is_first = sampled_at_.is_never();
     const double seconds = static_cast<double>((now - sampled_at_).count()) / 1e6;
-    const PoolTotals before = std::exchange(totals_, totals);
+    const HistoryCounts last = std::exchange(counts_, counts);
     sampled_at_ = now;
     if (is_first || seconds <= 0) return;
     // After a pause (the machine slept) the time in between is a gap.
@@ -42,11 +52,14 @@ void PageHistory::add(Instant now, const PoolTotals& totals, double waiting, dou
         ring_[next_] = {};
         next_ = (next_ + 1) % kSamples;
     }
+    const PoolTotals& before = last.pools;
+    const PoolTotals& totals = counts.pools;
     const double transactions = growth(before.transactions, totals.transactions);
     const double queries = growth(before.queries, totals.queries);
     ring_[next_] =
         HistorySample{.transactions = transactions / seconds,
                       .queries = queries / seconds,
+                      .errors = growth(last.errors, counts.errors) / seconds,
                       .query_ms = mean_ms(growth(before.query_us, totals.query_us), queries),
                       .wait_ms = mean_ms(growth(before.wait_us, totals.wait_us), transactions),
                       .waiting = waiting,

@@ -67,7 +67,7 @@ void StatusPage::add_routes(HttpRoutes& routes) {
 
 void StatusPage::on_tick(Instant now) {
     if (inspector_.config()->global.metrics_listen.empty()) return;
-    history_.on_tick(now, inspector_.pools());
+    history_.on_tick(now, inspector_);
 }
 
 void StatusPage::answer_page(const HttpRequest& request, HttpAnswer answer) {

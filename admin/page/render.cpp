@@ -35,6 +35,8 @@ Html cards(const PageHistory& history) {
     out += card(
         history, "queries / s", [](const Sample& s) -> Value { return s.queries; }, number_text);
     out += card(
+        history, "errors / s", [](const Sample& s) -> Value { return s.errors; }, number_text);
+    out += card(
         history, "mean query", [](const Sample& s) -> Value { return s.query_ms; }, ms_text);
     out += card(
         history, "mean wait", [](const Sample& s) -> Value { return s.wait_ms; }, ms_text);

@@ -114,21 +114,24 @@ TEST_CASE("page: what is wrong, the worst first") {
 TEST_CASE("page: the last hour has a place for each ten seconds, and gaps") {
     PageHistory history;
     CHECK_FALSE(history.latest());
-    PoolTotals totals;
+    HistoryCounts counts;
+    PoolTotals& totals = counts.pools;
     const auto at = [](int64_t seconds) { return Instant{seconds * 1'000'000}; };
-    history.add(at(100), totals, 0, 0);
+    history.add(at(100), counts, 0, 0);
     CHECK_FALSE(history.latest());  // nothing to compare with
     totals.transactions = 50;
     totals.queries = 100;
     totals.query_us = 200'000;
-    history.add(at(110), totals, 3, 2);
+    counts.errors = 20;
+    history.add(at(110), counts, 3, 2);
     REQUIRE(history.latest());
     CHECK(history.latest()->transactions == doctest::Approx(5));
     CHECK(history.latest()->query_ms.value_or(0) == doctest::Approx(2));
     CHECK(history.latest()->wait_ms.value_or(-1) == doctest::Approx(0));
     CHECK(history.latest()->waiting == 3);
+    CHECK(history.latest()->errors == doctest::Approx(2));
     totals.transactions = 10;  // pools have gone
-    history.add(at(140), totals, 0, 0);
+    history.add(at(140), counts, 0, 0);
     CHECK(history.latest()->transactions == 0);
     const std::vector<std::optional<HistorySample>> hour = history.last_hour();
     CHECK(hour.size() == PageHistory::kSamples);
@@ -136,7 +139,7 @@ TEST_CASE("page: the last hour has a place for each ten seconds, and gaps") {
     CHECK_FALSE(hour[hour.size() - 2]);
     CHECK_FALSE(hour[hour.size() - 3]);
     CHECK(hour[hour.size() - 4]);
-    history.add(at(1'000'000), totals, 0, 0);
+    history.add(at(1'000'000), counts, 0, 0);
     CHECK_FALSE(history.last_hour().front());
 }
 
