@@ -1,6 +1,7 @@
 """Goal: the Containerfile and the Kubernetes manifests are right as far as can be told without an engine or a cluster:
 they are valid, agree with one another and with Weir, and what they run works. Method: their text, the configuration in
 them checked by Weir, the health check's own command in front of a running Weir. Needs WEIR_BIN."""
+import functools
 import glob
 import json
 import os
@@ -115,7 +116,8 @@ class Kubernetes(unittest.TestCase):
                     out.write(text)
                 os.chmod(f"{folder}/{name}", 0o440)
             with open(f"{folder}/weir.ini", "w") as out:
-                out.write(self.ini.replace(os.path.dirname(self.option("auth_file")), folder))
+                there = {os.path.dirname(self.option("auth_file")), self.option("unix_socket_dir")}  # by the manifest's volumes
+                out.write(functools.reduce(lambda text, mounted: text.replace(mounted, folder), there, self.ini))
             done = subprocess.run([BIN, "--check-config", f"{folder}/weir.ini"], capture_output=True, text=True)
             self.assertEqual(done.stdout, f"{folder}/weir.ini: no errors, no warnings\n")
             told = json.loads(subprocess.run([BIN, "--explain-config", "--json", f"{folder}/weir.ini"], capture_output=True,
