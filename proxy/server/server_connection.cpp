@@ -30,6 +30,7 @@ void ServerConnection::reset() {
     tls.reset();
     attempt.reset();
     login.reset();
+    failure.reset();
     statements.clear();
     trace = {};
     may_forget = false;

@@ -113,7 +113,7 @@ struct alignas(64) ServerConnection : IdleHook, OwnedHook, Deadline {
     bool is_own_query_failed = false;  // a query of ours (settings, check, reset) was refused
     bool is_stream_forwarded = false;  // the message whose body is passing belongs to the client
     bool is_stream_over = false;       // the server has ended the connection
-    bool has_said_why = false;         // a FATAL of its own: its end is no news
+    bool has_said_why = false;         // a FATAL of its own: its end is near, and no news
     bool is_hot_standby = false;       // as it says of itself: writes must not go there
     bool is_known_writable = false;    // it says that it is none (PostgreSQL 14 and later)
     bool is_suspended = false;         // not to be read from, see Standstill
@@ -129,6 +129,7 @@ struct alignas(64) ServerConnection : IdleHook, OwnedHook, Deadline {
     std::unique_ptr<TlsAttempt> attempt;  // until it has logged in
     SecretLookup* lookup = nullptr;       // while Asking
     std::unique_ptr<ServerLogin> login;   // while logging in
+    std::unique_ptr<Error> failure;       // why its login failed; while Closing
     ServerStatements statements;
     LeaseTrace trace;                     // of the present lease, for reports of leaks
     std::unique_ptr<QueryTrace> queries;  // null unless query_insight is on; outlives a lease

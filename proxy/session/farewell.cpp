@@ -10,16 +10,18 @@ namespace weir {
 void Farewell::begin(ServerConnection& server, const std::optional<Error>& failure) {
     const bool may_have_process = server.fd >= 0 && server.phase != ServerPhase::Connecting &&
                                   server.phase != ServerPhase::Securing;
-    if (server.phase == ServerPhase::Closing || !may_have_process || failure ||
+    const bool is_left = failure && !server.has_said_why;
+    if (failure) server.failure = std::make_unique<Error>(*failure);
+    if (server.phase == ServerPhase::Closing || !may_have_process || is_left ||
         server.is_stream_over) {
-        return finish(server, failure);
+        return finish(server);
     }
     // In the middle of a message, the end of the stream must do.
     if (server.is_clean()) {
         std::string terminate;
         write_empty(terminate, FrontendTag::Terminate);
         const ssize_t sent = ctx_.channel(server).send(as_bytes(terminate));
-        if (sent < 0) return finish(server, failure);
+        if (sent < 0) return finish(server);
         ctx_.channel(server).finish();
     } else {
         ctx_.io.shutdown_send(server.fd);
@@ -42,7 +44,9 @@ void Farewell::on_readable(ServerConnection& server) {
     }
 }
 
-void Farewell::finish(ServerConnection& server, const std::optional<Error>& failure) {
+void Farewell::finish(ServerConnection& server) {
+    std::optional<Error> failure;
+    if (server.failure != nullptr) failure = std::move(*server.failure);
     ctx_.cancels->forget(server);
     ctx_.leaks->on_parting(server);
     ctx_.deadlines.disarm(server);

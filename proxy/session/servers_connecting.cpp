@@ -148,12 +148,14 @@ bool Servers::on_login_bytes(ServerConnection& server, ByteView input) {
             if (connect_otherwise(server, error)) return false;
             log::warning(log_peer(server), "server login failed: {}{}",
                          server.login->was_refused() ? "FATAL " : "", error.message);
+            server.has_said_why = server.login->was_refused();
             close(server, "login failed", error);
             return false;
         }
         if (*done) {
             const bool has_unread = server.tls != nullptr && server.tls->has_unread();
             if (used < input.size() || has_unread) {  // a farewell (57P01), say
+                server.has_said_why = true;
                 close(server, "server said more than it was asked for",
                       Error("08006", "server said more than it was asked for"));
                 return false;

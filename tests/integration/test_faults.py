@@ -1,6 +1,7 @@
 """Servers that die or misbehave: those affected are told with a proper SQLSTATE, the pooler goes on, and service recovers."""
 import signal
 import struct
+import threading
 import time
 
 from harness import wire
@@ -177,6 +178,27 @@ class Misbehaved(Case):
             peer.startup()
             peer.send(error("no room here", "53300", "FATAL"))
         self.check_refused(script, "no room here", "53300")
+
+    def test_a_refused_process_counts_until_it_has_ended(self):
+        """It is in pg_stat_activity until then: its slot is nobody else's."""
+        alive, most, logins, lock = 0, 0, 0, threading.Lock()
+
+        def script(peer):
+            nonlocal alive, most, logins
+            peer.startup()
+            with lock:
+                alive, logins = alive + 1, logins + 1
+                most = max(most, alive)
+            peer.send(error("terminating connection due to administrator command", "57P01", "FATAL"))
+            time.sleep(0.5)  # takes its time to exit
+            with lock:
+                alive -= 1
+        self.fake(script, server_login_retry="0.05", query_wait_timeout=4)
+        ends = time.monotonic() + 20
+        while logins < 3 and time.monotonic() < ends:
+            self.refused()
+        self.assertGreaterEqual(logins, 3)
+        self.assertEqual(most, 1)
 
     def test_login_refused_with_many_waiting_is_told_to_all_after_one_attempt(self):
         def script(peer):
