@@ -17,11 +17,11 @@ from harness.weir import IS_PGBOUNCER
 WRAPPER, MATRIX = "/usr/lib/x86_64-linux-gnu/libpam_wrapper.so", "/usr/lib/x86_64-linux-gnu/pam_wrapper/pam_matrix.so"
 WRONG = "08P01" if IS_PGBOUNCER else "28P01"
 PASSWORDS = {"app": "right", "app2": "right too", "admin": "right", "u_plain": SECRET, "u_md5": SECRET, "u_scram": SECRET, "stuck": "right"}
-# Judges the password itself, and tells what it was told; `stuck` waits for a file to appear.
+# Judges the password itself, and tells what it was told; `stuck` waits for a file to appear, or for the end of the test.
 SCRIPT = """#!/bin/sh
 read -r password
 echo "$PAM_TYPE $PAM_SERVICE $PAM_USER $PAM_RHOST" >> {dir}/asked
-if [ "$PAM_USER" = stuck ]; then until [ -e {dir}/release ]; do sleep 0.05; done; fi
+if [ "$PAM_USER" = stuck ]; then while [ -d {dir} ] && [ ! -e {dir}/release ]; do sleep 0.05; done; fi
 [ "$password" = right ]
 """
 
