@@ -4,6 +4,7 @@
 #include <limits>
 
 #include "protocol/base/check.h"
+#include "protocol/base/utf8.h"
 #include "protocol/message/writer.h"
 
 namespace weir {
@@ -68,30 +69,11 @@ void write_binary(MessageWriter& w, ColumnType type, int64_t number) {
     w.u32(static_cast<uint32_t>(number));
 }
 
-// Length in bytes of the well-formed UTF-8 character that `text` begins with; 0 when there is none.
-size_t character_bytes(std::string_view text) {
-    const auto byte = [text](size_t i) -> uint8_t {
-        return i < text.size() ? static_cast<uint8_t>(text[i]) : uint8_t{0};
-    };
-    const uint8_t first = byte(0);
-    if (first < 0x80) return 1;
-    const size_t bytes = first >= 0xf0 ? 4 : first >= 0xe0 ? 3 : 2;
-    if (first < 0xc2 || first > 0xf4) return 0;
-    for (size_t i = 1; i < bytes; ++i) {
-        if ((byte(i) & 0xc0) != 0x80) return 0;
-    }
-    // Longer than needed, a surrogate, or beyond U+10FFFF.
-    const bool is_refused = (first == 0xe0 && byte(1) < 0xa0) ||
-                            (first == 0xed && byte(1) > 0x9f) ||
-                            (first == 0xf0 && byte(1) < 0x90) || (first == 0xf4 && byte(1) > 0x8f);
-    return is_refused ? 0 : bytes;
-}
-
 // Names come from clients as any bytes; one bad application_name must not make the whole answer
 // unreadable to a driver that decodes UTF-8 strictly.
 std::string as_utf8(std::string text) {
     for (size_t at = 0; at < text.size();) {
-        const size_t bytes = character_bytes(std::string_view(text).substr(at));
+        const size_t bytes = utf8_character_bytes(std::string_view(text).substr(at));
         if (bytes == 0) text[at] = '?';
         at += bytes == 0 ? 1 : bytes;
     }

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "protocol/base/check.h"
+#include "protocol/base/utf8.h"
 
 namespace weir {
 
@@ -22,31 +23,12 @@ prometheus::MetricType type_of(MetricKind kind) {
     return prometheus::MetricType::Untyped;  // uncovered: every enumerator is above
 }
 
-// Bytes of the character that `text` begins with; 0 when that is none (RFC 3629, section 4, but
-// for overlong forms and surrogates of three bytes, which it looks at by their second byte).
-size_t character_bytes(std::string_view text) {
-    const auto byte = [text](size_t i) { return static_cast<uint8_t>(text[i]); };
-    const uint8_t first = byte(0);
-    const size_t bytes = first < 0x80                     ? 1
-                         : first >= 0xc2 && first <= 0xdf ? 2
-                         : first >= 0xe0 && first <= 0xef ? 3
-                         : first >= 0xf0 && first <= 0xf4 ? 4
-                                                          : 0;
-    if (bytes == 0 || bytes > text.size()) return 0;
-    for (size_t i = 1; i < bytes; ++i) {
-        if ((byte(i) & 0xc0) != 0x80) return 0;
-    }
-    const bool is_wrong = (first == 0xe0 && byte(1) < 0xa0) || (first == 0xed && byte(1) > 0x9f) ||
-                          (first == 0xf0 && byte(1) < 0x90) || (first == 0xf4 && byte(1) > 0x8f);
-    return is_wrong ? 0 : bytes;
-}
-
 }  // namespace
 
 std::string as_label(std::string_view value) {
     std::string out;
     while (!value.empty()) {
-        const size_t bytes = character_bytes(value);
+        const size_t bytes = utf8_character_bytes(value);
         if (bytes == 0) {
             char hex[5];
             std::snprintf(hex, sizeof hex, "\\x%02x", static_cast<uint8_t>(value[0]));

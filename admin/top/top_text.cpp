@@ -4,6 +4,8 @@
 
 #include <cstdint>
 
+#include "protocol/base/utf8.h"
+
 namespace weir {
 
 namespace {
@@ -17,18 +19,6 @@ std::string scaled(double value, double step, std::string_view units) {
     if (power == 0) return fmt::format("{:.0f}", value);
     return fmt::format(fmt::runtime(value < 99.95 ? "{:.1f}{}" : "{:.0f}{}"), value,
                        units[power - 1]);
-}
-
-// Bytes of the character that begins there; 0 = none does.
-size_t character(std::string_view text) {
-    const auto lead = static_cast<unsigned char>(text[0]);
-    if (lead < 0x80) return 1;
-    const size_t bytes = lead < 0xc2 ? 0 : lead < 0xe0 ? 2 : lead < 0xf0 ? 3 : lead < 0xf5 ? 4 : 0;
-    if (bytes == 0 || bytes > text.size()) return 0;
-    for (size_t i = 1; i < bytes; ++i) {
-        if ((static_cast<unsigned char>(text[i]) & 0xc0) != 0x80) return 0;
-    }
-    return bytes;
 }
 
 }  // namespace
@@ -61,7 +51,7 @@ std::string shown_uptime(int64_t seconds) {
 std::string harmless(std::string_view text) {
     std::string out;
     while (!text.empty()) {
-        const size_t bytes = character(text);
+        const size_t bytes = utf8_character_bytes(text);
         const auto first = static_cast<unsigned char>(text[0]);
         const bool is_control =
             first < 0x20 || first == 0x7f ||
@@ -79,7 +69,7 @@ std::string harmless(std::string_view text) {
 std::string fitted(std::string_view text, size_t width, bool is_right) {
     size_t columns = 0, at = 0;
     while (at < text.size() && columns < width) {
-        const size_t bytes = character(text.substr(at));
+        const size_t bytes = utf8_character_bytes(text.substr(at));
         at += bytes == 0 ? 1 : bytes;
         ++columns;
     }

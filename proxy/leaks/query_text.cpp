@@ -4,6 +4,7 @@
 #include <cstring>
 
 #include "protocol/base/bytes.h"
+#include "protocol/base/utf8.h"
 #include "proxy/prepared/statement.h"
 
 namespace weir {
@@ -21,26 +22,10 @@ bool is_word(char c) {
            static_cast<unsigned char>(c) >= 0x80;
 }
 
-// Bytes of the UTF-8 character at the beginning of `text`; 0 when there is none. Overlong forms and
-// surrogates are let through but for the ones that no decoder takes (the lead bytes below).
-size_t character_bytes(std::string_view text) {
-    const auto lead = static_cast<unsigned char>(text[0]);
-    if (lead < 0x80) return 1;
-    const size_t bytes = lead < 0xc2 ? 0 : lead < 0xe0 ? 2 : lead < 0xf0 ? 3 : lead < 0xf5 ? 4 : 0;
-    if (bytes == 0 || bytes > text.size()) return 0;
-    for (size_t i = 1; i < bytes; ++i) {
-        if ((static_cast<unsigned char>(text[i]) & 0xc0) != 0x80) return 0;
-    }
-    const auto second = static_cast<unsigned char>(text[1]);
-    const bool is_bad = (lead == 0xe0 && second < 0xa0) || (lead == 0xed && second > 0x9f) ||
-                        (lead == 0xf0 && second < 0x90) || (lead == 0xf4 && second > 0x8f);
-    return is_bad ? 0 : bytes;
-}
-
 // `text` to the end of `out`, with what is no UTF-8 masked and without control characters.
 void append_shown(std::string& out, std::string_view text) {
     while (!text.empty()) {
-        const size_t bytes = character_bytes(text);
+        const size_t bytes = utf8_character_bytes(text);
         if (bytes == 0) {
             out += '?';
         } else if (bytes > 1 || (static_cast<unsigned char>(text[0]) >= ' ' && text[0] != '\x7f')) {
