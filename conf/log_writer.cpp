@@ -1,11 +1,10 @@
 #include "conf/log_writer.h"
 
-#include <pthread.h>
-#include <signal.h>
 #include <spdlog/fmt/fmt.h>
 
 #include <chrono>
 
+#include "conf/background_thread.h"
 #include "conf/limits.h"
 
 namespace weir {
@@ -66,14 +65,7 @@ void LogWriter::start() {
     const std::lock_guard lock(mutex_);
     if (is_running()) return;
     is_ending_ = false;
-    // Signals are for the threads that wait for them: the new thread inherits none.
-    sigset_t all;
-    sigset_t before;
-    sigfillset(&all);
-    pthread_sigmask(SIG_BLOCK, &all, &before);
-    thread_ = std::thread([this] { run(); });
-    pthread_sigmask(SIG_SETMASK, &before, nullptr);
-    pthread_setname_np(thread_.native_handle(), "weir-log");
+    thread_ = start_background_thread("weir-log", [this] { run(); });
     is_running_.store(true);
 }
 

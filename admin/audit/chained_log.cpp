@@ -1,6 +1,5 @@
 #include "admin/audit/chained_log.h"
 
-#include <pthread.h>
 #include <signal.h>
 #include <spdlog/fmt/fmt.h>
 #include <unistd.h>
@@ -9,6 +8,7 @@
 #include <utility>
 
 #include "admin/audit/json_fields.h"
+#include "conf/background_thread.h"
 #include "conf/json_text.h"
 #include "conf/log_writer.h"
 #include "conf/logging.h"
@@ -56,14 +56,7 @@ Status ChainedLog::open(const std::string& path) {
 
 void ChainedLog::start() {
     ::signal(SIGXFSZ, SIG_IGN);  // a file that is too long is an error of write(2)
-    // Signals are for the threads that wait for them: the new thread inherits none.
-    sigset_t all;
-    sigset_t before;
-    sigfillset(&all);
-    pthread_sigmask(SIG_BLOCK, &all, &before);
-    thread_ = std::thread([this] { run(); });
-    pthread_sigmask(SIG_SETMASK, &before, nullptr);
-    pthread_setname_np(thread_.native_handle(), "weir-audit");
+    thread_ = start_background_thread("weir-audit", [this] { run(); });
 }
 
 void ChainedLog::push(std::string fields) {
