@@ -1,8 +1,8 @@
 #include "conf/fingerprint.h"
 
 #include <algorithm>
-#include <cctype>
 
+#include "protocol/base/lower_case.h"
 #include "protocol/base/siphash.h"
 
 namespace weir {
@@ -10,13 +10,6 @@ namespace weir {
 namespace {
 
 constexpr std::string_view kSecretWords[] = {"passw", "secret", "token"};
-
-std::string lower(std::string_view text) {
-    std::string out(text);
-    std::transform(out.begin(), out.end(), out.begin(),
-                   [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
-    return out;
-}
 
 size_t find_secret_word(std::string_view text, size_t from) {
     size_t first = std::string_view::npos;
@@ -44,8 +37,8 @@ size_t end_of_value(std::string_view text, size_t at) {
 }  // namespace
 
 std::string without_secrets(std::string_view key, std::string_view value) {
-    if (find_secret_word(lower(key), 0) != std::string_view::npos) return "";
-    const std::string low = lower(value);
+    if (find_secret_word(lower_case(key), 0) != std::string_view::npos) return "";
+    const std::string low = lower_case(value);
     std::string out;
     size_t at = 0;
     while (true) {

@@ -1,8 +1,9 @@
 // What health knows of each server of a routed database.
 #include <algorithm>
-#include <cctype>
 
 #include "admin/metrics/collector.h"
+
+#include "protocol/base/lower_case.h"
 
 namespace weir {
 
@@ -11,14 +12,6 @@ namespace {
 constexpr HealthState kStates[] = {
     HealthState::Up,      HealthState::Degraded, HealthState::Ejected, HealthState::HalfOpen,
     HealthState::Lagging, HealthState::Draining, HealthState::Down};
-
-// As values of labels are written.
-std::string lower(std::string_view text) {
-    std::string out(text);
-    std::transform(out.begin(), out.end(), out.begin(),
-                   [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
-    return out;
-}
 
 void add_breaker(Exposition& out, const std::string& name, std::string_view which,
                  const BreakerRow& breaker) {
@@ -42,7 +35,8 @@ void add_backend(Exposition& out, const std::string& name, const BackendRow& row
     out.add(Metric::BackendInfo, {name, row.address, row.databases, row.zone, role_text(row.role)},
             1);
     for (const HealthState state : kStates)
-        out.add(Metric::BackendState, {name, lower(to_text(state))}, state == row.state ? 1 : 0);
+        out.add(Metric::BackendState, {name, lower_case(to_text(state))},
+                state == row.state ? 1 : 0);
     out.add(Metric::BackendHealth, {name}, row.health / 100.0);
     out.add(Metric::BackendFactor, {name, "error"}, row.factors.error);
     out.add(Metric::BackendFactor, {name, "latency"}, row.factors.latency);

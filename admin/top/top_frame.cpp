@@ -3,23 +3,16 @@
 #include <spdlog/fmt/fmt.h>
 
 #include <algorithm>
-#include <cctype>
 #include <functional>
 
 #include "admin/top/top_text.h"
+#include "protocol/base/lower_case.h"
 
 namespace weir {
 
 namespace {
 
 constexpr size_t kHeadLines = 5;  // bar, two of figures, tabs, heading
-
-std::string lower(std::string_view text) {
-    std::string out(text);
-    std::transform(out.begin(), out.end(), out.begin(),
-                   [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
-    return out;
-}
 
 const TopView& view_of(const TopState& state) {
     return top_views()[state.view];
@@ -263,13 +256,14 @@ std::vector<size_t> chosen_rows(const TopState& state, const TopData& data) {
     std::vector<size_t> rows;
     if (data.view_index != state.view) return rows;
     const TopTable& table = data.view;
-    const std::string wanted = lower(state.filter);
+    const std::string wanted = lower_case(state.filter);
     for (size_t row = 0; row < table.rows.size(); ++row) {
         const bool passes =
-            wanted.empty() || std::any_of(table.rows[row].begin(), table.rows[row].end(),
-                                          [&](const std::string& cell) {
-                                              return lower(cell).find(wanted) != std::string::npos;
-                                          });
+            wanted.empty() ||
+            std::any_of(table.rows[row].begin(), table.rows[row].end(),
+                        [&](const std::string& cell) {
+                            return lower_case(cell).find(wanted) != std::string::npos;
+                        });
         if (passes) rows.push_back(row);
     }
     const std::string_view sort = sort_of(state);
