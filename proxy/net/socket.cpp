@@ -7,6 +7,7 @@
 
 #include <cerrno>
 #include <cstring>
+#include <string_view>
 
 namespace weir {
 
@@ -28,11 +29,20 @@ void set_option(int fd, int level, int name, int value) {
     (void)setsockopt(fd, level, name, &value, sizeof value);
 }
 
+// Within the machine nothing is congested, and a system that has BBR for its network pays for
+// pacing and for a model of the path with each segment. Reno is in every kernel, allowed to
+// everybody, and costs nothing while nothing is lost (tcp(7), TCP_CONGESTION).
+void spare_congestion_control(int fd) {
+    constexpr std::string_view kName = "reno";
+    (void)setsockopt(fd, IPPROTO_TCP, TCP_CONGESTION, kName.data(), kName.size());
+}
+
 }  // namespace
 
 void apply_options(int fd, const Address& address, const SocketOptions& options) {
     if (address.is_unix()) return;
     set_option(fd, IPPROTO_TCP, TCP_NODELAY, 1);
+    if (address.is_loopback()) spare_congestion_control(fd);
     if (options.keepalive) {
         set_option(fd, SOL_SOCKET, SO_KEEPALIVE, 1);
         if (options.keepcnt > 0) set_option(fd, IPPROTO_TCP, TCP_KEEPCNT, options.keepcnt);

@@ -21,7 +21,7 @@ struct SocketOptions {
 SocketOptions socket_options_of(const GlobalConfig& global);
 
 // TCP_NODELAY, keepalive and the like; nothing for a Unix socket. 0 in an option = the system's
-// default.
+// default. A connection within the machine is spared the system's congestion control.
 void apply_options(int fd, const Address& address, const SocketOptions& options);
 
 // A listening socket. The error says which address (by `name`) and why.

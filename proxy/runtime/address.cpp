@@ -45,6 +45,17 @@ Address Address::from_sockaddr(const sockaddr* address, socklen_t bytes) {
     return out;
 }
 
+bool Address::is_loopback() const {
+    if (family() == AF_INET) {
+        const auto* v4 = reinterpret_cast<const sockaddr_in*>(&storage_);
+        return ntohl(v4->sin_addr.s_addr) >> 24 == IN_LOOPBACKNET;
+    }
+    if (family() != AF_INET6) return false;
+    const in6_addr& v6 = reinterpret_cast<const sockaddr_in6*>(&storage_)->sin6_addr;
+    if (IN6_IS_ADDR_V4MAPPED(&v6)) return v6.s6_addr[12] == IN_LOOPBACKNET;
+    return IN6_IS_ADDR_LOOPBACK(&v6);
+}
+
 std::string Address::host() const {
     return PeerAddress::from(*this).host();
 }

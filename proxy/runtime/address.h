@@ -27,6 +27,8 @@ class Address {
     [[nodiscard]] socklen_t size() const { return size_; }
     [[nodiscard]] int family() const { return storage_.ss_family; }
     [[nodiscard]] bool is_unix() const { return family() == AF_UNIX; }
+    // 127.0.0.0/8 or ::1, also as IPv4 in IPv6.
+    [[nodiscard]] bool is_loopback() const;
     [[nodiscard]] bool is_set() const { return size_ > 0; }
 
     // Host part as SHOW prints it: the literal address, or `unix`.
