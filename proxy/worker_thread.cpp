@@ -55,12 +55,11 @@ Duration WorkerThread::cpu_time() {
 
 void WorkerThread::run() {
     io_.add(loop_.fd(), {static_cast<uint64_t>(Watch::Kind::Loop)}, true, false);
+    io_.add_alarm(alarm_.fd(), {static_cast<uint64_t>(Watch::Kind::Alarm)});
     watch_listeners();
     loop_.run_ready();  // registers the wake-up
     while (!worker_.is_stopped()) {
-        int timeout_ms = worker_.sleep_ms();
-        if (!accept_again_at_.is_never() && (timeout_ms < 0 || timeout_ms > 100)) timeout_ms = 100;
-        const int count = io_.wait(timeout_ms);
+        const int count = wait_for_events();
         worker_.set_now(clock_.now());
         on_events(count);
         worker_.on_time();
@@ -70,11 +69,20 @@ void WorkerThread::run() {
     }
 }
 
+int WorkerThread::wait_for_events() {
+    int most_ms = worker_.sleep_ms();
+    if (most_ms == 0) return io_.wait(0);
+    if (!accept_again_at_.is_never() && (most_ms < 0 || most_ms > 100)) most_ms = 100;
+    alarm_.ring_in(worker_.context().now, most_ms);
+    return io_.wait(-1);
+}
+
 void WorkerThread::on_events(int count) {
     for (int i = 0; i < count; ++i) {
         const IoEvent event = io_.at(i);
         switch (event.watch.kind()) {
             case Watch::Kind::Loop: loop_.run_ready(); break;
+            case Watch::Kind::Alarm: alarm_.on_ring(); break;
             case Watch::Kind::Listener:
                 for (const ListenerPtr& listener : listeners_) {
                     if (listener->fd() == static_cast<int>(event.watch.word >> 16))

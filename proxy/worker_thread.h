@@ -1,7 +1,8 @@
 // WorkerThread: a thread that drives one Worker with epoll. It sleeps in its own epoll set, of
-// which the libuv loop (wake-ups from other threads) is a member, so that the data path costs one
-// epoll_wait per batch. WorkerGroup: all of them, and the Exchange between them. Owner: Control.
-// Thread: start/post/stop any; the rest the worker's own.
+// which the libuv loop (wake-ups from other threads) and an alarm (deadlines) are members, so that
+// the data path costs one epoll_wait per batch, and that one sets up no timer. WorkerGroup: all of
+// them, and the Exchange between them. Owner: Control. Thread: start/post/stop any; the rest the
+// worker's own.
 #pragma once
 
 #include <memory>
@@ -12,6 +13,7 @@
 #include "proxy/net/epoll_io.h"
 #include "proxy/net/listener.h"
 #include "proxy/parking.h"
+#include "proxy/runtime/alarm.h"
 #include "proxy/runtime/loop.h"
 #include "proxy/worker.h"
 
@@ -43,6 +45,8 @@ class WorkerThread {
 
   private:
     void run();
+    // Waits for events; gives their number.
+    int wait_for_events();
     void on_events(int count);
     void drain_inbox();
     // Takes what waits there, at most `most`; false when there may be more.
@@ -57,6 +61,7 @@ class WorkerThread {
     EpollIo io_;
     Worker worker_;
     Loop loop_;
+    Alarm alarm_;
     std::mutex mutex_;  // guards the inbox
     std::vector<WorkerMessage> messages_;
     std::vector<Grant> grants_;

@@ -47,6 +47,10 @@ void EpollIo::add_listener(int fd, Watch watch) {
     control(EPOLL_CTL_ADD, fd, watch, EPOLLIN | EPOLLEXCLUSIVE);
 }
 
+void EpollIo::add_alarm(int fd, Watch watch) {
+    control(EPOLL_CTL_ADD, fd, watch, EPOLLIN | EPOLLET);
+}
+
 void EpollIo::add(int fd, Watch watch, bool read, bool write) {
     control(EPOLL_CTL_ADD, fd, watch, (read ? EPOLLIN : 0U) | (write ? EPOLLOUT : 0U));
 }

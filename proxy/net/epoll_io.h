@@ -22,6 +22,8 @@ class EpollIo final : public Io {
     [[nodiscard]] IoEvent at(int index) const;
     // Watches a listening socket that several workers share: each connection wakes one of them.
     void add_listener(int fd, Watch watch);
+    // Watches an alarm: reported once each time that it goes off.
+    void add_alarm(int fd, Watch watch);
     void set_options(const SocketOptions& options) { options_ = options; }
     [[nodiscard]] const SocketOptions& options() const { return options_; }
 

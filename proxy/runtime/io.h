@@ -19,7 +19,7 @@ namespace weir {
 // What a readiness event is about: an object's address, its kind and the life of its slot that was
 // meant.
 struct Watch {
-    enum class Kind : uint8_t { None, Listener, Client, Server, Cancel, Peer, Loop };
+    enum class Kind : uint8_t { None, Listener, Client, Server, Cancel, Peer, Loop, Alarm };
 
     // `object` is 16-byte aligned and lives as long as its slab, that is, for ever.
     static Watch of(Kind kind, const void* object, uint32_t generation) {
