@@ -1,9 +1,9 @@
 // Alarm: wakes a thread that sleeps in epoll_wait without a time-out.
 //
-// A time-out of epoll_wait makes the kernel set up a timer for each sleep and take it down again:
-// one per cent of a transaction's CPU time, and an exit to the host in a virtual machine. An alarm
-// is set once for the earliest moment that anybody asks for, and nothing is done for later ones:
-// whoever is woken looks again, and asks anew. timerfd_create(2).
+// A time-out of epoll_wait makes the kernel set up a timer for each sleep and take it down again,
+// up to a hundredth of a transaction's CPU time. An alarm is set once for the earliest moment that
+// anybody asks for, and nothing is done for later ones: whoever is woken looks again, and asks
+// anew. timerfd_create(2).
 // Thread: its owner's.
 #pragma once
 
