@@ -54,8 +54,8 @@ Duration WorkerThread::cpu_time() {
 }
 
 void WorkerThread::run() {
-    io_.add(loop_.fd(), {static_cast<uint64_t>(Watch::Kind::Loop)}, true, false);
-    io_.add_alarm(alarm_.fd(), {static_cast<uint64_t>(Watch::Kind::Alarm)});
+    io_.add(loop_.fd(), Watch::of(Watch::Kind::Loop, nullptr, 0), true, false);
+    io_.add_alarm(alarm_.fd(), Watch::of(Watch::Kind::Alarm, nullptr, 0));
     watch_listeners();
     loop_.run_ready();  // registers the wake-up
     while (!worker_.is_stopped()) {
