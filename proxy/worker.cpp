@@ -26,7 +26,8 @@ Worker::Worker(WorkerId id, Shared& shared, Io& io, ConfigPtr config)
 
 Worker::~Worker() = default;
 
-void Worker::on_event(const IoEvent& event) {
+void Worker::on_event(const IoEvent& event, bool more_come) {
+    if (more_come) ctx_.sends.hold();
     switch (event.watch.kind()) {
         case Watch::Kind::Client:
             clients_.on_event(*event.watch.object<ClientSession>(), event);
@@ -46,6 +47,7 @@ void Worker::on_event(const IoEvent& event) {
 }
 
 void Worker::on_grant(const Grant& grant) {
+    release_sends();
     leasing_.on_grant(grant);
     run_pending();
 }
@@ -63,6 +65,7 @@ void Worker::run_pending() {
 }
 
 void Worker::on_time() {
+    release_sends();
     ctx_.deadlines.expire(ctx_.now, [this](Deadline& entry) {
         switch (entry.kind) {
             case Deadline::Kind::Client:
@@ -93,10 +96,24 @@ void Worker::read_unread() {
     std::vector<Watch> unread;
     unread.swap(ctx_.unread);
     for (const Watch& watch : unread)
-        on_event({.watch = watch, .readable = true});
+        on_event({.watch = watch, .readable = true}, false);
+}
+
+void Worker::release_sends() {
+    ctx_.sends.release();
+    if (!ctx_.sends.has_cut_short()) [[likely]]
+        return;
+    for (const Watch& owner : ctx_.sends.take_cut_short()) {
+        if (owner.kind() == Watch::Kind::Client) {
+            clients_.on_cut_short(*owner.object<ClientSession>(), owner.generation());
+        } else {
+            servers_.on_cut_short(*owner.object<ServerConnection>(), owner.generation());
+        }
+    }
 }
 
 void Worker::on_message(WorkerMessage& message) {
+    release_sends();  // the session may go to other hands
     switch (message.kind) {
         case WorkerMessage::Kind::NewClient: clients_.accept(message.fd, message.address); break;
         case WorkerMessage::Kind::WaitFailed:

@@ -32,11 +32,12 @@ class Worker {
 
     // The time of the batch of events that comes next.
     void set_now(Instant now) { ctx_.now = now; }
-    void on_event(const IoEvent& event);
+    // `more_come`: other events of the same batch, before on_time().
+    void on_event(const IoEvent& event, bool more_come);
     void on_message(WorkerMessage& message);
     // A server for one of our waiters, from another worker.
     void on_grant(const Grant& grant);
-    // Deadlines that have passed.
+    // The batch is over: what waited for that goes out; and deadlines that have passed.
     void on_time();
     // Milliseconds until on_time() is worth calling; -1 = nothing is armed.
     [[nodiscard]] int sleep_ms() const {
@@ -53,6 +54,7 @@ class Worker {
     // Grants to our own waiters and input that was held: what the last event has made possible.
     void run_pending();
     void read_unread();
+    void release_sends();
     [[nodiscard]] WorkerSnapshot snapshot(bool with_details);
     [[nodiscard]] WorkerSnapshot holdings();
     [[nodiscard]] WorkerSnapshot census(Instant asked_at);

@@ -89,7 +89,7 @@ void WorkerThread::on_events(int count) {
                         (void)accept_from(*listener, kAcceptsPerEvent);
                 }
                 break;
-            default: worker_.on_event(event); break;
+            default: worker_.on_event(event, i + 1 < count); break;
         }
     }
 }

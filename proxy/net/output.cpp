@@ -6,10 +6,21 @@
 
 namespace weir {
 
-ssize_t Output::flush(const Channel& to, ByteQueue& backlog) {
+size_t Output::size() const {
     size_t total = overflow_.size();
     for (size_t i = 0; i < count_; ++i)
         total += pieces_[i].iov_len;
+    return total;
+}
+
+void Output::move_to(std::span<uint8_t> place) {
+    uint8_t* at = gather(place.data());
+    std::memcpy(at, overflow_.view().data(), overflow_.size());
+    clear();
+}
+
+ssize_t Output::flush(const Channel& to, ByteQueue& backlog) {
+    const size_t total = size();
     size_t sent = 0;
     if (backlog.empty() && count_ > 0) {
         ssize_t n = 0;
@@ -49,12 +60,17 @@ void Output::keep_from(size_t sent, ByteQueue& backlog) const {
     backlog.append(overflow_.view());
 }
 
-void Output::join(size_t total) {
-    uint8_t* at = joined_.get();
+// Copies the pieces; gives the place behind them.
+uint8_t* Output::gather(uint8_t* at) const {
     for (size_t i = 0; i < count_; ++i) {
         std::memcpy(at, pieces_[i].iov_base, pieces_[i].iov_len);
         at += pieces_[i].iov_len;
     }
+    return at;
+}
+
+void Output::join(size_t total) {
+    gather(joined_.get());
     pieces_[0] = {joined_.get(), total};
     count_ = 1;
 }

@@ -8,6 +8,7 @@
 
 #include <array>
 #include <memory>
+#include <span>
 #include <string_view>
 
 #include "protocol/base/byte_queue.h"
@@ -53,11 +54,15 @@ class Output {
     }
 
     [[nodiscard]] bool empty() const { return count_ == 0 && overflow_.empty(); }
+    [[nodiscard]] size_t size() const;
 
     // Sends what was gathered behind what `backlog` still holds; what the channel does not take
     // goes to `backlog`. Gives bytes accepted (sent or kept), or -errno when the connection is
     // broken. Resets itself.
     ssize_t flush(const Channel& to, ByteQueue& backlog);
+
+    // Copies everything gathered, size() bytes, to `place`. Resets itself.
+    void move_to(std::span<uint8_t> place);
 
     // Forgets everything gathered.
     void clear() {
@@ -75,6 +80,7 @@ class Output {
     // With TLS each piece would be a record, so what does not fill one is put together.
     static constexpr size_t kRecordBytes = 16 * 1024;
 
+    uint8_t* gather(uint8_t* at) const;
     void join(size_t total);
     ssize_t send_records(TlsStream& to);
     void keep_from(size_t sent, ByteQueue& backlog) const;

@@ -33,6 +33,10 @@ bool is_blocked(const ClientSession& session) {
 
 }  // namespace
 
+Watch Clients::watch_of(const ClientSession& session) {
+    return Watch::of(Watch::Kind::Client, &session, session.generation);
+}
+
 void Clients::accept(int fd, const Address& peer) {
     if (!ctx_.throttle->may_connect(peer)) return ctx_.io.close(fd);
     ClientSession& session = ctx_.clients_slab.take();
@@ -49,7 +53,7 @@ void Clients::accept(int fd, const Address& peer) {
     session.login = std::make_unique<ClientLogin>(ctx_, session);
     ctx_.shared.logins.fetch_add(1, std::memory_order_relaxed);
     session.reads = true;
-    ctx_.io.add(fd, Watch::of(Watch::Kind::Client, &session, session.generation), true, false);
+    ctx_.io.add(fd, watch_of(session), true, false);
     ctx_.client_count.fetch_add(1, std::memory_order_relaxed);
     if (log::is_enabled(LogLevel::Debug)) {
         const LogPeer there = log_peer(ctx_, session);
@@ -150,7 +154,7 @@ void Clients::on_nothing_read(ClientSession& session, ssize_t result) {
 // What is left in its TLS after a read would else be forgotten.
 void Clients::note_unread(ClientSession& session) {
     if (session.tls == nullptr || !session.tls->has_unread()) return;
-    ctx_.unread.push_back(Watch::of(Watch::Kind::Client, &session, session.generation));
+    ctx_.unread.push_back(watch_of(session));
 }
 
 // The input waits: keep a little of it, mostly to notice when the client hangs up.
@@ -238,13 +242,21 @@ void Clients::reply_console(ClientSession& session, WorkerMessage& reply) {
 
 void Clients::flush(ClientSession& session) {
     if (ctx_.to_client.empty()) return;
-    const ssize_t n = ctx_.to_client.flush(ctx_.channel(session), session.outbox);
+    // Until the login is over, more is put into the outbox behind it.
+    const bool may_wait = session.login == nullptr;
+    const ssize_t n = ctx_.sends.flush(ctx_.to_client, ctx_.channel(session), session.outbox,
+                                       watch_of(session), may_wait);
     if (n < 0) return close(session, "client unexpected eof");
     if (session.pool != nullptr) {
         ctx_.counters(*session.pool).bytes_sent.add(static_cast<uint64_t>(n));
         session.tally.bytes_sent += static_cast<uint64_t>(n);
     }
     if (!session.outbox.empty() && !session.writes) set_interest(session, session.reads, true);
+}
+
+void Clients::on_cut_short(ClientSession& session, uint16_t generation) {
+    if (static_cast<uint16_t>(session.generation) != generation || session.fd < 0) return;
+    if (!session.outbox.empty()) set_interest(session, session.reads, true);
 }
 
 int Clients::flush_outbox(ClientSession& session) {
@@ -272,8 +284,7 @@ void Clients::set_interest(ClientSession& session, bool read, bool write) {
     if (session.reads == read && session.writes == write) return;
     session.reads = read;
     session.writes = write;
-    ctx_.io.modify(session.fd, Watch::of(Watch::Kind::Client, &session, session.generation), read,
-                   write);
+    ctx_.io.modify(session.fd, watch_of(session), read, write);
     if (read) note_unread(session);
 }
 

@@ -17,6 +17,8 @@ class Clients {
     void accept(int fd, const Address& peer);
     void on_event(ClientSession& session, const IoEvent& event);
     void on_deadline(ClientSession& session);
+    static Watch watch_of(const ClientSession& session);
+
     // To what a login has asked; if it has ended meanwhile, nothing happens.
     void on_login_answer(LoginAnswer& answer);
 
@@ -39,8 +41,10 @@ class Clients {
     void send(ClientSession& session, std::string_view text);
     // What the console says to this client (WorkerMessage::ConsoleReply), and maybe its end.
     void reply_console(ClientSession& session, WorkerMessage& reply);
-    // Sends what ctx.to_client gathered.
+    // Sends what ctx.to_client gathered, now or behind the batch of events (see HeldSends).
     void flush(ClientSession& session);
+    // It did not all go out (HeldSends::take_cut_short).
+    void on_cut_short(ClientSession& session, uint16_t generation);
 
     void set_interest(ClientSession& session, bool read, bool write);
     // Looks at the limits that apply in the session's phase and arms its deadline.

@@ -52,6 +52,7 @@ void Clients::fail(ClientSession& session, const Error& error) {
                        .sqlstate = error.sqlstate,
                        .message = error.message,
                        .detail = error.detail});
+    ctx_.sends.settle(session.fd);
     session.outbox.append(as_bytes(text));
     if (flush_backlog(ctx_.channel(session), session.outbox) < 0) return free(session);
     if (session.outbox.empty()) ctx_.channel(session).finish();
@@ -123,6 +124,7 @@ void Clients::retire_login(ClientSession& session) {
 
 void Clients::free(ClientSession& session) {
     retire_login(session);
+    ctx_.sends.settle(session.fd);
     ctx_.io.close(session.fd);
     forget(session);
 }

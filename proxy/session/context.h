@@ -19,6 +19,7 @@
 #include "proxy/auth/verifier_cache.h"
 #include "proxy/limits/auth_failures.h"
 #include "proxy/limits/rate_limiter.h"
+#include "proxy/net/held_sends.h"
 #include "proxy/net/output.h"
 #include "proxy/net/tls_contexts.h"
 #include "proxy/pool/pool_set.h"
@@ -104,6 +105,7 @@ struct WorkerContext {
     std::unique_ptr<uint8_t[]> input = std::make_unique<uint8_t[]>(kInputBytes);
     Output to_server;
     Output to_client;
+    HeldSends sends{io};
     SpareBytes spares;  // for what clients send while they wait
     DeadlineQueue deadlines;
     StatementCache statements;

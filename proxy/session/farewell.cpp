@@ -8,6 +8,7 @@
 namespace weir {
 
 void Farewell::begin(ServerConnection& server, const std::optional<Error>& failure) {
+    ctx_.sends.settle(server.fd);
     const bool may_have_process = server.fd >= 0 && server.phase != ServerPhase::Connecting &&
                                   server.phase != ServerPhase::Securing;
     const bool is_left = failure && !server.has_said_why;

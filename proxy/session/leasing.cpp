@@ -218,6 +218,7 @@ void Leasing::tell_new_welcome(ClientSession& session, const ServerConnection& s
             if (std::find(told.begin(), told.end(), parameter) != told.end()) continue;
             write_parameter_status(text, name, value);
         }
+        ctx_.sends.settle(session.fd);
         session.outbox.append(as_bytes(text));
         // Sent when the socket says it is writable, in front of the first reply: nothing is read
         // from the server while something waits for the client.
@@ -274,6 +275,8 @@ void Leasing::orphan(ClientSession& session) {
 void Leasing::give_back(ServerConnection& server, bool is_new) {
     WEIR_CHECK(server.client == nullptr);
     if (server.is_dedicated()) return ctx_.dedicated->begin(server);
+    ctx_.sends.settle(server.fd);  // nothing that wants an answer: Flush, or the end of a COPY
+    if (!server.outbox.empty()) return ctx_.servers->close(server, "server has no room");
     if (WEIR_BUG(!server.is_clean())) return ctx_.servers->close(server, "server is not clean");
     ctx_.leaks->on_parting(server);
     if (server.cancels_in_flight > 0) {

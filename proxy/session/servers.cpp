@@ -151,7 +151,10 @@ bool Servers::send(ServerConnection& server, std::string_view text) {
 
 bool Servers::flush(ServerConnection& server) {
     if (ctx_.to_server.empty()) return true;
-    if (ctx_.to_server.flush(ctx_.channel(server), server.outbox) < 0) {
+    const bool may_wait = server.phase == ServerPhase::Relaying;
+    const ssize_t n = ctx_.sends.flush(ctx_.to_server, ctx_.channel(server), server.outbox,
+                                       watch_of(server), may_wait);
+    if (n < 0) {
         // There may be a last word of the server's to be read (57P01) before the end of the stream:
         // the read event will find both. Only the sending side is known to be broken.
         server.outbox.clear();
@@ -164,6 +167,14 @@ bool Servers::flush(ServerConnection& server) {
     }
     if (!server.outbox.empty() && !server.writes) set_interest(server, server.reads, true);
     return true;
+}
+
+void Servers::on_cut_short(ServerConnection& server, uint16_t generation) {
+    const ServerOwner owner = server.load_owner();
+    if (owner.worker != ctx_.id || owner.state != LedgerState::Leased) return;  // it has gone
+    if (static_cast<uint16_t>(server.id) != generation || server.phase == ServerPhase::Closing)
+        return;
+    if (!server.outbox.empty()) set_interest(server, server.reads, true);
 }
 
 void Servers::write(ServerConnection& server) {

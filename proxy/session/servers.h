@@ -40,10 +40,12 @@ class Servers {
     // A cancel request for it has ended.
     void on_cancel_done(ServerConnection& server);
 
-    // Sends `text`, or what ctx.to_server gathered. False = the connection broke and has been
-    // closed.
+    // Sends `text`, or what ctx.to_server gathered, now or behind the batch of events (see
+    // HeldSends). False = the connection broke and has been closed.
     bool send(ServerConnection& server, std::string_view text);
     bool flush(ServerConnection& server);
+    // It did not all go out (HeldSends::take_cut_short).
+    void on_cut_short(ServerConnection& server, uint16_t generation);
     void set_interest(ServerConnection& server, bool read, bool write);
     // A server that stops in the middle of a message that nobody asked for is not waited for long.
     void watch_stall(ServerConnection& server);

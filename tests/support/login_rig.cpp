@@ -125,7 +125,7 @@ void LoginRig::run() {
         events.clear();
         io_.fetch(events, 100);
         for (const IoEvent& event : events)
-            worker_.on_event(event);
+            worker_.on_event(event, false);
         if (!did && events.empty()) return;
     }
     trace_.fail("the worker does not come to rest");

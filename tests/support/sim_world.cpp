@@ -296,7 +296,7 @@ void SimWorld::step_batch(SimWorker& it) {
         if (event.watch.kind() != Watch::Kind::Loop) {
             trace_.note("event: worker, kind, rwb", id, static_cast<int64_t>(event.watch.kind()),
                         event.readable * 100 + event.writable * 10 + event.broken);
-            return it.worker.on_event(event);
+            return it.worker.on_event(event, it.next < it.batch.size());
         }
         it.grants_running.assign(it.grants.begin(), it.grants.end());
         it.grants.clear();
@@ -479,7 +479,10 @@ void SimWorld::take_over() {
                 step_batch(*it);
                 did = true;
             }
-            it->is_in_batch = false;
+            if (it->is_in_batch) {  // they stand still behind the end of one
+                step_batch(*it);
+                did = true;
+            }
         }
         return did;
     };
@@ -634,7 +637,9 @@ std::string SimWorld::describe() {
                std::to_string(session.outbox.size());
         if (session.server != nullptr)
             out += " server phase " + std::to_string(static_cast<int>(session.server->phase)) +
-                   " pending " + std::to_string(session.server->tracker.pending());
+                   " pending " + std::to_string(session.server->tracker.pending()) + " unsent " +
+                   std::to_string(session.server->outbox.size()) + " watched " +
+                   std::to_string(session.server->reads) + std::to_string(session.server->writes);
     });
     return out;
 }

@@ -4,18 +4,15 @@
 #include <cerrno>
 #include <string>
 
+#include "tests/support/deaf_io.h"
+
 using namespace weir;
 
 namespace {
 
 // A socket that takes `room` bytes and notes what each send was given.
-class Socket final : public Io {
+class Socket final : public DeafIo {
   public:
-    void add(int, Watch, bool, bool) override {}
-    void modify(int, Watch, bool, bool) override {}
-    void remove(int) override {}
-    ssize_t receive(int, std::span<uint8_t>) override { return -EAGAIN; }
-    ssize_t peek(int, std::span<uint8_t>) override { return -EAGAIN; }
     ssize_t send(int, std::span<const iovec> pieces) override {
         if (error != 0) return -error;
         ++sends;
@@ -29,16 +26,6 @@ class Socket final : public Io {
         }
         return taken == 0 ? -EAGAIN : static_cast<ssize_t>(taken);
     }
-    Result<int> connect(const Address&) override { return 0; }
-    int connect_result(int) override { return 0; }
-    Address local_address(int) override { return {}; }
-    bool is_same_user(int) override { return false; }
-    int peer_pid(int) override { return 0; }
-    std::optional<uint32_t> peer_uid(int) override { return std::nullopt; }
-    bool is_peer_gone(int) override { return false; }
-    size_t unsent_bytes(int) override { return 0; }
-    void shutdown_send(int) override {}
-    void close(int) override {}
 
     size_t room = 1'000'000;
     int error = 0;

@@ -10,6 +10,7 @@
 
 #include "proxy/net/output.h"
 #include "tests/support/certificates.h"
+#include "tests/support/deaf_io.h"
 
 using namespace weir;
 
@@ -30,24 +31,11 @@ TlsContextPtr make_context(TlsSide side) {
 }
 
 // Plain sends would go past TLS: there must be none.
-class NoIo final : public Io {
+class NoIo final : public DeafIo {
   public:
-    void add(int, Watch, bool, bool) override {}
-    void modify(int, Watch, bool, bool) override {}
-    void remove(int) override {}
     ssize_t receive(int, std::span<uint8_t>) override { return -EIO; }
     ssize_t peek(int, std::span<uint8_t>) override { return -EIO; }
     ssize_t send(int, std::span<const iovec>) override { return -EIO; }
-    Result<int> connect(const Address&) override { return 0; }
-    int connect_result(int) override { return 0; }
-    Address local_address(int) override { return {}; }
-    bool is_same_user(int) override { return false; }
-    int peer_pid(int) override { return 0; }
-    std::optional<uint32_t> peer_uid(int) override { return std::nullopt; }
-    bool is_peer_gone(int) override { return false; }
-    size_t unsent_bytes(int) override { return 0; }
-    void shutdown_send(int) override {}
-    void close(int) override {}
 };
 
 struct Ends {
