@@ -241,8 +241,7 @@ void Leasing::release_from(ClientSession& session) {
     if (ctx_.config->global.server_reset_query_always &&
         !ctx_.config->global.server_reset_query.empty()) {
         server.is_reset_needed = true;
-        server.phase = ServerPhase::Cleaning;
-        return ctx_.servers->clean(server);
+        return begin_cleaning(server);
     }
     give_back(server, false);
 }
@@ -265,6 +264,10 @@ void Leasing::orphan(ClientSession& session) {
     if (!server.reads) ctx_.servers->set_interest(server, true, server.writes);
     if (is_mid_message)
         return ctx_.servers->close(server, "client disconnect in the middle of a message");
+    begin_cleaning(server);
+}
+
+void Leasing::begin_cleaning(ServerConnection& server) {
     server.phase = ServerPhase::Cleaning;
     server.requested_at = ctx_.now;
     server.clean_by = ctx_.now + std::max(ctx_.config->global.cancel_wait_timeout,

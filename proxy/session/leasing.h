@@ -44,6 +44,7 @@ class Leasing {
     void tell_new_welcome(ClientSession& session, const ServerConnection& server);
     void evict(ServerConnection& server, uint64_t id);
     void finish_login(ClientSession& session, ServerConnection& server);
+    void begin_cleaning(ServerConnection& server);
     // The connection that the session waited for is there, and will not do any more.
     void decline(ClientSession& session, ServerConnection& server);
 

@@ -593,6 +593,13 @@ class Resets(Case):
                 self.check_clean(b)
         self.assertEqual(b.server_pid(), pid)
 
+    def test_a_reset_query_may_take_its_time(self):
+        self.start(default_pool_size=1, server_reset_query_always=1, server_reset_query="select pg_sleep(0.2)")
+        a, b = self.clients(2)
+        pid = a.server_pid()
+        for c in (b, a, b):
+            self.assertEqual(c.server_pid(), pid)
+
     def test_reset_in_session_mode(self):
         self.start(default_pool_size=1, pool_mode="session")
         a, b = self.client(), self.client()
