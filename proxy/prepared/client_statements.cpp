@@ -74,21 +74,25 @@ void ClientStatements::undo_oldest() {
 }
 
 void ClientStatements::forget_confirmed() {
+    // Answers come in order: all that is unconfirmed was sent behind what is answered now.
+    const auto is_parsed_before = [this](std::string_view name, auto end) {
+        return std::any_of(unconfirmed_.begin(), end, [name](const Change& change) {
+            return change.is_parse && change.name == name;
+        });
+    };
     for (auto entry = by_name_.begin(); entry != by_name_.end();) {
-        const auto is_pending = [&](const Change& c) {
-            return c.is_parse && c.name == entry->first;
-        };
-        if (std::any_of(unconfirmed_.begin(), unconfirmed_.end(), is_pending)) {
+        if (is_parsed_before(entry->first, unconfirmed_.end())) {
             ++entry;
             continue;
         }
         cache_.release(*entry->second);
         entry = by_name_.erase(entry);
     }
-    // What they would bring back is gone, too.
-    for (Change& change : unconfirmed_) {
-        if (change.before != nullptr) cache_.release(*change.before);
-        change.before = nullptr;
+    // What a Close would bring back is gone, too, unless its Parse is on its way as well.
+    for (auto change = unconfirmed_.begin(); change != unconfirmed_.end(); ++change) {
+        if (change->before == nullptr || is_parsed_before(change->name, change)) continue;
+        cache_.release(*change->before);
+        change->before = nullptr;
     }
 }
 

@@ -169,6 +169,22 @@ TEST_CASE_FIXTURE(Fixture,
     CHECK(mine.find("a") == nullptr);
 }
 
+TEST_CASE_FIXTURE(Fixture,
+                  "a Parse and a Close on their way during DISCARD ALL, the Close skipped") {
+    parse("a", "old");
+    mine.confirm_oldest();
+    // Sent behind a DISCARD ALL that is still running:
+    mine.expect_close("a", 0);
+    parse("a", "new", 1);
+    mine.expect_close("a", 2);
+    mine.forget_confirmed();  // the DISCARD ALL is done
+    mine.confirm_oldest();
+    mine.confirm_oldest();
+    CHECK(mine.find("a") == nullptr);
+    mine.undo_oldest();
+    CHECK(text_of("a") == "new");
+}
+
 TEST_CASE_FIXTURE(Fixture, "a name is undecided for later batches until its answer is there") {
     CHECK_FALSE(mine.is_undecided("a", 7));
     parse("a", "one", 7);
