@@ -228,6 +228,7 @@ void FakeClient::copy(bool may_fail) {
         write_parse(out_, "", as_bytes(sql + std::string("\0\0\0", 3)));
         add_use(batch, "");
         batch.parses = batch.binds = 1;
+        has_unnamed_copy_ = true;
     }
     if (word == "copyin") {
         copy_in(batch, token, may_fail);
@@ -306,7 +307,8 @@ void FakeClient::extended_step(Batch& batch, bool may_fail) {
         return;
     }
     if (name.empty()) {
-        const bool may_reuse = plan_.may_name || batch.tried.contains(name);
+        // Was the Parse in between cancelled, it would be the COPY again, without data for it.
+        const bool may_reuse = (plan_.may_name && !has_unnamed_copy_) || batch.tried.contains(name);
         if (unnamed_text_.empty() || !may_reuse || random_.chance(60)) add_parse(batch, name);
         add_use(batch, name);
     } else if (!planned_.contains(name)) {

@@ -98,6 +98,7 @@ class FakeClient {
     std::set<std::string> planned_;  // ... once everything sent has been answered
     std::set<std::string> spoilt_;   // nobody can know
     std::string unnamed_text_;
+    bool has_unnamed_copy_ = false;  // it has been a COPY once
     std::map<std::string, std::string> texts_;
     uint64_t key_ = 0;
     Instant think_until_;

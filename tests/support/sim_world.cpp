@@ -89,6 +89,8 @@ WorldPlan draw_plan(Prng& random) {
     if (random.chance(50)) {
         out.net.buffer_min = static_cast<size_t>(between(random, 64, 512));
         out.net.buffer_max = out.net.buffer_min + random.below(4000);
+        // A text of ten paddings must not hold its server for as long as a login may take.
+        out.padding_max = std::min(out.padding_max, 20 * out.net.buffer_min);
     }
     out.net.is_fd_reused = random.chance(50);
     return out;
