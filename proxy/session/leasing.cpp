@@ -279,7 +279,7 @@ void Leasing::give_back(ServerConnection& server, bool is_new) {
     WEIR_CHECK(server.client == nullptr);
     if (server.is_dedicated()) return ctx_.dedicated->begin(server);
     ctx_.sends.settle(server.fd);  // nothing that wants an answer: Flush, or the end of a COPY
-    if (!server.outbox.empty()) return ctx_.servers->close(server, "server has no room");
+    if (!server.outbox.empty()) return ctx_.servers->close(server, "server is not clean");
     if (WEIR_BUG(!server.is_clean())) return ctx_.servers->close(server, "server is not clean");
     ctx_.leaks->on_parting(server);
     if (server.cancels_in_flight > 0) {
