@@ -328,6 +328,11 @@ class Statements(Case):
         replies = c.collect_many(3)
         self.assertEqual([r.check().value for r in (replies[0], replies[2])], ["before", "after"])
 
+    def test_a_skipped_close_behind_a_deallocate_in_a_pipeline(self):
+        c = self.client()
+        c.send(query("deallocate all"), P("s", "select 'kept'"), S, P("t", "select 1/0"), B("", "t"), E(), close("S", "s"), S, B("", "s"), E(), S)
+        self.assertEqual(c.collect_many(4)[3].check().value, "kept")
+
     def test_statement_names_never_clash_with_those_of_sql(self):
         a, b = self.clients(2)
         a.sql("prepare s as select 'sql'")
