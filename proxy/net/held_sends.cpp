@@ -14,7 +14,7 @@ ssize_t HeldSends::flush(Output& output, const Channel& to, ByteQueue& backlog, 
     return static_cast<ssize_t>(bytes);
 }
 
-void HeldSends::send_all() {
+void HeldSends::send_held() {
     for (size_t i = 0; i < count_; ++i) {
         const Send& send = sends_[i];
         const iovec piece{bytes_of(i), send.bytes};

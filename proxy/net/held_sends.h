@@ -2,7 +2,8 @@
 // receive and a send push each other's code and data out of the processor's caches: receives in a
 // row, and then their sends, cost 3 to 4 % less CPU than the two in turns (bench/README.md), and
 // the peers are woken for more at once. So a message may wait while the next few events are
-// handled, never for one that has yet to come.
+// handled, never for one that has yet to come, nor for a log-in (a handshake, a hash:
+// milliseconds).
 //
 // The bytes are copied here, and count as sent. Whoever does anything with the descriptor that must
 // come behind them, gives it away or closes it, calls settle() first. Owner: WorkerContext. Thread:
@@ -27,7 +28,11 @@ class HeldSends {
 
     // From now on short sends are held, until release().
     void hold() { is_holding_ = true; }
-    // Sends all that is held, oldest first; from now on nothing is.
+    // Sends all that is held, oldest first: before work that may take long.
+    void send_all() {
+        if (count_ > 0) send_held();
+    }
+    // The same; from now on nothing is held.
     void release() {
         is_holding_ = false;
         send_all();
@@ -63,7 +68,7 @@ class HeldSends {
     static constexpr size_t kShortBytes = 1024;
 
     [[nodiscard]] uint8_t* bytes_of(size_t send) { return bytes_.get() + send * kShortBytes; }
-    void send_all();
+    void send_held();
 
     Io& io_;
     bool is_holding_ = false;

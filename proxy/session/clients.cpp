@@ -65,6 +65,7 @@ void Clients::accept(int fd, const Address& peer) {
 void Clients::on_event(ClientSession& session, const IoEvent& event) {
     if (static_cast<uint16_t>(session.generation) != event.watch.generation() || session.fd < 0)
         return;
+    if (session.login != nullptr) ctx_.sends.send_all();
     if (event.writable && session.writes) write(session);
     if (static_cast<uint16_t>(session.generation) != event.watch.generation() || session.fd < 0)
         return;

@@ -50,6 +50,7 @@ void Servers::on_event(ServerConnection& server, const IoEvent& event) {
     // connection.
     if (server.registered_with != ctx_.id) return;
     if (event.watch.generation() != static_cast<uint16_t>(server.id)) return;
+    if (server.phase <= ServerPhase::LoggingIn) ctx_.sends.send_all();
     if (server.phase == ServerPhase::Connecting) {
         if (server.fd >= 0 && (event.writable || event.readable)) on_connected(server);
         return;

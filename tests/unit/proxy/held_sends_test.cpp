@@ -67,6 +67,15 @@ TEST_CASE_FIXTURE(Fixture, "in a batch, sends leave behind it, oldest first") {
     CHECK(io.sends.back() == "1:after");
 }
 
+TEST_CASE_FIXTURE(Fixture, "what is held goes before long work, and holding goes on") {
+    sends.hold();
+    flush(1, "one");
+    sends.send_all();
+    CHECK(io.sends == Sent{"1:one"});
+    flush(2, "two");
+    CHECK(io.sends.size() == 1);
+}
+
 TEST_CASE_FIXTURE(Fixture, "the bytes of one descriptor stay in order") {
     sends.hold();
     flush(1, "a");
