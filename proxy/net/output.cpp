@@ -14,8 +14,7 @@ size_t Output::size() const {
 }
 
 void Output::move_to(std::span<uint8_t> place) {
-    uint8_t* at = gather(place.data());
-    std::memcpy(at, overflow_.view().data(), overflow_.size());
+    std::ranges::copy(overflow_.view(), gather(place.data()));
     clear();
 }
 
