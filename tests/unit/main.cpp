@@ -1,7 +1,7 @@
 // The doctest main of weir-unit, weir-golden and weir-sim (unless their folder has a main.cpp).
 // Besides doctest's own options it takes two for the simulator, which reads them as environment:
 //   --seed N          WEIR_SIM_SEED      replay exactly this seed
-//   --for 90|90s|10m  WEIR_SIM_SECONDS   keep drawing fresh seeds for that long
+//   --for 90|90s|10m  WEIR_SIM_SECONDS   seeds in a row, for that long
 #define DOCTEST_CONFIG_IMPLEMENT
 #include <doctest/doctest.h>
 
