@@ -148,8 +148,8 @@ constexpr Option kOptions[] = {
      "Startup parameters to drop silently where an unknown one would end the connection; may name "
      "`options`."},
     {Protocol, "max_prepared_statements", T::Int, "200", kReload, &G::max_prepared_statements,
-     "Prepared statements kept on one server connection in transaction and statement mode; 0 does "
-     "not track them.",
+     "Prepared statements kept on one server connection in transaction and statement mode, where "
+     "each client has names of its own, also for DEALLOCATE; 0 does not track them.",
      kCount},
     {Protocol, "track_extra_parameters", T::List, "IntervalStyle", kRestart,
      &G::track_extra_parameters,

@@ -6,7 +6,9 @@ namespace weir {
 
 namespace {
 
+constexpr std::string_view kSpace = " \t\r\n\f\v";
 constexpr std::string_view kSpaceOrEnd = " \t\r\n\f\v;";
+constexpr size_t kNameBytesMax = 63;  // NAMEDATALEN - 1
 
 char lower(char c) {
     return c >= 'A' && c <= 'Z' ? static_cast<char>(c + ('a' - 'A')) : c;
@@ -22,7 +24,57 @@ bool starts_with_forgetting(std::string_view text) {
     return starts_with_word(text, "deallocate") || starts_with_word(text, "discard");
 }
 
+bool is_in_name(char c) {
+    const auto byte = static_cast<unsigned char>(c);
+    const char folded = lower(c);
+    return (folded >= 'a' && folded <= 'z') || c == '_' || byte >= 0x80;
+}
+
+// Takes `word`, which must be followed by a space or a quote, off the front of `text`, and the
+// space behind it. False, and nothing is taken, when it is not there.
+bool take_word(std::string_view& text, std::string_view word) {
+    if (!starts_with_word(text, word) || text.size() == word.size()) return false;
+    const char behind = text[word.size()];
+    if (behind != '"' && kSpace.find(behind) == std::string_view::npos) return false;
+    text.remove_prefix(word.size());
+    text.remove_prefix(std::min(text.find_first_not_of(kSpace), text.size()));
+    return true;
+}
+
+std::optional<std::string> unquoted(std::string_view text) {
+    if (text.size() < 2 || text.back() != '"') return std::nullopt;
+    text = text.substr(1, text.size() - 2);
+    std::string name;
+    for (size_t i = 0; i < text.size(); ++i) {
+        if (text[i] == '"' && (++i == text.size() || text[i] != '"')) return std::nullopt;
+        name += text[i];
+    }
+    return name;
+}
+
+std::optional<std::string> folded(std::string_view text) {
+    std::string name;
+    for (const char c : text) {
+        const bool may_follow = !name.empty() && ((c >= '0' && c <= '9') || c == '$');
+        if (!is_in_name(c) && !may_follow) return std::nullopt;
+        name += lower(c);
+    }
+    if (name == "all") return std::nullopt;
+    return name;
+}
+
 }  // namespace
+
+std::optional<std::string> deallocated_name(std::string_view sql) {
+    sql.remove_prefix(std::min(sql.find_first_not_of(kSpaceOrEnd), sql.size()));
+    sql = sql.substr(0, sql.find_last_not_of(kSpaceOrEnd) + 1);
+    if (!take_word(sql, "deallocate")) return std::nullopt;
+    (void)take_word(sql, "prepare");
+    if (sql.empty()) return std::nullopt;
+    std::optional<std::string> name = sql[0] == '"' ? unquoted(sql) : folded(sql);
+    if (name && (name->empty() || name->size() > kNameBytesMax)) return std::nullopt;
+    return name;
+}
 
 bool may_forget_statements(std::string_view sql) {
     const size_t start = sql.find_first_not_of(kSpaceOrEnd);

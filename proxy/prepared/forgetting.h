@@ -1,15 +1,22 @@
-// Recognises commands that make a server forget the statements it has prepared: DEALLOCATE ALL and
-// DISCARD ALL. What is sent behind one that has not been answered yet cannot count on any name.
-// Thread: any.
+// Recognises commands that make a server forget statements that it has prepared. Thread: any.
 #pragma once
 
+#include <optional>
+#include <string>
 #include <string_view>
 
 namespace weir {
 
+// DEALLOCATE ALL and DISCARD ALL: what is sent behind one that has not been answered yet cannot
+// count on any name.
 // `sql` is a query's text, one or more statements, without the NUL. Errs on the side of true. Made
 // to be quick with the ordinary single statement: no more is read of it than the first word and
 // whether there is a semicolon. What a function does inside it cannot see.
 [[nodiscard]] bool may_forget_statements(std::string_view sql);
+
+// The statement that `sql` deallocates, as PostgreSQL reads the name ("Lexical Structure": letters
+// are folded unless it is quoted). Nothing unless `sql` is DEALLOCATE [PREPARE] name and no more;
+// nothing, too, for ALL, and for a name that PostgreSQL would cut.
+[[nodiscard]] std::optional<std::string> deallocated_name(std::string_view sql);
 
 }  // namespace weir

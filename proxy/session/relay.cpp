@@ -146,14 +146,7 @@ Relay::Step Relay::on_message(ClientSession& session, const Piece& piece, ByteVi
     if (session.pool_mode == PoolMode::Session && tracker.is_releasable())
         session.transaction_from = ctx_.now;
     switch (tag) {
-        case FrontendTag::Query:
-            if (ctx_.config->global.disable_pqexec)
-                return refuse(session, Error("08P01", "PQexec disallowed"));
-            note_query(session, piece);
-            ctx_.leaks->on_query(*session.server, as_text(piece.body()));
-            QueryRecorder::on_statement(*session.server, as_text(piece.body()));
-            QueryRecorder::on_execute(*session.server);
-            return pass(session, piece, Request::Query);
+        case FrontendTag::Query: return on_query(session, piece);
         case FrontendTag::Sync: return pass(session, piece, Request::Sync);
         case FrontendTag::Execute:
             QueryRecorder::on_execute(*session.server);
@@ -170,6 +163,19 @@ Relay::Step Relay::on_message(ClientSession& session, const Piece& piece, ByteVi
     }
     ctx_.to_server.append(piece.bytes);
     return Step::Used;
+}
+
+Relay::Step Relay::on_query(ClientSession& session, const Piece& piece) {
+    if (ctx_.config->global.disable_pqexec)
+        return refuse(session, Error("08P01", "PQexec disallowed"));
+    if (session.statements != nullptr && session.statements->size() > 0) {
+        if (const std::optional<Step> instead = deallocate(session, piece)) return *instead;
+    }
+    note_query(session, piece);
+    ctx_.leaks->on_query(*session.server, as_text(piece.body()));
+    QueryRecorder::on_statement(*session.server, as_text(piece.body()));
+    QueryRecorder::on_execute(*session.server);
+    return pass(session, piece, Request::Query);
 }
 
 // The client's input waits until no more than `pending` answers are owed.

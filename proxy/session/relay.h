@@ -63,6 +63,8 @@ class Relay {
     [[nodiscard]] bool rewrites(const ClientSession& session) const;
     ClientStatements& statements_of(ClientSession& session);
     static void note_query(ClientSession& session, const Piece& piece);
+    Step on_query(ClientSession& session, const Piece& piece);
+    std::optional<Step> deallocate(ClientSession& session, const Piece& piece);
     Step on_parse_unnamed(ClientSession& session, const Piece& piece);
     Step on_unnamed(ClientSession& session, const Piece& piece, Request request);
     Step ensure_unnamed(ClientSession& session);

@@ -3,6 +3,7 @@
 // and what a server has already is answered by us, in its place in the stream of replies.
 #include "protocol/message/frontend.h"
 #include "protocol/message/writer.h"
+#include "proxy/prepared/forgetting.h"
 #include "proxy/session/leak_watch.h"
 #include "proxy/session/query_recorder.h"
 #include "proxy/session/relay.h"
@@ -17,6 +18,8 @@ constexpr char kMissing = '\1';
 constexpr char kTaken = '\2';
 // A named statement must fit in memory.
 constexpr uint32_t kParseBytesMax = 256 * 1024 * 1024;
+// With a name of 63 bytes, quoted, and much room; a longer query is not looked at.
+constexpr uint32_t kDeallocateBytesMax = 512;
 
 }  // namespace
 
@@ -301,6 +304,37 @@ Relay::Step Relay::on_target(ClientSession& session, const Piece& piece) {
     writer.end();
     ctx_.to_server.append_copy(scratch_);
     session.server->tracker.sent(Request::DescribeStatement, Origin::Client);
+    return Step::Used;
+}
+
+// DEALLOCATE of a statement that the client has prepared by Parse, as PDO, DBD::Pg, ActiveRecord
+// and psycopg write it. The server knows it by another name and keeps it for others: only this
+// client's name goes, and the server is asked for no more than how the transaction stands. Nothing
+// when it is for the server to say: that name is not ours, or the transaction has failed (25P02).
+std::optional<Relay::Step> Relay::deallocate(ClientSession& session, const Piece& piece) {
+    if (!rewrites(session) || piece.length > kDeallocateBytesMax) return std::nullopt;
+    if (!piece.is_complete()) return Step::NeedWhole;
+    std::string_view sql = as_text(piece.body());
+    sql = sql.substr(0, sql.find_last_not_of('\0') + 1);
+    const std::optional<std::string> name = deallocated_name(sql);
+    if (!name) return std::nullopt;
+    // Whether it is ours, and how the transaction stands, is certain when nothing is owed.
+    ServerConnection& server = *session.server;
+    if (server.tracker.pending() > 0) return wait_for_all(session);
+    if (server.tracker.status() == TransactionStatus::Failed ||
+        session.statements->find(*name) == nullptr) {
+        return std::nullopt;
+    }
+    session.statements->erase(*name);
+    forget_unnamed(session);  // as every simple query does
+    ctx_.leaks->on_query(server, sql);
+    QueryRecorder::on_statement(server, sql);
+    std::string answer;
+    write_command_complete(answer, "DEALLOCATE");
+    ctx_.to_client.append_copy(answer);
+    ctx_.to_server.append_copy(std::string_view("S\0\0\0\4", 5));
+    server.tracker.sent(Request::Sync, Origin::Client);
+    QueryRecorder::on_sent(server, SampleKind::Query);
     return Step::Used;
 }
 

@@ -63,6 +63,14 @@ class Same(Case):
         "a query behind an error": [P("a", "select 1/0"), B("", "a"), E(), query("select 'skipped'"), S, query("select 'kept'")],
         "a query between batches": [P("a", "select 1"), B("", "a"), E(), S, query("select 2; select 3"), B("", "a"), E(), S],
         "queries in a row": [query("select 1"), query(""), query("select 1/0"), query("select 2; select 1/0; select 3"), query("select 4")],
+        "deallocate": [P("a", "select 1"), S, query("deallocate a"), P("a", "select 2"), B("", "a"), E(), S],
+        "deallocate behind what is owed": [P("a", "select 1"), B("", "a"), E(), S, query('DEALLOCATE PREPARE "a";'), query("select 3"), P("a", "select 2"), B("", "a"), E(), S],
+        "deallocate behind execute and no sync": [P("a", "select 1"), B("", "a"), E(), query("deallocate a"), P("a", "select 2"), B("", "a"), E(), S],
+        "deallocate behind an error": [P("a", "select 1"), S, one("select 1/0"), query("deallocate a"), S, B("", "a"), E(), S],
+        "deallocate of a statement that was skipped": [one("select 1/0"), P("a", "select 1"), S, query("deallocate a"), query("select 2")],
+        "deallocate of the unknown": [P("a", "select 1"), S, query("deallocate never"), B("", "a"), E(), S],
+        "deallocate of two": [P("a", "select 1"), P("b", "select 2"), S, query("deallocate a"), query("Deallocate B"), P("a", "select 3"), B("", "a"), E(), S],
+        "deallocate drops the unnamed, too": [P("a", "select 1"), P("", "select 2"), S, query("deallocate a"), B(), E(), S],
         "notice": [P("a", "do $$ begin raise notice 'hello'; end $$"), B("", "a"), E(), S],
         "binary results": [P("a", "select 1::int4, 'x'::text"), B("", "a", (), [1]), D(), E(), S],
         "types given": [P("a", "select $1", [23]), D("S", "a"), B("", "a", [5]), E(), S],
@@ -77,6 +85,8 @@ class Same(Case):
         "error in a block": [query("begin"), P("a", "select 1/0"), B("", "a"), E(), S, query("select 1"), query("rollback"), P("b", "select 1"), B("", "b"), E(), S],
         "block in one batch": [P("", "begin"), B(), E(), P("a", "select 1"), B("", "a"), E(), P("", "commit"), B(), E(), S],
         "savepoint": [query("begin; savepoint s"), one("select 1/0"), S, query("rollback to s"), P("a", "select 1"), B("", "a"), E(), S, query("commit")],
+        "deallocate in a block": [query("begin"), P("a", "select 1"), B("", "a"), E(), S, query("deallocate a"), P("a", "select 2"), B("", "a"), E(), S, query("commit")],
+        "deallocate in a block that fails": [query("begin"), P("a", "select 1"), S, query("select 1/0"), query("deallocate a"), query("rollback"), B("", "a"), E(), S],
         "two transactions in a string": [query("begin; select 1; commit; begin; select 2; rollback; select 3")],
     }
     CLEAN = [close("S", n) for n in "abc"] + [S]
@@ -302,6 +312,29 @@ class Statements(Case):
                     self.assertEqual(a.send(P("s", "select 'second'"), B("", "s"), E(), S).collect().check().value, "second")
                     self.assertEqual(b.send(B("", "s"), E(), S).collect().check().value, "first")
                     b.close(), a.close()
+
+    def test_deallocate_of_a_name(self):
+        a, b = self.clients(2)
+        for c in (a, b):
+            c.send(P("s", "select 'shared'"), B("", "s"), E(), S).collect().check()
+        a.sql("begin; create temp table kept (n int) on commit drop")
+        reply = a.run("deallocate s")
+        self.assertEqual((reply.tags, reply.status), (["DEALLOCATE"], "T"))
+        a.sql("insert into kept values (1)")
+        self.assertEqual(a.one("select count(*) from kept"), "1")
+        a.sql("commit")
+        self.assertEqual(a.send(P("s", "select 'mine'"), B("", "s"), E(), S).collect().check().value, "mine")
+        self.assertEqual(b.send(B("", "s"), E(), S).collect().check().value, "shared")
+        a.sql("deallocate s")
+        self.assert_unknown(a, B("", "s"), E())
+        self.assertEqual(b.send(B("", "s"), E(), S).collect().check().value, "shared")
+
+    def test_deallocate_of_a_name_in_statement_mode(self):
+        c = self.client(database="stmt")
+        for turn in range(3):
+            c.send(P("s", f"select {turn}"), B("", "s"), E(), S)
+            self.assertEqual(c.collect().check().value, str(turn))
+            c.sql("deallocate s")
 
     def test_a_skipped_close_in_a_pipeline(self):
         # Whether the Close is skipped is known only when the batch before has ended; the next one is there already.

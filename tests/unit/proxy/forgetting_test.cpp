@@ -1,9 +1,11 @@
 // Goal: a command that makes the server forget its statements is recognised however it is written;
-// ordinary queries are not taken for one.
+// ordinary queries are not taken for one; which statement it means is read as PostgreSQL reads it.
 // Method: by hand.
 #include "proxy/prepared/forgetting.h"
 
 #include <doctest/doctest.h>
+
+#include <initializer_list>
 
 namespace weir {
 namespace {
@@ -30,6 +32,61 @@ TEST_CASE("ordinary queries do not forget") {
 TEST_CASE("where it is hard to tell, yes is the answer") {
     CHECK(may_forget_statements("SELECT 1; SELECT 'discard all'"));
     CHECK(may_forget_statements("DISCARD PLANS"));
+}
+
+TEST_CASE("the name that is deallocated is read as PostgreSQL reads it") {
+    struct Example {
+        const char* sql;
+        const char* name;
+    };
+    for (const Example& example : std::initializer_list<Example>{
+             {"DEALLOCATE a1", "a1"},
+             {"deallocate prepare dbdpg_p17_1", "dbdpg_p17_1"},
+             {" ;\n Deallocate\tPDO_Stmt_00000001 ; ", "pdo_stmt_00000001"},
+             {"DEALLOCATE \"Some \"\"Name;\"", "Some \"Name;"},
+             {"DEALLOCATE\"x\"", "x"},
+             {"DEALLOCATE PREPARE\"x\";", "x"},
+             {"DEALLOCATE \"all\"", "all"},
+             {"DEALLOCATE prepare", "prepare"},
+             {"DEALLOCATE prepared", "prepared"},
+             {"DEALLOCATE _pg3_0", "_pg3_0"},
+             {"DEALLOCATE \xc3\xbc$1", "\xc3\xbc$1"},
+             {"DEALLOCATE n23456789012345678901234567890123456789012345678901234567890123",
+              "n23456789012345678901234567890123456789012345678901234567890123"}}) {
+        CAPTURE(example.sql);
+        const std::optional<std::string> read = deallocated_name(example.sql);
+        REQUIRE(read.has_value());
+        CHECK(*read == example.name);
+    }
+}
+
+TEST_CASE("what is not the deallocation of one name and no more has none") {
+    for (const char* sql :
+         {"",
+          ";",
+          "DEALLOCATE",
+          "DEALLOCATE ;",
+          "DEALLOCATE ALL",
+          "deallocate prepare all",
+          "DEALLOCATEx",
+          "DEALLOCATE a b",
+          "DEALLOCATE a; SELECT 1",
+          "DEALLOCATE a, b",
+          "DEALLOCATE 1a",
+          "DEALLOCATE $a",
+          "DEALLOCATE \"a",
+          "DEALLOCATE \"a\"b\"",
+          "DEALLOCATE \"\"",
+          "DEALLOCATE \"",
+          "DEALLOCATE a -- comment",
+          "SELECT 1",
+          "DEALLOCATE /* c */ a",
+          "DEALLOCATE U&\"a\"",
+          "PREPARE a",
+          "DEALLOCATE n234567890123456789012345678901234567890123456789012345678901234"}) {
+        CAPTURE(sql);
+        CHECK_FALSE(deallocated_name(sql).has_value());
+    }
 }
 
 }  // namespace
