@@ -29,7 +29,8 @@ Watch watch_of(const CancelConnection& cancel) {
 CancelKey cancel_key_of(const WorkerContext& context, const ClientSession& session) {
     if (session.adopted_key != nullptr) return *session.adopted_key;
     const ClientId id = session.client_id();
-    ClientKey key{id.worker, id.slot, session.cancel_secret, {}};
+    // A slot's generation changes when it is taken and when it is given back.
+    ClientKey key{id.worker, id.slot, session.cancel_secret, {}, id.generation / 2};
     const SipKey& secret = context.shared.cancel_secret;
     if (session.has_long_key) key.tail = make_key_tail(secret, key, session.id);
     return session.peer_id == 0 ? make_cancel_key(key)

@@ -86,6 +86,17 @@ class Running(Case):
             c.cancel(key)
         self.assertEqual(c.collect().check().rows[0][1], "done")
 
+    @beyond_pgbouncer
+    def test_process_ids_are_like_those_of_servers(self):
+        # Some drivers do not cancel what has no number above zero, and some take it for the name of the connection.
+        seen = set()
+        for _ in range(12):
+            c = self.client()
+            seen.add(struct.unpack("!i", c.key[:4])[0])
+            c.close()
+        self.assertGreater(min(seen), 0)
+        self.assertGreater(len(seen), 10)
+
     def test_of_an_idle_client_does_nothing(self):
         c = self.client()
         c.sql("select 1")
