@@ -71,6 +71,9 @@ struct DatabaseState {
     std::atomic<bool> disabled{false};
     std::atomic<bool> removed{false};
     std::atomic<bool> is_opening_held{false};  // nothing new is opened, for a while
+    // Counts what we have seen to change its tables and types: of statements prepared before, a
+    // client that prepares one afterwards must not be given the old one.
+    std::atomic<uint32_t> schema{0};
     // PoolSet's, under its mutex:
     bool is_automatic = false;  // made from the `*` entry
     bool is_active = false;     // see PoolSet::take_active(); control thread's

@@ -93,4 +93,10 @@ bool may_forget_statements(std::string_view sql) {
     return false;
 }
 
+// What is created anew changes nothing, but for CREATE OR REPLACE VIEW: the rest cannot replace
+// what it returns.
+bool may_change_statements(std::string_view tag) {
+    return tag.starts_with("ALTER ") || tag.starts_with("DROP ") || tag == "CREATE VIEW";
+}
+
 }  // namespace weir

@@ -1,4 +1,5 @@
-// Recognises commands that make a server forget statements that it has prepared. Thread: any.
+// Recognises commands that make a server forget statements that it has prepared, or that make these
+// out of date. Thread: any.
 #pragma once
 
 #include <optional>
@@ -18,5 +19,9 @@ namespace weir {
 // are folded unless it is quoted). Nothing unless `sql` is DEALLOCATE [PREPARE] name and no more;
 // nothing, too, for ALL, and for a name that PostgreSQL would cut.
 [[nodiscard]] std::optional<std::string> deallocated_name(std::string_view sql);
+
+// `tag` of a CommandComplete, without the NUL: a statement that was prepared before may mean
+// something else when it is prepared now, having other columns or types.
+[[nodiscard]] bool may_change_statements(std::string_view tag);
 
 }  // namespace weir

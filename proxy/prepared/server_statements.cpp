@@ -16,7 +16,8 @@ ServerStatements::Handle ServerStatements::use(const StatementId& id) {
     return found->second;
 }
 
-ServerStatements::Handle ServerStatements::insert(const StatementId& id, uint64_t batch) {
+ServerStatements::Handle ServerStatements::insert(const StatementId& id, uint64_t batch,
+                                                  uint32_t schema) {
     Handle handle;
     if (free_.empty()) {
         handle = static_cast<Handle>(entries_.size());
@@ -29,6 +30,7 @@ ServerStatements::Handle ServerStatements::insert(const StatementId& id, uint64_
     WEIR_CHECK(is_new);
     entries_[handle].id = id;
     entries_[handle].batch = batch;
+    entries_[handle].schema = schema;
     entries_[handle].state = Entry::State::Live;
     entries_[handle].is_parse_pending = true;
     entries_[handle].is_discarded = false;

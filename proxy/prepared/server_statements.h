@@ -30,8 +30,10 @@ class ServerStatements {
         if (handle == kNone) return closing_ > 0 && is_close_undecided(id, batch);
         return entries_[handle].is_parse_pending && entries_[handle].batch != batch;
     }
-    // Adds `id`, which must not be there: a Parse for it goes out in `batch`.
-    Handle insert(const StatementId& id, uint64_t batch);
+    // Adds `id`, which must not be there: a Parse for it goes out in `batch`. `schema` numbers the
+    // state of tables and types that it is prepared for (DatabaseState::schema).
+    Handle insert(const StatementId& id, uint64_t batch, uint32_t schema = 0);
+    [[nodiscard]] uint32_t schema(Handle handle) const { return entries_[handle].schema; }
     void on_parse_complete(Handle handle) { entries_[handle].is_parse_pending = false; }
     // The server skipped the Parse of this entry.
     void on_parse_dropped(Handle handle);
@@ -67,6 +69,7 @@ class ServerStatements {
     struct Entry {
         StatementId id;
         uint64_t batch = 0;  // of its latest Parse or Close
+        uint32_t schema = 0;
         Handle newer = kNone;
         Handle older = kNone;
         enum class State : uint8_t {

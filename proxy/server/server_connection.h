@@ -133,6 +133,8 @@ struct alignas(64) ServerConnection : IdleHook, OwnedHook, Deadline {
     ServerStatements statements;
     LeaseTrace trace;                     // of the present lease, for reports of leaks
     std::unique_ptr<QueryTrace> queries;  // null unless query_insight is on; outlives a lease
+    // Its transaction has changed tables or types, which others see when it is over.
+    bool has_changed_schema = false;
     // A DEALLOCATE ALL or DISCARD ALL of the client's may be on its way to be run: nothing that was
     // prepared can be counted on. Taken back when all has been answered outside a transaction.
     bool may_forget = false;

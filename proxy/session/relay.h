@@ -82,6 +82,8 @@ class Relay {
     Step let_refuse(ClientSession& session, std::string_view name, char why);
     bool put_refusal(ServerConnection& server, const ErrorView& error);
     [[nodiscard]] bool make_room(ServerConnection& server);
+    void close_statement(ServerConnection& server, uint32_t handle);
+    static void note_schema_change(ServerConnection& server);
 
     [[nodiscard]] static bool is_idle_message(FrontendTag tag);
     [[nodiscard]] static bool is_over(const ServerConnection& server);

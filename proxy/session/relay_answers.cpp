@@ -1,6 +1,9 @@
 // Relay: from the server to its client, and what follows from the answers.
+#include <utility>
+
 #include "conf/logging.h"
 #include "protocol/message/backend.h"
+#include "proxy/prepared/forgetting.h"
 #include "proxy/session/clients.h"
 #include "proxy/session/evidence.h"
 #include "proxy/session/leasing.h"
@@ -11,6 +14,17 @@
 #include "proxy/session/servers.h"
 
 namespace weir {
+
+namespace {
+
+// What it was prepared for has changed: "cached plan must not change result type", or a type of its
+// parameters that is no more (an internal error, which PostgreSQL does not translate).
+bool tells_of_stale_statement(const ErrorView& error) {
+    if (error.sqlstate == "0A000") return error.routine == "RevalidateCachedQuery";
+    return error.sqlstate == "XX000" && error.message.starts_with("cache lookup failed for type ");
+}
+
+}  // namespace
 
 // Takes back what was assumed of requests that the server skipped.
 class Relay::Undo final : public DroppedRequests {
@@ -165,9 +179,11 @@ void Relay::on_error(ServerConnection& server, const Piece& piece) {
     QueryRecorder::on_error(server, error.sqlstate);
     if (error.sqlstate == "26000" && put_refusal(server, error)) return;
     if (error.severity == "FATAL" || error.severity == "PANIC") server.is_error_forwarded = true;
-    // "cached plan must not change result type": the statements of this server are stale. It is
-    // replaced when it comes back, so that the client's next try prepares anew.
-    if (error.sqlstate == "0A000" && error.routine == "RevalidateCachedQuery") server.epoch = 0;
+    // It is replaced when it comes back, so that nobody else meets what it has prepared.
+    if (tells_of_stale_statement(error) && server.client != nullptr && rewrites(*server.client)) {
+        note_schema_change(server);
+        server.epoch = 0;
+    }
     // We and the server disagree about what is prepared there: it is replaced, too.
     const bool is_ours = error.message.find("\"weir_") != std::string_view::npos;
     if (is_ours && (error.sqlstate == "26000" || error.sqlstate == "42P05")) server.epoch = 0;
@@ -209,6 +225,10 @@ void Relay::on_answered(ServerConnection& server, const PendingReply& head, Back
 
 void Relay::on_command_complete(ServerConnection& server, std::string_view body) {
     if (server.is_stream_forwarded) QueryRecorder::on_complete(server, body);
+    if (may_change_statements(body.substr(0, body.size() - 1))) {
+        note_schema_change(server);
+        server.has_changed_schema = true;
+    }
     constexpr std::string_view kDeallocateAll("DEALLOCATE ALL\0", 15);
     constexpr std::string_view kDiscardAll("DISCARD ALL\0", 12);
     if (body != kDeallocateAll && body != kDiscardAll) return;
@@ -240,6 +260,8 @@ bool Relay::on_ready(ServerConnection& server) {
         log::debug(log_peer(ctx_, *session), "query time: {} us", latency.count());
     session->query_from = session->quiet_since = ctx_.now;
     if (server.tracker.status() == TransactionStatus::Idle) {
+        // Others may have prepared for what was before the commit.
+        if (std::exchange(server.has_changed_schema, false)) note_schema_change(server);
         const Duration lasted = ctx_.now - session->transaction_from;
         counters.transactions.add(1);
         ++session->tally.transactions;

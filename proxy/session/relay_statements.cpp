@@ -1,6 +1,7 @@
 // The part of Relay that makes prepared statements work when a client's next transaction may run on
-// another server: names are derived from content, each server gets one Parse of a text at the most,
-// and what a server has already is answered by us, in its place in the stream of replies.
+// another server: names are derived from content, each server gets one Parse of a text at the most
+// (until tables or types change), and what a server has already is answered by us, in its place in
+// the stream of replies.
 #include "protocol/message/frontend.h"
 #include "protocol/message/writer.h"
 #include "proxy/prepared/forgetting.h"
@@ -20,6 +21,17 @@ constexpr char kTaken = '\2';
 constexpr uint32_t kParseBytesMax = 256 * 1024 * 1024;
 // With a name of 63 bytes, quoted, and much room; a longer query is not looked at.
 constexpr uint32_t kDeallocateBytesMax = 512;
+
+uint32_t schema_of(const ServerConnection& server) {
+    return server.pool->database_state().schema.load(std::memory_order_relaxed);
+}
+
+// The server has prepared it for tables and types that have changed since. Whoever prepares it now
+// expects what it means now; to those who did so before, it is for the server to say that it has
+// changed (0A000), as it does without a pooler.
+bool is_outdated(const ServerConnection& server, ServerStatements::Handle handle) {
+    return server.statements.schema(handle) != schema_of(server);
+}
 
 }  // namespace
 
@@ -88,10 +100,17 @@ Relay::Step Relay::on_parse(ClientSession& session, const Piece& piece) {
         return refuse(session, Error("54000", "too many prepared statements"));
     }
     Statement& statement = ctx_.statements.acquire(parse->text_and_types, true);
-    const ServerStatements::Handle handle = server.statements.use(statement.id);
+    ServerStatements::Handle handle = server.statements.use(statement.id);
+    if (server.statements.is_undecided(statement.id, handle, batch)) {
+        ctx_.statements.release(statement);
+        return wait_for_earlier(session);
+    }
+    if (handle != ServerStatements::kNone && is_outdated(server, handle)) {
+        close_statement(server, handle);
+        handle = ServerStatements::kNone;
+    }
     const bool is_new = handle == ServerStatements::kNone;
-    if (server.statements.is_undecided(statement.id, handle, batch) ||
-        (is_new && !make_room(server))) {
+    if (is_new && !make_room(server)) {
         ctx_.statements.release(statement);
         return wait_for_earlier(session);
     }
@@ -116,7 +135,7 @@ void Relay::count_prepared(const ClientSession& session, bool is_there) {
 void Relay::send_parse(ClientSession& session, const Statement& statement, Origin origin) {
     ServerConnection& server = *session.server;
     const ServerStatements::Handle handle =
-        server.statements.insert(statement.id, server.tracker.batch());
+        server.statements.insert(statement.id, server.tracker.batch(), schema_of(server));
     scratch_.clear();
     write_parse(scratch_, statement.name_view(), as_bytes(statement.text_and_types));
     ctx_.to_server.append_copy(scratch_);
@@ -132,14 +151,22 @@ bool Relay::make_room(ServerConnection& server) {
         const ServerStatements::Handle oldest = server.statements.oldest();
         const StatementId& id = server.statements.id(oldest);
         if (server.statements.is_undecided(id, oldest, server.tracker.batch())) return false;
-        const ServerName name = server_name(id);
-        scratch_.clear();
-        write_close_statement(scratch_, {name.data(), name.size()});
-        ctx_.to_server.append_copy(scratch_);
-        server.statements.begin_close(oldest, server.tracker.batch());
-        server.tracker.sent(Request::Close, Origin::Proxy, oldest);
+        close_statement(server, oldest);
     }
     return true;
+}
+
+void Relay::close_statement(ServerConnection& server, ServerStatements::Handle handle) {
+    const ServerName name = server_name(server.statements.id(handle));
+    scratch_.clear();
+    write_close_statement(scratch_, {name.data(), name.size()});
+    ctx_.to_server.append_copy(scratch_);
+    server.statements.begin_close(handle, server.tracker.batch());
+    server.tracker.sent(Request::Close, Origin::Proxy, handle);
+}
+
+void Relay::note_schema_change(ServerConnection& server) {
+    server.pool->database_state().schema.fetch_add(1, std::memory_order_relaxed);
 }
 
 // ---- waiting, where what to do depends on answers that are on their way ----

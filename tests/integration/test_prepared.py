@@ -336,6 +336,62 @@ class Statements(Case):
             self.assertEqual(c.collect().check().value, str(turn))
             c.sql("deallocate s")
 
+    def test_a_new_client_prepares_for_a_table_as_it_is_now(self):
+        c = self.client()
+        for number, change in enumerate(("alter table {} add b int", "drop table {0}; create table {0} (a text, b int)",
+                                         "begin; alter table {} add b int; commit")):
+            with self.subTest(change):
+                table = f"changing{number}"
+                c.sql(f"create table {table} (a int)")
+                c.send(P("old", f"select * from {table}"), D("S", "old"), B("", "old"), E(), S).collect().check()
+                self.client().sql(change.format(table))
+                for _ in range(2):
+                    new = self.client()
+                    self.assertEqual(new.send(P("s", f"select * from {table}"), B("", "s"), E(), S).collect().check().types, "12CZ")
+                c.send(close("S", "old"), S).collect().check()
+        c.sql("drop table changing0, changing1, changing2")
+
+    def test_a_new_client_prepares_for_a_type_as_it_is_now(self):
+        owner = self.client()
+        for definition, value in (("(a int, b text)", "(1,x)"), ("enum ('a')", "a")):
+            owner.sql(f"create type changing as {definition}")
+            for _ in range(3):
+                c = self.client()
+                self.assertEqual(c.send(P("s", "select $1::changing"), B("", "s", [value]), E(), S).collect().check().value, value)
+                owner.sql(f"drop type changing; create type changing as {definition}")
+            owner.sql("drop type changing")
+
+    def test_a_change_that_nobody_told_of(self):
+        # Past the pooler: whoever prepared before is told by the server, and prepares again, in the same transaction if need be.
+        direct = self.pg.connect("app", self.weir.dbname)
+        self.addCleanup(direct.close)
+        direct.sql("create table untold (a int)")
+        self.addCleanup(lambda: self.pg.connect("app", self.weir.dbname).sql("drop table untold"))
+        a, b = self.clients(2)
+        a.send(P("s", "select * from untold"), B("", "s"), E(), S).collect().check()
+        direct.sql("alter table untold add b int")
+        b.sql("begin; savepoint before")
+        self.assert_error(b.send(P("s", "select * from untold"), B("", "s"), E(), S).collect(), "0A000")
+        b.sql("rollback to before")
+        self.assertEqual(b.send(P("t", "select * from untold"), B("", "t"), E(), S).collect().check().types, "12CZ")
+        b.sql("commit")
+        for c in (a, b):
+            self.assertEqual(c.send(B("", "s"), E(), S).collect().check().types, "2CZ")
+
+    def test_a_server_whose_statements_are_the_clients_is_kept(self):
+        for settings in ({"max_prepared_statements": 0}, {"pool_mode": "session"}):
+            with self.subTest(**settings):
+                self.start(default_pool_size=1, **settings)
+                c = self.client()
+                c.sql("drop table if exists kept; create table kept (a int)")
+                c.send(P("s", "select * from kept"), P("t", "select 'still'"), S).collect().check()
+                pid = c.one("select pg_backend_pid()")
+                c.sql("alter table kept add b int")
+                self.assert_error(c.send(B("", "s"), E(), S).collect(), "0A000")
+                self.assertEqual(c.one("select pg_backend_pid()"), pid)
+                self.assertEqual(c.send(B("", "t"), E(), S).collect().check().value, "still")
+                c.sql("drop table kept")
+
     def test_a_skipped_close_in_a_pipeline(self):
         # Whether the Close is skipped is known only when the batch before has ended; the next one is there already.
         c = self.client()
