@@ -97,12 +97,12 @@ TEST_CASE("latency up to a quarter above the best costs nothing, beyond it propo
         int64_t ms;
         double expected;
     } cases[] = {{10, 1.0}, {12, 1.0}, {20, 0.625}, {100, 0.125}, {1000, 1.0 / 16}, {5, 1.0}};
-    for (const auto& [ms, expected] : cases) {
+    for (const auto& example : cases) {
         Score score;
-        score.on_latency(log_ms(ms), kMany, kStart, kOptions);
+        score.on_latency(log_ms(example.ms), kMany, kStart, kOptions);
         score.update(kStart, {.probe = log_ms(10)}, kOptions);
-        CAPTURE(ms);
-        CHECK(score.factors().latency == Approx(expected));
+        CAPTURE(example.ms);
+        CHECK(score.factors().latency == Approx(example.expected));
     }
 }
 

@@ -165,17 +165,18 @@ TEST_CASE(
                  {1000, seconds(1), 700},
                  {333'333, seconds(1), 4},
                  {10'000'000, seconds(1), 2}};
-    for (const auto& [events, per, step_us_max] : cases) {
+    for (const auto& rate : cases) {
         for (uint64_t seed = 1; seed <= 5; ++seed) {
             Prng random(seed);
             const uint64_t burst = 1 + random.below(50);
-            const GcraLimit limit = GcraLimit::of(events, per, burst);
+            const GcraLimit limit = GcraLimit::of(rate.events, rate.per, burst);
             PlainGcraCell plain;
             GcraCell shared;
             Instant now = kStart;
             uint64_t allowed = 0;
             for (int i = 0; i < 10'000; ++i) {
-                now.us += static_cast<int64_t>(random.below(static_cast<uint64_t>(step_us_max)));
+                now.us +=
+                    static_cast<int64_t>(random.below(static_cast<uint64_t>(rate.step_us_max)));
                 for (uint64_t k = random.below(25); k > 0; --k) {
                     const bool is_allowed = plain.decide(now, limit).is_allowed;
                     if (shared.decide(now, limit).is_allowed != is_allowed) FAIL(seed);
@@ -184,10 +185,10 @@ TEST_CASE(
             }
             const auto passed = static_cast<double>((now - kStart).count());
             const double due =
-                static_cast<double>(events) * passed / static_cast<double>(per.count());
-            CAPTURE(events);
+                static_cast<double>(rate.events) * passed / static_cast<double>(rate.per.count());
+            CAPTURE(rate.events);
             REQUIRE(static_cast<double>(allowed) <= due + static_cast<double>(burst) + 1e-6 * due);
-            if (events <= 1000) REQUIRE(static_cast<double>(allowed) >= due * 0.95 - 1);
+            if (rate.events <= 1000) REQUIRE(static_cast<double>(allowed) >= due * 0.95 - 1);
         }
     }
 }

@@ -73,10 +73,11 @@ TEST_CASE("demand asks for a tenth more than was wanted at once, within its boun
     const struct {
         uint32_t in_use, waiting, expected;
     } cases[] = {{0, 0, 3}, {1, 0, 3}, {10, 0, 11}, {10, 10, 22}, {45, 0, 50}, {50, 900, 50}};
-    for (const auto& [in_use, waiting, expected] : cases) {
+    for (const auto& example : cases) {
         PoolSizing sizing(options);
-        CAPTURE(in_use);
-        CHECK(sizing.update(kStart, sample_of(in_use, waiting)) == expected);
+        CAPTURE(example.in_use);
+        CHECK(sizing.update(kStart, sample_of(example.in_use, example.waiting)) ==
+              example.expected);
     }
 }
 
