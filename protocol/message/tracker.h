@@ -52,6 +52,8 @@ enum class Origin : uint8_t { Client, Proxy, Faked };
 
 struct PendingReply {
     static constexpr uint32_t kNoStatement = 0xffffffff;
+    // Of a Faked one: its turn is noted, and nobody is told.
+    static constexpr uint32_t kSilent = 0;
     Request request = Request::Query;
     Origin origin = Origin::Client;
     uint32_t statement =

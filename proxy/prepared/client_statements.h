@@ -6,6 +6,7 @@
 #include <string>
 #include <string_view>
 #include <unordered_map>
+#include <utility>
 #include <vector>
 
 #include "proxy/prepared/statement.h"
@@ -44,6 +45,18 @@ class ClientStatements {
     void expect_close(std::string_view name, uint64_t batch);
     void confirm_oldest();
     void undo_oldest();
+    // The unnamed statement that `batch` has prepared deallocates `name`, when it is run; "" = no
+    // more.
+    void note_deallocate(std::string name, uint64_t batch) {
+        deallocates_ = std::move(name);
+        deallocates_in_ = batch;
+    }
+    // Once what was noted: it is run in `batch`. "" when there is nothing, or not of this batch.
+    std::string take_deallocate(uint64_t batch) {
+        if (deallocates_.empty()) return {};
+        std::string name = std::exchange(deallocates_, {});
+        return deallocates_in_ == batch ? name : std::string();
+    }
     // What `name` will mean in `batch`, the one being sent, depends on an answer that an earlier
     // batch is owed.
     [[nodiscard]] bool is_undecided(std::string_view name, uint64_t batch) const {
@@ -97,6 +110,8 @@ class ClientStatements {
     StatementCache& cache_;
     std::vector<Change> unconfirmed_;  // oldest first; short, see kUnconfirmedMax
     Statement* unnamed_ = nullptr;
+    std::string deallocates_;
+    uint64_t deallocates_in_ = 0;
     std::unordered_map<std::string, Statement*, Hash, std::equal_to<>> by_name_;
 };
 

@@ -84,7 +84,8 @@ bool may_forget_statements(std::string_view sql) {
     const bool is_single = semicolon == std::string_view::npos ||
                            sql.find_first_not_of(kSpaceOrEnd, semicolon) == std::string_view::npos;
     const bool has_comment_first = sql[0] == '-' || sql[0] == '/';
-    if (is_single && !has_comment_first) return starts_with_forgetting(sql);
+    if (is_single && !has_comment_first)
+        return starts_with_forgetting(sql) && !deallocated_name(sql).has_value();
     // Whether a word is inside a comment or a literal is not worth knowing.
     while (!sql.empty()) {
         if (lower(sql[0]) == 'd' && starts_with_forgetting(sql)) return true;

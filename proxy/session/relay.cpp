@@ -1,7 +1,6 @@
 #include "proxy/session/relay.h"
 
 #include "conf/logging.h"
-#include "protocol/message/frontend.h"
 #include "protocol/message/writer.h"
 #include "proxy/session/clients.h"
 #include "proxy/session/leak_watch.h"
@@ -148,9 +147,7 @@ Relay::Step Relay::on_message(ClientSession& session, const Piece& piece, ByteVi
     switch (tag) {
         case FrontendTag::Query: return on_query(session, piece);
         case FrontendTag::Sync: return pass(session, piece, Request::Sync);
-        case FrontendTag::Execute:
-            QueryRecorder::on_execute(*session.server);
-            return pass(session, piece, Request::Execute);
+        case FrontendTag::Execute: return on_execute(session, piece);
         case FrontendTag::FunctionCall: return pass(session, piece, Request::FunctionCall);
         case FrontendTag::CopyDone:
         case FrontendTag::CopyFail: return pass(session, piece, Request::CopyEnd);
@@ -176,6 +173,21 @@ Relay::Step Relay::on_query(ClientSession& session, const Piece& piece) {
     QueryRecorder::on_statement(*session.server, as_text(piece.body()));
     QueryRecorder::on_execute(*session.server);
     return pass(session, piece, Request::Query);
+}
+
+Relay::Step Relay::on_execute(ClientSession& session, const Piece& piece) {
+    ProtocolTracker& tracker = session.server->tracker;
+    if (session.statements != nullptr && session.statements->has_many_unconfirmed())
+        return wait_for_all(session);
+    QueryRecorder::on_execute(*session.server);
+    pass(session, piece, Request::Execute);
+    if (session.statements == nullptr) return Step::Used;
+    if (const std::string name = session.statements->take_deallocate(tracker.batch());
+        !name.empty()) {
+        session.statements->expect_close(name, tracker.batch());
+        tracker.sent(Request::Close, Origin::Faked, PendingReply::kSilent);
+    }
+    return Step::Used;
 }
 
 // The client's input waits until no more than `pending` answers are owed.

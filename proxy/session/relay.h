@@ -8,6 +8,7 @@
 #include <optional>
 
 #include "protocol/message/backend.h"
+#include "protocol/message/frontend.h"
 #include "proxy/session/context.h"
 
 namespace weir {
@@ -64,7 +65,9 @@ class Relay {
     ClientStatements& statements_of(ClientSession& session);
     static void note_query(ClientSession& session, const Piece& piece);
     Step on_query(ClientSession& session, const Piece& piece);
+    Step on_execute(ClientSession& session, const Piece& piece);
     std::optional<Step> deallocate(ClientSession& session, const Piece& piece);
+    bool parse_deallocate(ClientSession& session, const ParseView& parse);
     Step on_parse_unnamed(ClientSession& session, const Piece& piece);
     Step on_unnamed(ClientSession& session, const Piece& piece, Request request);
     Step ensure_unnamed(ClientSession& session);

@@ -37,7 +37,7 @@ class Relay::Undo final : public DroppedRequests {
             server_.statements.on_parse_dropped(dropped.statement);
         }
         if (!has_handle) on_unnamed_dropped(dropped);
-        if (dropped.request == Request::Close && has_handle) {
+        if (dropped.request == Request::Close && has_handle && dropped.origin != Origin::Faked) {
             server_.statements.on_close_dropped(dropped.statement);
         }
         const bool is_clients_own =
@@ -207,8 +207,10 @@ void Relay::emit_faked(ServerConnection& server) {
     while (server.tracker.take_faked(due)) {
         if (server.client == nullptr) continue;
         const bool is_parse = due.request == Request::Parse;
-        ctx_.to_client.append_copy(is_parse ? std::string_view("1\0\0\0\4", 5)
-                                            : std::string_view("3\0\0\0\4", 5));
+        if (due.statement != PendingReply::kSilent) {
+            ctx_.to_client.append_copy(is_parse ? std::string_view("1\0\0\0\4", 5)
+                                                : std::string_view("3\0\0\0\4", 5));
+        }
         server.client->statements->confirm_oldest();
     }
 }

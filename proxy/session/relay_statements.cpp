@@ -2,7 +2,6 @@
 // another server: names are derived from content, each server gets one Parse of a text at the most
 // (until tables or types change), and what a server has already is answered by us, in its place in
 // the stream of replies.
-#include "protocol/message/frontend.h"
 #include "protocol/message/writer.h"
 #include "proxy/prepared/forgetting.h"
 #include "proxy/session/leak_watch.h"

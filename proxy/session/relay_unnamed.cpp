@@ -1,6 +1,5 @@
 // Relay, the part that keeps the unnamed prepared statement apart: each client has one, which is
 // the last that it parsed, whatever the server's is by then.
-#include "protocol/message/frontend.h"
 #include "protocol/message/writer.h"
 #include "proxy/prepared/forgetting.h"
 #include "proxy/session/leak_watch.h"
@@ -37,7 +36,31 @@ Relay::Step Relay::on_parse_unnamed(ClientSession& session, const Piece& piece) 
         mine.insert("", ctx_.statements.acquire(parse->text_and_types, false));
     }
     own_unnamed(session);
+    if (parse_deallocate(session, *parse)) return Step::Used;
     return pass(session, piece, Request::Parse);
+}
+
+// DEALLOCATE in the extended protocol, as psycopg sends it: the server is given a statement to
+// deallocate, so that it answers as the client expects, however the transaction stands. The
+// client's name goes when that is run. False when `parse` is something else.
+bool Relay::parse_deallocate(ClientSession& session, const ParseView& parse) {
+    ClientStatements& mine = statements_of(session);
+    mine.note_deallocate({}, 0);
+    if (mine.size() == 0) return false;
+    const std::string_view text = as_text(parse.text_and_types);
+    const std::optional<std::string> name = deallocated_name(text.substr(0, text.find('\0')));
+    if (!name || mine.find(*name) == nullptr) return false;
+    ProtocolTracker& tracker = session.server->tracker;
+    mine.note_deallocate(*name, tracker.batch());
+    scratch_.clear();
+    write_close_statement(scratch_, "weir_stand_in");  // maybe there is one that was not run
+    tracker.sent(Request::Close, Origin::Proxy);
+    write_parse(scratch_, "weir_stand_in", as_bytes(std::string_view("\0\0\0", 3)));
+    tracker.sent(Request::Parse, Origin::Proxy);
+    write_parse(scratch_, "", as_bytes(std::string_view("DEALLOCATE weir_stand_in\0\0\0", 27)));
+    tracker.sent(Request::Parse, Origin::Client);
+    ctx_.to_server.append_copy(scratch_);
+    return true;
 }
 
 Relay::Step Relay::on_unnamed(ClientSession& session, const Piece& piece, Request request) {

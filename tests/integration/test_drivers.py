@@ -213,6 +213,27 @@ class Psycopg(Case):
 
     @beyond_pgbouncer
     @subset("tsan", "asan")
+    def test_more_statements_than_it_keeps(self):
+        """It deallocates the oldest by SQL, also in the middle of pipelines and of transactions."""
+        def work(n):
+            with psycopg.connect(self.weir.dsn(), autocommit=True, prepare_threshold=0) as c:
+                c.prepared_max = 3
+                ask = lambda k: c.execute(f"select %s::int, {k}", (n,))
+                for turn in range(scaled(10, 3)):
+                    for k in range(6):
+                        self.assertEqual(ask(k).fetchone(), (n, k))
+                    with c.pipeline():
+                        cursors = [ask(k) for k in range(6)]
+                    self.assertEqual([k.fetchone() for k in cursors], [(n, k) for k in range(6)])
+                    with c.transaction():
+                        self.assertEqual([ask(k).fetchone() for k in range(6)], [(n, k) for k in range(6)])
+                    with contextlib.suppress(psycopg.errors.DivisionByZero), c.transaction():
+                        [ask(k) for k in range(6)]
+                        c.execute("select 1 / %s::int", (0,))
+        in_threads(scaled(8), work)
+
+    @beyond_pgbouncer
+    @subset("tsan", "asan")
     def test_pipeline_mode(self):
         for database in ("app", "sess"):
             with psycopg.connect(self.weir.dsn(database=database), autocommit=True, prepare_threshold=0) as c:

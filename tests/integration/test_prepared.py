@@ -70,6 +70,13 @@ class Same(Case):
         "deallocate of a statement that was skipped": [one("select 1/0"), P("a", "select 1"), S, query("deallocate a"), query("select 2")],
         "deallocate of the unknown": [P("a", "select 1"), S, query("deallocate never"), B("", "a"), E(), S],
         "deallocate of two": [P("a", "select 1"), P("b", "select 2"), S, query("deallocate a"), query("Deallocate B"), P("a", "select 3"), B("", "a"), E(), S],
+        "deallocate, extended": [P("a", "select 1"), S, one("deallocate a"), S, P("a", "select 2"), B("", "a"), E(), S],
+        "deallocate and parse again in one batch": [P("a", "select 1"), one("DEALLOCATE PREPARE a"), P("a", "select 2"), B("", "a"), E(), S],
+        "deallocate of two in one batch": [P("a", "select 1"), P("b", "select 2"), S, one("deallocate a"), one("deallocate b"), P("b", "select 3"), S, B("", "b"), E(), S],
+        "deallocate behind an error, extended": [P("a", "select 1"), S, one("select 1/0"), one("deallocate a"), S, B("", "a"), E(), S],
+        "deallocate before an error": [P("a", "select 1"), S, one("deallocate a"), one("select 1/0"), S, P("a", "select 2"), B("", "a"), E(), S],
+        "deallocate that is not run": [P("a", "select 1"), S, P("", "deallocate a"), B(), D(), S, B("", "a"), E(), S, one("deallocate a"), S],
+        "deallocate run twice": [P("a", "select 1"), S, P("", "deallocate a"), B(), E(), E(), S, P("", "select 2"), B(), E(), S],
         "deallocate drops the unnamed, too": [P("a", "select 1"), P("", "select 2"), S, query("deallocate a"), B(), E(), S],
         "notice": [P("a", "do $$ begin raise notice 'hello'; end $$"), B("", "a"), E(), S],
         "binary results": [P("a", "select 1::int4, 'x'::text"), B("", "a", (), [1]), D(), E(), S],
@@ -87,6 +94,8 @@ class Same(Case):
         "savepoint": [query("begin; savepoint s"), one("select 1/0"), S, query("rollback to s"), P("a", "select 1"), B("", "a"), E(), S, query("commit")],
         "deallocate in a block": [query("begin"), P("a", "select 1"), B("", "a"), E(), S, query("deallocate a"), P("a", "select 2"), B("", "a"), E(), S, query("commit")],
         "deallocate in a block that fails": [query("begin"), P("a", "select 1"), S, query("select 1/0"), query("deallocate a"), query("rollback"), B("", "a"), E(), S],
+        "deallocate in a block, extended": [query("begin"), P("a", "select 1"), S, one("deallocate a"), S, P("a", "select 2"), B("", "a"), E(), S, query("commit")],
+        "deallocate in a block that fails, extended": [query("begin"), P("a", "select 1"), S, query("select 1/0"), one("deallocate a"), S, query("rollback"), B("", "a"), E(), S],
         "two transactions in a string": [query("begin; select 1; commit; begin; select 2; rollback; select 3")],
     }
     CLEAN = [close("S", n) for n in "abc"] + [S]
@@ -152,6 +161,7 @@ class Same(Case):
                  lambda: P("", "selec"), lambda: S, lambda: flush(), lambda: query("select 'q'; select 1/0"), lambda: query(""),
                  lambda: one("select 1/0"), lambda: one(f"select repeat('x', {chance.choice([10, 5000, 40000])})"),
                  lambda: B("", chance.choice("abc"), [chance.choice([5, "bad"])]) + D() + E(), lambda: D("S", chance.choice("abc")),
+                 lambda: query("deallocate a") + P("a", chance.choice(texts)), lambda: one("deallocate b") + P("b", chance.choice(texts)),
                  lambda: close("P", "nothing"), lambda: P("", "select generate_series(1, 7)") + B("p") + E("p", 3) + close("P", "p")]
         texts = ["select $1::int as a", "select $1::int * 2", "select 10 / ($1::int - 5), 'c'"]
         setup = [P(n, t) for n, t in zip("abc", texts)] + [S]

@@ -21,9 +21,10 @@ TEST_CASE("commands that forget are recognised in any spelling and place") {
 }
 
 TEST_CASE("ordinary queries do not forget") {
-    for (const char* sql : {"", " ", ";", "-", "/", "d", "D", "DISC", "BEGIN", "COMMIT;",
-                            "SELECT 'DISCARD ALL'", "SELECT 1;", "SELECT 1; SELECT 2;",
-                            "DELETE FROM t", "do $$ begin null; end $$", "/* hint */ SELECT 1"}) {
+    for (const char* sql :
+         {"", " ", ";", "-", "/", "d", "D", "DISC", "BEGIN", "COMMIT;", "SELECT 'DISCARD ALL'",
+          "SELECT 1;", "SELECT 1; SELECT 2;", "DELETE FROM t", "do $$ begin null; end $$",
+          "/* hint */ SELECT 1", "DEALLOCATE a"}) {
         CAPTURE(sql);
         CHECK_FALSE(may_forget_statements(sql));
     }
