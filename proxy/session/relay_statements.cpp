@@ -333,10 +333,11 @@ Relay::Step Relay::on_target(ClientSession& session, const Piece& piece) {
     return Step::Used;
 }
 
-// DEALLOCATE of a statement that the client has prepared by Parse, as PDO, DBD::Pg, ActiveRecord
-// and psycopg write it. The server knows it by another name and keeps it for others: only this
-// client's name goes, and the server is asked for no more than how the transaction stands. Nothing
-// when it is for the server to say: that name is not ours, or the transaction has failed (25P02).
+// DEALLOCATE of a statement that the client has prepared by Parse, as PDO, DBD::Pg and ActiveRecord
+// write it (in the extended protocol: parse_deallocate). The server knows it by another name and
+// keeps it for others: only this client's name goes, and the server is asked for no more than how
+// the transaction stands. Nothing when it is for the server to say: that name is not ours, or the
+// transaction has failed (25P02).
 std::optional<Relay::Step> Relay::deallocate(ClientSession& session, const Piece& piece) {
     if (!rewrites(session) || piece.length > kDeallocateBytesMax) return std::nullopt;
     if (!piece.is_complete()) return Step::NeedWhole;

@@ -371,6 +371,18 @@ class Statements(Case):
                 owner.sql(f"drop type changing; create type changing as {definition}")
             owner.sql("drop type changing")
 
+    def test_a_change_that_is_not_committed_yet(self):
+        self.start(default_pool_size=2)
+        changer, before, after = self.clients(3)
+        ask = lambda c: c.send(P("s", "select $1::changing"), B("", "s", ["a"]), E(), S).collect().check().value
+        changer.sql("create type changing as enum ('a')")
+        changer.sql("begin; drop type changing; create type changing as enum ('a', 'b')")
+        self.assertEqual(ask(before), "a")  # for the type that the other server still sees
+        changer.sql("commit")
+        changer.sql("begin")  # takes the server that it had
+        self.assertEqual(ask(after), "a")
+        changer.sql("commit; drop type changing")
+
     def test_a_change_that_nobody_told_of(self):
         # Past the pooler: whoever prepared before is told by the server, and prepares again, in the same transaction if need be.
         direct = self.pg.connect("app", self.weir.dbname)
