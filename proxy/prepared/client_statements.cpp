@@ -23,6 +23,12 @@ void ClientStatements::erase(std::string_view name) {
     by_name_.erase(found);
 }
 
+void ClientStatements::replace(std::string_view name, Statement& statement) {
+    Statement*& meant = by_name_.find(name)->second;
+    cache_.release(*meant);
+    meant = &statement;
+}
+
 void ClientStatements::forget_unnamed() {
     if (unnamed_ != nullptr) cache_.release(*unnamed_);
     unnamed_ = nullptr;

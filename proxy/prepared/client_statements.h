@@ -31,6 +31,8 @@ class ClientStatements {
     bool insert(std::string_view name, Statement& statement);
     // Nothing happens when there is no such name.
     void erase(std::string_view name);
+    // `name`, which is there, means `statement` from now on; takes over the caller's reference.
+    void replace(std::string_view name, Statement& statement);
     void forget_unnamed();
     // DISCARD ALL, DEALLOCATE ALL: all names go but those whose Parse is still on its way.
     void forget_confirmed();

@@ -67,6 +67,12 @@ bool ServerStatements::is_close_undecided(const StatementId& id, uint64_t batch)
     });
 }
 
+bool ServerStatements::has_parsed_since(uint64_t batch) const {
+    return std::any_of(entries_.begin(), entries_.end(), [batch](const Entry& entry) {
+        return entry.state == Entry::State::Live && entry.batch >= batch;
+    });
+}
+
 void ServerStatements::on_close_complete(Handle handle) {
     --closing_;
     free_entry(handle);

@@ -41,6 +41,8 @@ class ServerStatements {
     void begin_close(Handle handle, uint64_t batch);
     void on_close_complete(Handle handle);
     void on_close_dropped(Handle handle);
+    // Something has been parsed in `batch` or later.
+    [[nodiscard]] bool has_parsed_since(uint64_t batch) const;
     [[nodiscard]] Handle oldest() const { return tail_; }
     [[nodiscard]] const StatementId& id(Handle handle) const { return entries_[handle].id; }
     [[nodiscard]] bool contains(const StatementId& id) const { return by_id_.contains(id); }

@@ -1,6 +1,8 @@
-// Prepared statements by content. A statement is its text and parameter types; its id is the first
-// 128 bits of SHA-256 over them, so that all workers name it alike with no lock and nobody can
-// forge a collision. On a server it is called by that id; clients call it what they like.
+// Prepared statements by content. A statement is its text and parameter types, and the settings
+// that it is parsed under: what '02/03/2020'::date or '...'::timestamptz means is decided then, by
+// DateStyle and TimeZone. Its id is the first 128 bits of SHA-256 over all that, so that all
+// workers name it alike with no lock and nobody can forge a collision. On a server it is called by
+// that id; clients call it what they like.
 #pragma once
 
 #include <array>
@@ -23,8 +25,8 @@ struct StatementIdHash {
     size_t operator()(const StatementId& id) const { return id.words[0]; }  // uniform already
 };
 
-// SHA-256 over the Parse body after its name (text, NUL, parameter types).
-StatementId statement_id(ByteView text_and_types);
+// SHA-256 over `content`: settings, and the Parse body after its name (text, NUL, parameter types).
+StatementId statement_id(ByteView content);
 
 // The name on servers: "weir_" and 32 hexadecimal digits.
 constexpr size_t kServerNameBytes = 37;
@@ -36,15 +38,17 @@ struct StatementHook : ListHook {};
 // One text, interned by one worker. Owned by its StatementCache; referenced by clients of that
 // worker.
 struct Statement : StatementHook {
-    std::string text_and_types;
-    StatementId id;     // valid once is_named
-    ServerName name{};  // valid once is_named
+    std::string content;              // settings, then text and types
+    std::string_view settings;        // of it; empty = whichever there are when it is parsed
+    std::string_view text_and_types;  // of it
+    StatementId id;                   // valid once is_named
+    ServerName name{};                // valid once is_named
     bool is_named = false;
     bool may_forget = false;  // to run it may make the server forget its statements
     uint32_t references = 0;
 
     [[nodiscard]] std::string_view name_view() const { return {name.data(), name.size()}; }
-    [[nodiscard]] std::string_view sql() const { return text_and_types.c_str(); }
+    [[nodiscard]] std::string_view sql() const { return text_and_types.data(); }
 };
 
 // The worker's intern table. Unreferenced statements stay for a while (a client that comes back
@@ -57,12 +61,13 @@ class StatementCache {
     StatementCache& operator=(const StatementCache&) = delete;
 
     // The statement with this content, with one reference more for the caller. `needs_name` hashes
-    // the content when it has not been yet. Allocates only when the content is new.
-    Statement& acquire(ByteView text_and_types, bool needs_name);
+    // the content when it has not been yet; `settings` as TrackedParameters::append_settings()
+    // gives them. Allocates only when the content is new.
+    Statement& acquire(ByteView text_and_types, bool needs_name, std::string_view settings = {});
     void reference(Statement& statement) { take_off_shelf(statement); }
     void release(Statement& statement);
 
-    [[nodiscard]] size_t size() const { return by_text_.size(); }
+    [[nodiscard]] size_t size() const { return by_content_.size(); }
     [[nodiscard]] size_t bytes() const { return bytes_; }
 
   private:
@@ -72,8 +77,9 @@ class StatementCache {
     void take_off_shelf(Statement& statement);
     void drop_oldest();
 
-    std::unordered_map<std::string_view, Statement*> by_text_;  // keys view into the statements
-    IntrusiveList<Statement, StatementHook> shelf_;             // unreferenced, oldest first
+    std::unordered_map<std::string_view, Statement*> by_content_;  // keys view into the statements
+    std::string sought_;                                           // a content being looked for
+    IntrusiveList<Statement, StatementHook> shelf_;                // unreferenced, oldest first
     size_t bytes_ = 0;
     size_t shelf_bytes_ = 0;
 };

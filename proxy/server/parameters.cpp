@@ -41,6 +41,13 @@ void TrackedParameters::set(size_t index, std::string_view value) {
     packed_.replace(at, packed_.find('\0', at) - at, value);
 }
 
+void TrackedParameters::append_settings(const ParameterNames& names, std::string& out) const {
+    for (size_t i = 0; i < names.size(); ++i) {
+        if (i == ParameterNames::kApplicationName) continue;
+        out.append(get(i)).push_back('\0');
+    }
+}
+
 namespace {
 
 void append_literal(std::string& out, std::string_view value) {

@@ -16,6 +16,8 @@ bool equals_ignoring_case(std::string_view a, std::string_view b);
 
 class ParameterNames {
   public:
+    static constexpr size_t kApplicationName = 4;
+
     explicit ParameterNames(const std::vector<std::string>& extra);
     // Index of `name`, case ignored; -1 when it is not tracked.
     [[nodiscard]] int index_of(std::string_view name) const;
@@ -32,6 +34,10 @@ class TrackedParameters {
     // value but application_name, for which unset and empty are the same to a server).
     [[nodiscard]] std::string_view get(size_t index) const;
     void set(size_t index, std::string_view value);
+
+    // All that may decide how a statement's text is read, that is, all but application_name: each
+    // value with a NUL behind it.
+    void append_settings(const ParameterNames& names, std::string& out) const;
 
     [[nodiscard]] size_t heap_bytes() const { return packed_.capacity(); }
 

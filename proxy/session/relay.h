@@ -79,6 +79,7 @@ class Relay {
     void note_parse(ClientSession& session, const Piece& piece);
     void note_bind(ClientSession& session, const Piece& piece);
     void count_prepared(const ClientSession& session, bool is_there);
+    Statement& statement_of(const ServerConnection& server, ByteView text_and_types);
     void send_parse(ClientSession& session, const Statement& statement, Origin origin);
     // statement_error = keep: the server is made to refuse what concerns the statement `name`, and
     // its answer is put into the words that the client expects.
@@ -115,6 +116,7 @@ class Relay {
 
     WorkerContext& ctx_;
     std::string scratch_;         // a message being made; keeps some memory
+    std::string settings_;        // of the server at hand, while a statement is looked for
     bool is_flush_seen_ = false;  // in the input at hand
     bool is_ready_seen_ = false;  // in the input at hand
     size_t answered_bytes_ = 0;   // of it, since the last ReadyForQuery

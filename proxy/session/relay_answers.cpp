@@ -195,6 +195,12 @@ void Relay::on_parameter_status(ServerConnection& server, const Piece& piece) {
     if (parameter->name == kInHotStandby) note_hot_standby(ctx_, server, parameter->value);
     const int index = ctx_.shared.names.index_of(parameter->name);
     if (index < 0) return;
+    // Servers tell of it at the end of the batch (since PostgreSQL 14): what was parsed meanwhile
+    // may have been read under another setting than we have named it for, and is for nobody else.
+    const bool is_setting = static_cast<size_t>(index) != ParameterNames::kApplicationName &&
+                            server.parameters.get(static_cast<size_t>(index)) != parameter->value;
+    if (is_setting && server.statements.has_parsed_since(server.tracker.answering_batch()))
+        server.epoch = 0;
     server.parameters.set(static_cast<size_t>(index), parameter->value);
     const bool is_clients = server.client != nullptr && server.phase == ServerPhase::Relaying;
     if (is_clients) server.client->parameters.set(static_cast<size_t>(index), parameter->value);

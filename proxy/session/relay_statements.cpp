@@ -98,7 +98,7 @@ Relay::Step Relay::on_parse(ClientSession& session, const Piece& piece) {
         ctx_.leaks->on_refused(session);
         return refuse(session, Error("54000", "too many prepared statements"));
     }
-    Statement& statement = ctx_.statements.acquire(parse->text_and_types, true);
+    Statement& statement = statement_of(server, parse->text_and_types);
     ServerStatements::Handle handle = server.statements.use(statement.id);
     if (server.statements.is_undecided(statement.id, handle, batch)) {
         ctx_.statements.release(statement);
@@ -124,6 +124,13 @@ Relay::Step Relay::on_parse(ClientSession& session, const Piece& piece) {
         server.tracker.sent(Request::Parse, Origin::Faked);
     }
     return Step::Used;
+}
+
+// As it reads when `server` parses it now; the reference is the caller's.
+Statement& Relay::statement_of(const ServerConnection& server, ByteView text_and_types) {
+    settings_.clear();
+    server.parameters.append_settings(ctx_.shared.names, settings_);
+    return ctx_.statements.acquire(text_and_types, true, settings_);
 }
 
 void Relay::count_prepared(const ClientSession& session, bool is_there) {
@@ -241,7 +248,7 @@ Relay::Step Relay::prepare_named(ClientSession& session, std::string_view name,
     ServerConnection& server = *session.server;
     if (is_forgetting(server)) return wait_for_all(session);
     const uint64_t batch = server.tracker.batch();
-    const ClientStatements& mine = statements_of(session);
+    ClientStatements& mine = statements_of(session);
     if (mine.is_undecided(name, batch)) return wait_for_earlier(session);
     const Statement* statement = mine.find(name);
     if (statement == nullptr && ctx_.config->global.statement_error == StatementError::Keep)
@@ -255,6 +262,12 @@ Relay::Step Relay::prepare_named(ClientSession& session, std::string_view name,
     if (server.statements.is_undecided(statement->id, handle, batch))
         return wait_for_earlier(session);
     if (handle == ServerStatements::kNone) {
+        // If the client has changed its settings since it parsed this, it is read under the new
+        // ones.
+        Statement& now = statement_of(server, as_bytes(statement->text_and_types));
+        const bool reads_alike = &now == statement;
+        mine.replace(name, now);
+        if (!reads_alike) return prepare_named(session, name, out);
         if (!make_room(server)) return wait_for_earlier(session);
         send_parse(session, *statement, Origin::Proxy);
     }

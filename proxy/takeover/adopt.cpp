@@ -269,7 +269,8 @@ class Adopter {
     }
 
     Statement& statement(WorkerContext& ctx, HandedRef ref) const {
-        return ctx.statements.acquire(view(world_.statements[ref - 1].text_and_types), true);
+        const HandedStatement& handed = world_.statements[ref - 1];
+        return ctx.statements.acquire(view(handed.text_and_types), true, handed.settings);
     }
 
     void take_statements(const HandedSession& handed, ClientSession& session, WorkerContext& ctx) {

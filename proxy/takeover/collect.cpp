@@ -169,9 +169,10 @@ class Collector {
 
     HandedRef ref(const Statement* statement) {
         if (statement == nullptr) return 0;
-        HandedRef& known = statements_[statement->text_and_types];
+        HandedRef& known = statements_[statement->content];
         if (known == 0) {
-            world_.statements.push_back({statement->text_and_types});
+            world_.statements.push_back(
+                {std::string(statement->text_and_types), std::string(statement->settings)});
             known = static_cast<HandedRef>(world_.statements.size());
         }
         return known;

@@ -76,6 +76,7 @@ void fields(A& a, HandedGroup& it) {
 template <typename A>
 void fields(A& a, HandedStatement& it) {
     a(1, it.text_and_types);
+    a(2, it.settings);
 }
 
 template <typename A>

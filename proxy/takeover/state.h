@@ -82,6 +82,7 @@ struct HandedGroup {
 // A statement's text and parameter types, once however many clients have it.
 struct HandedStatement {
     std::string text_and_types;
+    std::string settings;
 };
 
 enum class HandedLedger : uint8_t { Leased, Idle };

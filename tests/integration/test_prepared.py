@@ -371,6 +371,35 @@ class Statements(Case):
                 owner.sql(f"drop type changing; create type changing as {definition}")
             owner.sql("drop type changing")
 
+    def test_literals_are_read_under_the_settings_of_each_client(self):
+        text = "select extract(month from '02/03/2020'::date), extract(epoch from '2020-01-01 00:00'::timestamptz), length('a\\\\b')"
+        settings = [{"DateStyle": "ISO, MDY", "TimeZone": "UTC"}, {"DateStyle": "ISO, DMY", "TimeZone": "Asia/Tokyo"}, {"standard_conforming_strings": "off"}]
+        clients = [self.client(**kw) for kw in settings]
+        directs = [self.pg.connect("app", self.weir.dbname, **kw) for kw in settings]
+        expected = [d.send(P("s", text), B("", "s"), E(), S).collect().check().rows for d in directs]
+        self.assertEqual(len(set(map(tuple, expected))), 3)
+        for c, rows in zip(clients, expected):
+            self.assertEqual(c.send(P("s", text), B("", "s"), E(), S).collect().check().rows, rows)
+        for c, rows in list(zip(clients, expected)) * 2:
+            self.assertEqual(c.send(B("", "s"), E(), S).collect().check().rows, rows)
+        for c, d in zip(clients, directs):  # what is parsed stays as it was read, until it is parsed again
+            for connection in (c, d):
+                connection.sql("set datestyle = 'ISO, YMD'; set timezone = 'America/New_York'")
+            for messages in ([B("", "s"), E(), S], [close("S", "s"), P("s", text.replace("02/03/2020", "2020/03/04")), B("", "s"), E(), S]):
+                self.assertEqual(c.send(*messages).collect().check().rows, d.send(*messages).collect().check().rows)
+        for connection in clients + directs:
+            connection.close()
+
+    def test_a_setting_that_changes_while_something_is_parsed(self):
+        # What the server tells of it comes at the end of the batch: nobody else is given what was parsed in between.
+        text = "select extract(month from '02/03/2020'::date)"
+        for n in range(3):
+            a, b = self.client(DateStyle="ISO, MDY"), self.client(DateStyle="ISO, MDY")
+            a.send(one("set datestyle = 'ISO, DMY'"), P("s", text), B("", "s"), E(), S)
+            a.collect().check()
+            self.assertEqual(b.send(P("s", text), B("", "s"), E(), S).collect().check().value, "2")
+            a.close(), b.close()
+
     def test_a_change_that_is_not_committed_yet(self):
         self.start(default_pool_size=2)
         changer, before, after = self.clients(3)

@@ -259,5 +259,27 @@ TEST_CASE_FIXTURE(Fixture, "another process goes on with a client's names") {
     CHECK(there.find("b")->sql() == "select 2");
 }
 
+TEST_CASE_FIXTURE(Fixture,
+                  "a name that means another statement from now on gives the old one back") {
+    Statement& before = parse("a", "one");
+    mine.confirm_oldest();
+    mine.replace("a", cache.acquire(as_bytes("two"), true));
+    CHECK(text_of("a") == "two");
+    CHECK(before.references == 0);
+    mine.replace("a", cache.acquire(as_bytes("two"), true));
+    CHECK(mine.find("a")->references == 1);
+}
+
+TEST_CASE_FIXTURE(Fixture, "what an unnamed statement deallocates is told once, to its own batch") {
+    mine.note_deallocate("a", 3);
+    CHECK(mine.take_deallocate(3) == "a");
+    CHECK(mine.take_deallocate(3).empty());
+    mine.note_deallocate("a", 3);
+    CHECK(mine.take_deallocate(4).empty());
+    mine.note_deallocate("a", 3);
+    mine.note_deallocate("", 3);
+    CHECK(mine.take_deallocate(3).empty());
+}
+
 }  // namespace
 }  // namespace weir

@@ -146,5 +146,22 @@ TEST_CASE("no value ends its literal, whatever is in it") {
     }
 }
 
+TEST_CASE("settings are all values but application_name, each in its place") {
+    using std::string_literals::operator""s;
+    const ParameterNames names({"IntervalStyle"});
+    REQUIRE(names.name(ParameterNames::kApplicationName) == "application_name");
+    TrackedParameters p;
+    std::string settings;
+    p.append_settings(names, settings);
+    CHECK(settings == std::string(5, '\0'));
+    p.set(0, "UTF8");
+    p.set(2, "UTC");
+    p.set(4, "psql");
+    p.set(5, "iso_8601");
+    settings.clear();
+    p.append_settings(names, settings);
+    CHECK(settings == "UTF8\0\0UTC\0\0iso_8601\0"s);
+}
+
 }  // namespace
 }  // namespace weir

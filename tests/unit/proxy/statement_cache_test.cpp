@@ -13,6 +13,7 @@ namespace weir {
 namespace {
 
 using std::string_literals::operator""s;
+using std::string_view_literals::operator""sv;
 
 std::string_view name_of(const Statement& statement) {
     return statement.name_view();
@@ -132,6 +133,25 @@ TEST_CASE("random use keeps the counts right") {
     for (Statement* statement : held)
         cache.release(*statement);
     CHECK(cache.size() <= 1024);
+}
+
+TEST_CASE("the same text under other settings is another statement") {
+    StatementCache cache;
+    Statement& plain = cache.acquire(as_bytes("select 1\0\0\0"s), true);
+    Statement& utc = cache.acquire(as_bytes("select 1\0\0\0"s), true, "UTC\0"sv);
+    Statement& tokyo = cache.acquire(as_bytes("select 1\0\0\0"s), true, "Asia/Tokyo\0"sv);
+    CHECK(&cache.acquire(as_bytes("select 1\0\0\0"s), true, "UTC\0"sv) == &utc);
+    CHECK(cache.size() == 3);
+    CHECK_FALSE(utc.id == tokyo.id);
+    CHECK_FALSE(utc.id == plain.id);
+    for (const Statement* statement : {&plain, &utc, &tokyo}) {
+        CHECK(statement->text_and_types == "select 1\0\0\0"sv);
+        CHECK(statement->sql() == "select 1");
+    }
+    CHECK(tokyo.settings == "Asia/Tokyo\0"sv);
+    cache.release(utc);
+    for (Statement* statement : {&plain, &utc, &tokyo})
+        cache.release(*statement);
 }
 
 }  // namespace

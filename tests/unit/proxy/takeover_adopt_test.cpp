@@ -21,7 +21,7 @@ struct Fixture {
         HandedGroup& group = world.groups.emplace_back();
         group.database = "db";
         group.user = "u";
-        world.statements.push_back({"select 1"});
+        world.statements.push_back({"select 1", ""});
         world.welcomes.push_back({{{"server_version", "15.1"}}});
     }
 

@@ -186,7 +186,7 @@ TEST_CASE("channel: a whole world, and records that are none") {
     HandedGroup& group = world.groups.emplace_back();
     group.database = "app";
     group.welcomes = {1};
-    world.statements.push_back({"select 1"});
+    world.statements.push_back({"select 1", "UTC"});
     world.servers.emplace_back().fd = fd;
     world.sessions.emplace_back().fd = fd;
     world.cancels.emplace_back().fd = fd;
@@ -198,6 +198,7 @@ TEST_CASE("channel: a whole world, and records that are none") {
         CHECK(received->process.databases[0].is_paused);
         CHECK(received->groups[0].welcomes == std::vector<HandedRef>{1});
         CHECK(received->statements[0].text_and_types == "select 1");
+        CHECK(received->statements[0].settings == "UTC");
         for (const int copy : {received->listeners[0].fd, received->servers[0].fd,
                                received->sessions[0].fd, received->cancels[0].fd}) {
             CHECK(inode(copy) == inode(fd));
