@@ -94,10 +94,10 @@ bool may_forget_statements(std::string_view sql) {
     return false;
 }
 
-// What is created anew changes nothing, but for CREATE OR REPLACE VIEW: the rest cannot replace
-// what it returns.
+// What is created may take the place of something of the same name: a temporary table does, and
+// whatever comes first in search_path.
 bool may_change_statements(std::string_view tag) {
-    return tag.starts_with("ALTER ") || tag.starts_with("DROP ") || tag == "CREATE VIEW";
+    return tag.starts_with("ALTER ") || tag.starts_with("DROP ") || tag.starts_with("CREATE ");
 }
 
 }  // namespace weir

@@ -400,6 +400,26 @@ class Statements(Case):
             self.assertEqual(b.send(P("s", text), B("", "s"), E(), S).collect().check().value, "2")
             a.close(), b.close()
 
+    def test_a_temporary_table_hides_another(self):
+        c = self.client()
+        c.sql("create table hidden (a text); insert into hidden values ('permanent')")
+        ask = lambda c: c.send(P("s", "select a from hidden"), B("", "s"), E(), S).collect().check().rows
+        self.assertEqual(ask(c), [("permanent",)])
+        for end in ("commit", "rollback"):
+            other = self.client()
+            other.sql("begin; create temp table hidden (a text) on commit drop; insert into hidden values ('temporary')")
+            self.assertEqual(ask(other), [("temporary",)])
+            other.sql(end)
+            self.assertEqual(ask(self.client()), [("permanent",)])
+        c.sql("drop table hidden")
+
+    def test_a_table_whose_creation_was_undone(self):
+        for columns in ("a int", "a text, b int", "a int"):
+            c = self.client()
+            c.sql(f"begin; create table undone ({columns})")
+            self.assertEqual(c.send(P("s", "select * from undone"), B("", "s"), E(), S).collect().check().types, "12CZ")
+            c.sql("rollback")
+
     def test_a_change_that_is_not_committed_yet(self):
         self.start(default_pool_size=2)
         changer, before, after = self.clients(3)

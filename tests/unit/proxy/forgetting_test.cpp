@@ -91,10 +91,11 @@ TEST_CASE("what is not the deallocation of one name and no more has none") {
 }
 
 TEST_CASE("what changes tables, views and types may change statements") {
-    for (const char* tag : {"ALTER TABLE", "DROP TABLE", "DROP TYPE", "CREATE VIEW", "ALTER TYPE"})
+    for (const char* tag : {"ALTER TABLE", "DROP TABLE", "DROP TYPE", "CREATE VIEW", "CREATE TABLE",
+                            "CREATE TABLE AS"})
         CHECK(may_change_statements(tag));
-    for (const char* tag : {"", "SELECT 1", "INSERT 0 1", "CREATE TABLE", "CREATE INDEX", "COMMIT",
-                            "DISCARD ALL", "DEALLOCATE", "CREATE TABLE AS"})
+    for (const char* tag : {"", "SELECT 1", "INSERT 0 1", "CREATE", "COMMIT", "ROLLBACK",
+                            "DISCARD ALL", "DEALLOCATE"})
         CHECK_FALSE(may_change_statements(tag));
 }
 
