@@ -302,8 +302,8 @@ class Tls(Http):
         wait_until(lambda: self.answers(tls=self.context), 30, "HTTPS")
 
     def answers(self, **kw):
-        try:
-            return self.get("/healthz", **kw).status == 200
+        try:  # one that came to the server that is about to go may wait in vain
+            return self.get("/healthz", timeout=5, **kw).status == 200
         except (OSError, http.client.HTTPException):
             return False
 
