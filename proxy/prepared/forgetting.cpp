@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "protocol/base/lower_case.h"
+
 namespace weir {
 
 namespace {
@@ -53,13 +55,11 @@ std::optional<std::string> unquoted(std::string_view text) {
 }
 
 std::optional<std::string> folded(std::string_view text) {
-    std::string name;
-    for (const char c : text) {
-        const bool may_follow = !name.empty() && ((c >= '0' && c <= '9') || c == '$');
-        if (!is_in_name(c) && !may_follow) return std::nullopt;
-        name += lower(c);
-    }
-    if (name == "all") return std::nullopt;
+    const bool is_name = is_in_name(text[0]) && std::all_of(text.begin(), text.end(), [](char c) {
+                             return is_in_name(c) || (c >= '0' && c <= '9') || c == '$';
+                         });
+    std::string name = lower_case(text);
+    if (!is_name || name == "all") return std::nullopt;
     return name;
 }
 

@@ -86,7 +86,7 @@ class Relay {
     Step let_refuse(ClientSession& session, std::string_view name, char why);
     bool put_refusal(ServerConnection& server, const ErrorView& error);
     [[nodiscard]] bool make_room(ServerConnection& server);
-    void close_statement(ServerConnection& server, uint32_t handle);
+    void close_statement(ServerConnection& server, ServerStatements::Handle handle);
     static void note_schema_change(ServerConnection& server);
 
     [[nodiscard]] static bool is_idle_message(FrontendTag tag);

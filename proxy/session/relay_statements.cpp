@@ -354,9 +354,9 @@ Relay::Step Relay::on_target(ClientSession& session, const Piece& piece) {
 std::optional<Relay::Step> Relay::deallocate(ClientSession& session, const Piece& piece) {
     if (!rewrites(session) || piece.length > kDeallocateBytesMax) return std::nullopt;
     if (!piece.is_complete()) return Step::NeedWhole;
-    std::string_view sql = as_text(piece.body());
-    sql = sql.substr(0, sql.find_last_not_of('\0') + 1);
-    const std::optional<std::string> name = deallocated_name(sql);
+    const auto query = view_query(piece.body());
+    if (!query) return std::nullopt;
+    const std::optional<std::string> name = deallocated_name(query->sql);
     if (!name) return std::nullopt;
     // Whether it is ours, and how the transaction stands, is certain when nothing is owed.
     ServerConnection& server = *session.server;
@@ -367,8 +367,8 @@ std::optional<Relay::Step> Relay::deallocate(ClientSession& session, const Piece
     }
     session.statements->erase(*name);
     forget_unnamed(session);  // as every simple query does
-    ctx_.leaks->on_query(server, sql);
-    QueryRecorder::on_statement(server, sql);
+    ctx_.leaks->on_query(server, query->sql);
+    QueryRecorder::on_statement(server, query->sql);
     std::string answer;
     write_command_complete(answer, "DEALLOCATE");
     ctx_.to_client.append_copy(answer);

@@ -47,8 +47,7 @@ bool Relay::parse_deallocate(ClientSession& session, const ParseView& parse) {
     ClientStatements& mine = statements_of(session);
     mine.note_deallocate({}, 0);
     if (mine.size() == 0) return false;
-    const std::string_view text = as_text(parse.text_and_types);
-    const std::optional<std::string> name = deallocated_name(text.substr(0, text.find('\0')));
+    const std::optional<std::string> name = deallocated_name(parse.sql);
     if (!name || mine.find(*name) == nullptr) return false;
     ProtocolTracker& tracker = session.server->tracker;
     mine.note_deallocate(*name, tracker.batch());

@@ -79,7 +79,8 @@ struct HandedGroup {
     std::vector<HandedRef> welcomes;  // oldest first
 };
 
-// A statement's text and parameter types, once however many clients have it.
+// A statement's text and parameter types, and the settings that these are read under (see
+// prepared/statement.h), once however many clients have it.
 struct HandedStatement {
     std::string text_and_types;
     std::string settings;
