@@ -13,7 +13,7 @@ import threading
 
 from .util import free_port
 
-HUGE = 10_000_000
+HUGE = 1_000_000
 FAULTS = ("hang", "garbage", "no_role", "huge_body", "huge_head", "redirect", "unavailable", "not_http")
 
 
