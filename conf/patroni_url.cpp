@@ -11,7 +11,7 @@ namespace weir {
 
 namespace {
 
-constexpr const char* kRemedy = "give it as in http://10.0.0.1:8008";
+constexpr const char* kPatroniRemedy = "give it as in http://10.0.0.1:8008";
 
 bool is_one_of(std::string_view text, std::string_view more) {
     return std::all_of(text.begin(), text.end(), [more](char c) {
@@ -47,7 +47,8 @@ Result<std::string> parse_patroni_url(std::string_view text) {
     } else if (rest.starts_with("https://")) {
         rest.remove_prefix(8);
     } else {
-        return fail("22023", fmt::format("begins with neither http:// nor https://; {}", kRemedy));
+        return fail("22023",
+                    fmt::format("begins with neither http:// nor https://; {}", kPatroniRemedy));
     }
     if (rest.ends_with('/')) {
         rest.remove_suffix(1);
@@ -55,21 +56,22 @@ Result<std::string> parse_patroni_url(std::string_view text) {
     }
     if (rest.find('@') != std::string_view::npos) {
         return fail("22023",
-                    fmt::format("names a user, and what is asked needs none; {}", kRemedy));
+                    fmt::format("names a user, and what is asked needs none; {}", kPatroniRemedy));
     }
     if (rest.find_first_of("/?#") != std::string_view::npos) {
-        return fail("22023", fmt::format("has a path, which Weir adds itself; {}", kRemedy));
+        return fail("22023", fmt::format("has a path, which Weir adds itself; {}", kPatroniRemedy));
     }
     const size_t colon = port_begin(rest);
     if (!is_host(rest.substr(0, colon))) {
-        return fail("22023", fmt::format("names no host; {}", kRemedy));
+        return fail("22023", fmt::format("names no host; {}", kPatroniRemedy));
     }
     if (colon != std::string_view::npos) {
         const std::string_view digits = rest.substr(colon + 1);
         const Result<int64_t> port = parse_integer(digits, 10, 1, 65535);
         // No sign and no blank, which libcurl would not take.
         if (!port || digits.find_first_not_of("0123456789") != std::string_view::npos) {
-            return fail("22023", fmt::format("its port is no number from 1 to 65535; {}", kRemedy));
+            return fail("22023",
+                        fmt::format("its port is no number from 1 to 65535; {}", kPatroniRemedy));
         }
     }
     return std::string(text);

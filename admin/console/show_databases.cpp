@@ -9,7 +9,7 @@ namespace weir {
 
 namespace {
 
-constexpr ResultColumn kColumns[] = {
+constexpr ResultColumn kDatabasesColumns[] = {
     {"name"},
     {"host"},
     {"port", ColumnType::Int4},
@@ -101,7 +101,7 @@ void show_databases(const ShowInput& input, CommandOutcome& outcome) {
 }  // namespace
 
 constinit const ShowSpec kShowDatabases = {
-    .topic = "DATABASES", .columns = kColumns, .fill = show_databases};
+    .topic = "DATABASES", .columns = kDatabasesColumns, .fill = show_databases};
 
 std::vector<DatabaseConfig> listed_databases(const ShowInput& input) {
     const Config& config = *input.config;

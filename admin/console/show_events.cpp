@@ -5,7 +5,7 @@ namespace weir {
 
 namespace {
 
-constexpr ResultColumn kColumns[] = {
+constexpr ResultColumn kEventsColumns[] = {
     {"time", ColumnType::Time}, {"kind"}, {"subject"}, {"event"}, {"detail"},
 };
 
@@ -20,6 +20,6 @@ void show_events(const ShowInput& input, CommandOutcome& outcome) {
 }  // namespace
 
 constinit const ShowSpec kShowEvents = {
-    .topic = "EVENTS", .columns = kColumns, .fill = show_events};
+    .topic = "EVENTS", .columns = kEventsColumns, .fill = show_events};
 
 }  // namespace weir

@@ -10,7 +10,7 @@ namespace weir {
 
 namespace {
 
-constexpr ResultColumn kColumns[] = {
+constexpr ResultColumn kFdsColumns[] = {
     {"fd", ColumnType::Int4},
     {"task"},
     {"user"},
@@ -104,7 +104,7 @@ void show_fds(const ShowInput& input, CommandOutcome& outcome) {
 
 constinit const ShowSpec kShowFds = {.topic = "FDS",
                                      .access = Access::Admin,
-                                     .columns = kColumns,
+                                     .columns = kFdsColumns,
                                      .fill = show_fds,
                                      .needs_workers = true,
                                      .needs_details = true};

@@ -35,7 +35,7 @@ constexpr ResultColumn kLeaksColumns[] = {
     {"last_seen", ColumnType::Time},
 };
 
-constexpr ResultColumn kTotalsColumns[] = {
+constexpr ResultColumn kLeaksTotalsColumns[] = {
     {"kind"},
     {"name"},
     {"found", ColumnType::Int8},
@@ -117,7 +117,7 @@ void show_leak_totals(const ShowInput& input, CommandOutcome& outcome) {
 constinit const ShowSpec kShowLeaks = {
     .topic = "LEAKS", .columns = kLeaksColumns, .fill = show_leaks, .needs_workers = true};
 constinit const ShowSpec kShowLeakTotals = {.topic = "LEAK_TOTALS",
-                                            .columns = kTotalsColumns,
+                                            .columns = kLeaksTotalsColumns,
                                             .fill = show_leak_totals,
                                             .needs_workers = true};
 

@@ -14,7 +14,7 @@ namespace weir {
 
 namespace {
 
-constexpr ResultColumn kColumns[] = {
+constexpr ResultColumn kMemoryColumns[] = {
     {"consumer"},
     {"items", ColumnType::Int8},
     {"bytes", ColumnType::Int8},
@@ -139,6 +139,6 @@ void show_memory(const ShowInput& input, CommandOutcome& outcome) {
 }  // namespace
 
 constinit const ShowSpec kShowMemory = {
-    .topic = "MEMORY", .columns = kColumns, .fill = show_memory, .needs_workers = true};
+    .topic = "MEMORY", .columns = kMemoryColumns, .fill = show_memory, .needs_workers = true};
 
 }  // namespace weir

@@ -5,7 +5,7 @@ namespace weir {
 
 namespace {
 
-constexpr ResultColumn kColumns[] = {
+constexpr ResultColumn kPoolSizesColumns[] = {
     {"database"},
     {"user"},
     {"backend"},
@@ -54,6 +54,6 @@ void show_pool_sizes(const ShowInput& input, CommandOutcome& outcome) {
 }  // namespace
 
 constinit const ShowSpec kShowPoolSizes = {
-    .topic = "POOL_SIZES", .columns = kColumns, .fill = show_pool_sizes};
+    .topic = "POOL_SIZES", .columns = kPoolSizesColumns, .fill = show_pool_sizes};
 
 }  // namespace weir

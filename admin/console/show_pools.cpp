@@ -9,7 +9,7 @@ namespace weir {
 
 namespace {
 
-constexpr ResultColumn kColumns[] = {
+constexpr ResultColumn kPoolsColumns[] = {
     {"database"},
     {"user"},
     {"cl_active", ColumnType::Int4},
@@ -160,7 +160,7 @@ void show_pools(const ShowInput& input, CommandOutcome& outcome) {
 }  // namespace
 
 constinit const ShowSpec kShowPools = {
-    .topic = "POOLS", .columns = kColumns, .fill = show_pools, .needs_workers = true};
+    .topic = "POOLS", .columns = kPoolsColumns, .fill = show_pools, .needs_workers = true};
 
 bool is_listed(Pool& pool, const Pool::Counts& counts) {
     const bool is_used = pool.group().clients.load() > 0 || counts.waiting > 0 ||

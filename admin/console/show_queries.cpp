@@ -52,7 +52,7 @@ constexpr ResultColumn kSlowColumns[] = {
     {"query"},
 };
 
-constexpr ResultColumn kTotalsColumns[] = {
+constexpr ResultColumn kQueriesTotalsColumns[] = {
     {"name"},
     {"value", ColumnType::Int8},
 };
@@ -143,7 +143,7 @@ constinit const ShowSpec kShowQueries = {
 constinit const ShowSpec kShowSlow = {
     .topic = "SLOW", .columns = kSlowColumns, .fill = show_slow, .needs_insight = true};
 constinit const ShowSpec kShowQueryTotals = {.topic = "QUERY_TOTALS",
-                                             .columns = kTotalsColumns,
+                                             .columns = kQueriesTotalsColumns,
                                              .fill = show_query_totals,
                                              .needs_insight = true};
 

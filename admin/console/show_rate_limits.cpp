@@ -10,7 +10,7 @@ namespace {
 
 constexpr size_t kHottestKeys = 5;
 
-constexpr ResultColumn kColumns[] = {
+constexpr ResultColumn kRateLimitsColumns[] = {
     {"name"},
     {"at"},
     {"key"},
@@ -107,6 +107,6 @@ void show_rate_limits(const ShowInput& input, CommandOutcome& outcome) {
 }  // namespace
 
 constinit const ShowSpec kShowRateLimits = {
-    .topic = "RATE_LIMITS", .columns = kColumns, .fill = show_rate_limits};
+    .topic = "RATE_LIMITS", .columns = kRateLimitsColumns, .fill = show_rate_limits};
 
 }  // namespace weir

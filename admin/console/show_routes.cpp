@@ -7,7 +7,7 @@ namespace weir {
 
 namespace {
 
-constexpr ResultColumn kColumns[] = {
+constexpr ResultColumn kRoutesColumns[] = {
     {"database"}, {"user"}, {"reason"}, {"target"}, {"count", ColumnType::Int8},
 };
 
@@ -39,6 +39,6 @@ void show_routes(const ShowInput& input, CommandOutcome& outcome) {
 }  // namespace
 
 constinit const ShowSpec kShowRoutes = {
-    .topic = "ROUTES", .columns = kColumns, .fill = show_routes};
+    .topic = "ROUTES", .columns = kRoutesColumns, .fill = show_routes};
 
 }  // namespace weir

@@ -21,7 +21,7 @@ constexpr ResultColumn kBufferColumns[] = {
     {"send_avail", ColumnType::Int4},   // bytes that the socket has not taken yet
 };
 
-constexpr auto kColumns = [] {
+constexpr auto kSocketsColumns = [] {
     std::array<ResultColumn, std::size(kConnectionColumns) + std::size(kBufferColumns)> all{};
     const auto rest =
         std::copy(std::begin(kConnectionColumns), std::end(kConnectionColumns), all.begin());
@@ -87,9 +87,9 @@ void show_active_sockets(const ShowInput& input, CommandOutcome& outcome) {
 }  // namespace
 
 constinit const ShowSpec kShowSockets = {
-    .topic = "SOCKETS", .columns = kColumns, .fill = show_sockets, .needs_workers = true};
+    .topic = "SOCKETS", .columns = kSocketsColumns, .fill = show_sockets, .needs_workers = true};
 constinit const ShowSpec kShowActiveSockets = {.topic = "ACTIVE_SOCKETS",
-                                               .columns = kColumns,
+                                               .columns = kSocketsColumns,
                                                .fill = show_active_sockets,
                                                .needs_workers = true};
 

@@ -38,7 +38,7 @@ constexpr ResultColumn kStatsColumns[] = {
     numeric("avg_client_login_count"),
 };
 
-constexpr ResultColumn kTotalsColumns[] = {
+constexpr ResultColumn kStatsTotalsColumns[] = {
     {"database"},
     numeric("server_assignment_count"),
     numeric("xact_count"),
@@ -88,7 +88,7 @@ constexpr const char* kListNames[] = {
     "client_login_count",
 };
 static_assert(std::size(kListNames) == std::size(kStatsCounters));
-static_assert(std::size(kTotalsColumns) == 1 + std::size(kStatsCounters));
+static_assert(std::size(kStatsTotalsColumns) == 1 + std::size(kStatsCounters));
 static_assert(std::size(kAveragesColumns) == 1 + std::size(kStatsCounters));
 static_assert(std::size(kStatsColumns) == 1 + 2 * std::size(kStatsCounters));
 
@@ -137,7 +137,7 @@ void show_totals(const ShowInput& input, CommandOutcome& outcome) {
 constinit const ShowSpec kShowStats = {
     .topic = "STATS", .columns = kStatsColumns, .fill = show_stats};
 constinit const ShowSpec kShowStatsTotals = {
-    .topic = "STATS_TOTALS", .columns = kTotalsColumns, .fill = show_stats_totals};
+    .topic = "STATS_TOTALS", .columns = kStatsTotalsColumns, .fill = show_stats_totals};
 constinit const ShowSpec kShowStatsAverages = {
     .topic = "STATS_AVERAGES", .columns = kAveragesColumns, .fill = show_stats_averages};
 constinit const ShowSpec kShowTotals = {

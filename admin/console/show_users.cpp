@@ -9,7 +9,7 @@ namespace weir {
 
 namespace {
 
-constexpr ResultColumn kColumns[] = {
+constexpr ResultColumn kUsersColumns[] = {
     {"name"},
     {"pool_size"},
     {"reserve_pool_size"},
@@ -52,7 +52,8 @@ void show_users(const ShowInput& input, CommandOutcome& outcome) {
 
 }  // namespace
 
-constinit const ShowSpec kShowUsers = {.topic = "USERS", .columns = kColumns, .fill = show_users};
+constinit const ShowSpec kShowUsers = {
+    .topic = "USERS", .columns = kUsersColumns, .fill = show_users};
 
 std::vector<std::string> listed_users(const ShowInput& input) {
     std::set<std::string> names = {kConsoleDatabase};

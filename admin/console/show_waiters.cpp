@@ -10,7 +10,7 @@ namespace weir {
 
 namespace {
 
-constexpr ResultColumn kColumns[] = {
+constexpr ResultColumn kWaitersColumns[] = {
     {"database"},
     {"user"},
     {"id", ColumnType::Int4},
@@ -203,6 +203,6 @@ void show_waiters(const ShowInput& input, CommandOutcome& outcome) {
 }  // namespace
 
 constinit const ShowSpec kShowWaiters = {
-    .topic = "WAITERS", .columns = kColumns, .fill = show_waiters, .needs_workers = true};
+    .topic = "WAITERS", .columns = kWaitersColumns, .fill = show_waiters, .needs_workers = true};
 
 }  // namespace weir

@@ -7,7 +7,7 @@ namespace weir {
 
 namespace {
 
-constexpr ResultColumn kColumns[] = {
+constexpr ResultColumn kWorkersColumns[] = {
     {"worker", ColumnType::Int4},         {"clients", ColumnType::Int4},
     {"logins", ColumnType::Int4},         {"waiting", ColumnType::Int4},
     {"servers", ColumnType::Int4},  // leased or being opened
@@ -41,6 +41,6 @@ void show_workers(const ShowInput& input, CommandOutcome& outcome) {
 }  // namespace
 
 constinit const ShowSpec kShowWorkers = {
-    .topic = "WORKERS", .columns = kColumns, .fill = show_workers, .needs_workers = true};
+    .topic = "WORKERS", .columns = kWorkersColumns, .fill = show_workers, .needs_workers = true};
 
 }  // namespace weir
