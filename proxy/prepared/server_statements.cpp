@@ -120,20 +120,20 @@ void ServerStatements::clear() {
     closing_ = 0;
 }
 
-ServerStatements::State ServerStatements::save() const {
+ServerStatements::State ServerStatements::save(uint32_t schema) const {
     State out;
     if (by_id_.empty() && closing_ == 0) return out;
     out.entries.reserve(entries_.size());
     for (const Entry& entry : entries_) {
         out.entries.push_back({entry.id, entry.batch, static_cast<uint8_t>(entry.state),
-                               entry.is_parse_pending, entry.is_discarded});
+                               entry.is_parse_pending, entry.is_discarded, entry.schema != schema});
     }
     for (Handle handle = head_; handle != kNone; handle = entries_[handle].older)
         out.order.push_back(handle);
     return out;
 }
 
-bool ServerStatements::restore(const State& state) {
+bool ServerStatements::restore(const State& state, uint32_t schema) {
     clear();
     const auto fail = [this] {
         clear();
@@ -147,6 +147,7 @@ bool ServerStatements::restore(const State& state) {
         entry.state = static_cast<Entry::State>(saved.state);
         entry.is_parse_pending = saved.is_parse_pending;
         entry.is_discarded = saved.is_discarded;
+        entry.schema = saved.is_outdated ? schema - 1 : schema;
         const auto handle = static_cast<Handle>(entries_.size() - 1);
         switch (entry.state) {
             case Entry::State::Free: free_.push_back(handle); break;

@@ -58,14 +58,16 @@ class ServerStatements {
         uint8_t state = 0;
         bool is_parse_pending = false;
         bool is_discarded = false;
+        bool is_outdated = false;  // prepared for tables and types that have changed since
     };
     struct State {
         std::vector<Saved> entries;  // by handle
         std::vector<Handle> order;   // those that the server has, the newest first
     };
-    [[nodiscard]] State save() const;
+    // `schema`: the number of tables' and types' present state, here and in that process.
+    [[nodiscard]] State save(uint32_t schema) const;
     // Instead of what was there. False, and empty, when `state` contradicts itself.
-    [[nodiscard]] bool restore(const State& state);
+    [[nodiscard]] bool restore(const State& state, uint32_t schema);
 
   private:
     struct Entry {

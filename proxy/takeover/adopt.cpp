@@ -315,8 +315,9 @@ class Adopter {
         server.registered_with = ctx.id;
         server.writes = !handed.outbox.empty();
         server.parser.set_position(handed.parser);
-        are_trackers_wrong_ = are_trackers_wrong_ || !server.tracker.restore(handed.tracker) ||
-                              !server.statements.restore(handed.statements);
+        are_trackers_wrong_ =
+            are_trackers_wrong_ || !server.tracker.restore(handed.tracker) ||
+            !server.statements.restore(handed.statements, pool.database_state().schema.load());
         server.held.append(view(handed.held));
         server.outbox.append(view(handed.outbox));
         if (handed.unnamed_of != 0)

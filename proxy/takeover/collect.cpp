@@ -225,7 +225,7 @@ class Collector {
         out.tracker = server.tracker.save();
         out.held = to_string(server.held);
         out.outbox = to_string(server.outbox);
-        out.statements = server.statements.save();
+        out.statements = server.statements.save(server.pool->database_state().schema.load());
         out.unnamed_of = ref_of(server.unnamed_of);
         out.parameters = named(server.parameters);
         out.welcome = ref(server.welcome);

@@ -123,6 +123,7 @@ void fields(A& a, ServerStatements::Saved& it) {
     a(3, it.state);
     a(4, it.is_parse_pending);
     a(5, it.is_discarded);
+    a(6, it.is_outdated);
 }
 
 template <typename A>
@@ -176,6 +177,7 @@ void fields(A& a, HandedServer& it) {
     a(41, it.lifetime);
     a.choice(42, it.replication, Replication::Physical);
     a(43, it.dedicated_to);
+    a(44, it.has_changed_schema);
 }
 
 template <typename A>

@@ -31,7 +31,7 @@ void restore(ByteView bytes) {
         }
     }
     ServerStatements statements;
-    if (!statements.restore(server->statements)) return;
+    if (!statements.restore(server->statements, 0)) return;
     while (statements.size() > 0)
         statements.begin_close(statements.oldest(), 1);
 }

@@ -252,6 +252,23 @@ class State(Takeover):
         self.assertEqual(c.send(bind("", "mine", ["41"]) + execute() + sync()).collect().check().value, "42")
         self.fatal(c.send(parse("mine", "select 2") + sync()), text="already in use")
 
+    def test_statements_of_before_a_change(self):
+        """Who prepares after the restart what a server had before a table changed gets what it means now."""
+        anew = parse("s", "select * from changed") + bind("", "s", []) + execute() + sync()
+        first, changer = self.client(database="one"), self.client(database="one")
+        changer.sql("create table changed(a int)")
+        first.send(anew).collect().check()
+        changer.sql("alter table changed add b int")
+        self.restart()
+        self.client(database="one").send(anew).collect().check()
+        # Prepared by who changes it, who takes it back behind the restart.
+        changer.sql("begin")
+        changer.sql("alter table changed add c int")
+        changer.send(anew).collect().check()
+        self.restart()
+        changer.sql("rollback")
+        self.client(database="one").send(anew).collect().check()
+
     def test_open_transactions_go_on(self):
         c = self.client()
         c.sql("create table moved(a int)")

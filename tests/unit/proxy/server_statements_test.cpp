@@ -250,7 +250,7 @@ TEST_CASE("another process goes on with what a server has") {
     s.begin_close(closing, 1);
     const auto pending = s.insert(id_of(6), 1);
     ServerStatements other;
-    REQUIRE(other.restore(s.save()));
+    REQUIRE(other.restore(s.save(0), 0));
     CHECK(other.size() == s.size());
     CHECK(other.is_undecided(id_of(6), pending, 2));
     CHECK(other.is_undecided(id_of(1), kNone, 2));
@@ -267,14 +267,41 @@ TEST_CASE("another process goes on with what a server has") {
     CHECK(order == expected);
 }
 
+TEST_CASE("what is outdated is so in another process, which counts from another number") {
+    ServerStatements s;
+    const auto before = s.insert(id_of(1), 0, 7);
+    const auto now = s.insert(id_of(2), 0, 8);
+    ServerStatements other;
+    REQUIRE(other.restore(s.save(8), 0));
+    CHECK(other.schema(before) != 0);
+    CHECK(other.schema(now) == 0);
+}
+
+TEST_CASE("what has been parsed since a batch is told, unless it is closed or was skipped") {
+    ServerStatements s;
+    CHECK_FALSE(s.has_parsed_since(0));
+    const auto a = s.insert(id_of(1), 3);
+    CHECK(s.has_parsed_since(2));
+    CHECK(s.has_parsed_since(3));
+    CHECK_FALSE(s.has_parsed_since(4));
+    const auto b = s.insert(id_of(2), 5);
+    CHECK(s.has_parsed_since(5));
+    s.on_parse_dropped(b);
+    CHECK_FALSE(s.has_parsed_since(4));
+    s.on_parse_complete(a);
+    CHECK(s.has_parsed_since(3));
+    s.begin_close(a, 6);
+    CHECK_FALSE(s.has_parsed_since(0));
+}
+
 TEST_CASE("what contradicts itself is refused") {
     ServerStatements s;
     s.insert(id_of(1), 0);
     s.insert(id_of(2), 0);
-    const ServerStatements::State right = s.save();
+    const ServerStatements::State right = s.save(0);
     ServerStatements::State wrong = right;
     ServerStatements other;
-    CHECK(other.restore(right));
+    CHECK(other.restore(right, 0));
     SUBCASE("an unknown state") {
         wrong.entries[0].state = 9;
     }
@@ -290,7 +317,7 @@ TEST_CASE("what contradicts itself is refused") {
     SUBCASE("one that does not exist") {
         wrong.order[1] = 77;
     }
-    CHECK_FALSE(other.restore(wrong));
+    CHECK_FALSE(other.restore(wrong, 0));
     CHECK(other.size() == 0);
     CHECK(other.oldest() == kNone);
 }
