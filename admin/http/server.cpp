@@ -119,6 +119,8 @@ HttpServer::~HttpServer() {
             connect_once(address);
         }
     });
+    // A connection that a thread of the library takes over in this very moment is neither answered
+    // nor closed by it (civetweb 1.15, consume_socket()): its client has to give up by itself.
     mg_stop(context_);
 }
 
