@@ -10,7 +10,7 @@ namespace weir {
 
 namespace {
 
-constexpr size_t kWaitersMax = 12, kFailuresMax = 20;
+constexpr size_t kFailuresMax = 20;
 constexpr std::string_view kTopics[] = {"POOLS",   "BACKENDS", "HEALTH",        "LEAKS",  "WAITERS",
                                         "QUERIES", "EVENTS",   "HEALTH_EVENTS", "WORKERS"};
 
@@ -31,7 +31,7 @@ void add_waiting(PageView& view, std::span<const WorkerSnapshot> workers, Instan
         }
     }
     view.waiting_count = all.size();
-    const size_t shown = std::min(all.size(), kWaitersMax);
+    const size_t shown = std::min(all.size(), PageView::kWaitingMax);
     std::partial_sort(
         all.begin(), all.begin() + static_cast<std::ptrdiff_t>(shown), all.end(),
         [](const ClientRow* a, const ClientRow* b) { return a->waiting_since < b->waiting_since; });

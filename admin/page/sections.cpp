@@ -9,8 +9,8 @@ namespace weir {
 
 namespace {
 
-constexpr size_t kPoolsMax = 50, kBackendsMax = 64, kWaitingMax = 12, kQueriesMax = 20,
-                 kLeaksMax = 20, kEventsMax = 20, kWorkersMax = 64;
+constexpr size_t kPoolsMax = 50, kBackendsMax = 64, kQueriesMax = 20, kLeaksMax = 20,
+                 kEventsMax = 20, kWorkersMax = 64;
 
 using Row = std::vector<Html>;
 
@@ -158,7 +158,7 @@ Html waiters_table(const Shown& waiters) {
                         Html::text(waiters.text(i, "position")),
                         soft(waiters.text(i, "holder_application_name"))});
     }
-    return table("Waiting clients, who waits longest first", kColumns, rows, kWaitingMax);
+    return table("Waiting clients, who waits longest first", kColumns, rows, PageView::kWaitingMax);
 }
 
 }  // namespace
@@ -177,7 +177,8 @@ Html waiting_section(const PageView& view) {
              Html::text(client.database), Html::text(client.user), soft(client.addr),
              Html::text(ms_text(client.waited_s * 1000))});
     }
-    Html out = table("Waiting clients, who waits longest first", kColumns, rows, kWaitingMax);
+    Html out =
+        table("Waiting clients, who waits longest first", kColumns, rows, PageView::kWaitingMax);
     if (view.waiting_count > rows.size()) {
         out += fmt::format("<p class=\"more\">{} wait in all</p>",
                            number_text(static_cast<double>(view.waiting_count)));

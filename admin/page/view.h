@@ -25,6 +25,7 @@ struct LoginFailure {
 struct PageView {
     Readiness readiness;
     std::vector<Shown> tables;
+    static constexpr size_t kWaitingMax = 12;
     std::vector<WaitingClient> waiting;  // who waits longest first
     size_t waiting_count = 0;            // `waiting` may be cut
     std::vector<LoginFailure> failures;  // pools that have no server and cannot get one
