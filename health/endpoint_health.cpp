@@ -52,7 +52,7 @@ std::optional<Transition> EndpointHealth::on_probe(const ProbeResult& probe, Ins
     record(probe.outcome, now);
     if (probe.outcome == Outcome::Success) {
         failed_probes_ = 0;
-        score_.on_latency(log_latency(probe.round_trip, options_), 1, now, options_);
+        score_.on_probe(log_latency(probe.round_trip, options_), now, options_);
         score_.on_lag(lag_of(probe));
         update_lag_gate(score_.lag());
         // A good probe shortens no ejection that traffic caused: a server may answer probes and

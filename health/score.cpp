@@ -29,13 +29,14 @@ void Score::on_result(bool is_failure, uint64_t count, Instant now, const Health
     errors_.add_many(is_failure ? 1.0 : 0.0, count, now, options.ewma_tau, options.ewma_weight_min);
 }
 
-void Score::on_latency(double mean_log, uint64_t count, Instant now, const HealthOptions& options) {
-    if (count == 0) return;
-    if (baseline_.is_empty()) baseline_.reset(mean_log, now);
-    // Innocent until more than one probe says otherwise: the first one, of a moment in which
-    // everybody has much to do, would be its latency for seconds.
-    if (latency_.is_empty()) latency_.reset(log_latency(Duration(0), options), now);
-    latency_.add_many(mean_log, count, now, options.ewma_tau, options.ewma_weight_min);
+void Score::on_probe(double latency_log, Instant now, const HealthOptions& options) {
+    if (!probes_) {
+        const double floor = log_latency(Duration(0), options);
+        probes_.emplace(floor);
+        latency_.reset(floor, now);
+        baseline_.reset(latency_log, now);
+    }
+    latency_.add(probes_->add(latency_log), now, options.ewma_tau, options.ewma_weight_min);
     // The baseline follows the smoothed latency and by time alone: no sample has a least weight, or
     // a thousand of them would make any outage the new normal within seconds.
     baseline_.add(latency_.value(), now, options.latency_baseline_tau, 0);
@@ -76,21 +77,21 @@ void Score::compute_factors(Instant now, const BestLatency& best, const HealthOp
     const double good = 1.0 - errors_.value();
     factors_.error = std::max(options.error_score_min, good * good * good);
 
-    factors_.latency = 1;
     const auto compare = [&](double own, double other, double tolerance) {
         const double rho = std::exp(own - std::min(own, other));
-        factors_.latency =
-            std::min(factors_.latency, std::clamp(tolerance / rho, options.latency_score_min, 1.0));
+        return std::clamp(tolerance / rho, options.latency_score_min, 1.0);
     };
+    probe_factor_ = 1;
     if (!latency_.is_empty() && best.probe) {
-        compare(latency_.value(), *best.probe, options.latency_tolerance);
+        probe_factor_ = compare(latency_.value(), *best.probe, options.latency_tolerance);
     } else if (!latency_.is_empty()) {
-        compare(latency_.value(), baseline_.value(), options.latency_tolerance_alone);
+        probe_factor_ =
+            compare(latency_.value(), baseline_.value(), options.latency_tolerance_alone);
     }
-    probe_factor_ = factors_.latency;
     const std::optional<double> statement = statement_log(now, options);
-    if (statement && best.statement)
-        compare(*statement, *best.statement, options.latency_tolerance);
+    factors_.latency = statement && best.statement
+                           ? compare(*statement, *best.statement, options.latency_tolerance)
+                           : probe_factor_;
     factors_.lag = lag_score(lag_, options);
 
     factors_.warm = 1;

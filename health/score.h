@@ -10,8 +10,12 @@
 //     share of the traffic = weight * h * warm
 //
 // Latency is a geometric mean (EWMA of logarithms) and not a peak: a database answers look-ups in a
-// millisecond and reports in seconds, and a peak would jump with each report. Load is not in the
-// score; it is the other half of the choice (selection.h).
+// millisecond and reports in seconds, and a peak would jump with each report. Where both sides have
+// had enough statements, these say it all, and probes only stand in for them: on machines with more
+// to do than they can, probes of a millisecond wait for a core, one endpoint's longer than
+// another's, and where statements take a tenth of a second that tells nothing of who is slow. For
+// the same reason a single slow probe among quick ones counts for nothing (median_of_three.h).
+// Load is not in the score; it is the other half of the choice (selection.h).
 // Pure; no allocation. Owner: EndpointHealth. Thread: the owner's.
 #pragma once
 
@@ -20,6 +24,7 @@
 
 #include "health/ewma.h"
 #include "health/health_options.h"
+#include "health/median_of_three.h"
 #include "protocol/base/clock.h"
 
 namespace weir {
@@ -45,7 +50,7 @@ struct Lag {
 // The logarithm (of microseconds) that latencies are averaged in.
 [[nodiscard]] double log_latency(Duration latency, const HealthOptions& options);
 
-// The smallest mean log_latency of the eligible endpoints of a role. Probes are compared with
+// The smallest mean log_latency of the other eligible endpoints of a role. Probes are compared with
 // probes and statements with statements: an endpoint that only answers probes would else make all
 // those look slow that do the work.
 struct BestLatency {
@@ -57,10 +62,10 @@ class Score {
   public:
     // `count` results of one kind, spread evenly since the last ones.
     void on_result(bool is_failure, uint64_t count, Instant now, const HealthOptions& options);
-    // `count` round trips of probes of which the mean logarithm (log_latency) is given. The mean
-    // begins at the floor, where nobody is slow.
-    void on_latency(double mean_log, uint64_t count, Instant now, const HealthOptions& options);
-    // The same of statements.
+    // The logarithm (log_latency) of one probe's round trip. The mean begins at the floor, where
+    // nobody is slow, and a single slow probe among quick ones does not move it.
+    void on_probe(double latency_log, Instant now, const HealthOptions& options);
+    // `count` statements of which the mean logarithm is given.
     void on_statements(double mean_log, uint64_t count, Instant now, const HealthOptions& options);
     void on_lag(const Lag& lag) { lag_ = lag; }
 
@@ -87,6 +92,7 @@ class Score {
     [[nodiscard]] double recent_statements(Instant now, const HealthOptions& options) const;
 
     Ewma errors_{0.0};
+    std::optional<MedianOfThree> probes_;
     Ewma latency_;
     Ewma baseline_;
     Ewma statements_;

@@ -8,6 +8,7 @@
 #include <cmath>
 
 #include "health/jitter.h"
+#include "health/median_of_three.h"
 #include "health/peak_ewma.h"
 #include "protocol/base/random.h"
 
@@ -19,12 +20,18 @@ using std::chrono::milliseconds;
 using std::chrono::minutes;
 using std::chrono::seconds;
 
-constexpr uint64_t kMany = 2000;  // samples, after which a mean is theirs
 const HealthOptions kOptions;
 constexpr Instant kStart{1'000'000'000};
 
 double log_ms(int64_t ms) {
     return log_latency(milliseconds(ms), kOptions);
+}
+
+// As many probes as it takes until the mean is theirs. Takes and gives the time.
+Instant probe_long(Score& score, double latency_log, Instant now) {
+    for (int i = 0; i < 60; ++i, now = now + seconds(1))
+        score.on_probe(latency_log, now, kOptions);
+    return now;
 }
 
 TEST_CASE("an EWMA weighs a sample by the time since the last") {
@@ -99,8 +106,8 @@ TEST_CASE("latency up to a quarter above the best costs nothing, beyond it propo
     } cases[] = {{10, 1.0}, {12, 1.0}, {20, 0.625}, {100, 0.125}, {1000, 1.0 / 16}, {5, 1.0}};
     for (const auto& example : cases) {
         Score score;
-        score.on_latency(log_ms(example.ms), kMany, kStart, kOptions);
-        score.update(kStart, {.probe = log_ms(10)}, kOptions);
+        score.update(probe_long(score, log_ms(example.ms), kStart), {.probe = log_ms(10)},
+                     kOptions);
         CAPTURE(example.ms);
         CHECK(score.factors().latency == Approx(example.expected));
     }
@@ -109,13 +116,13 @@ TEST_CASE("latency up to a quarter above the best costs nothing, beyond it propo
 TEST_CASE("the first probe alone convicts nobody; ten that are slow do") {
     const BestLatency peers{.probe = log_ms(1)};
     Score score;
-    score.on_latency(log_ms(50), 1, kStart, kOptions);
+    score.on_probe(log_ms(50), kStart, kOptions);
     score.update(kStart, peers, kOptions);
     CHECK(score.h() == 1);
     Instant now = kStart;
     for (int i = 0; i < 10; ++i) {
         now = now + std::chrono::milliseconds(500);
-        score.on_latency(log_ms(50), 1, now, kOptions);
+        score.on_probe(log_ms(50), now, kOptions);
     }
     score.update(now, peers, kOptions);
     CHECK(score.h() < 0.15);
@@ -124,9 +131,44 @@ TEST_CASE("the first probe alone convicts nobody; ten that are slow do") {
     CHECK(score.factors().latency == 1);
 }
 
+TEST_CASE("one slow probe among quick ones costs nothing; two in a row do, and all say so soon") {
+    const BestLatency peers{.probe = log_ms(1)};
+    Score score;
+    Instant now = probe_long(score, log_ms(1), kStart);
+    const auto probe = [&](int64_t ms) {
+        score.on_probe(log_ms(ms), now, kOptions);
+        score.update(now, peers, kOptions);
+        now = now + seconds(1);
+        return score.factors().latency;
+    };
+    CHECK(probe(500) == 1);
+    CHECK(probe(1) == 1);
+    CHECK(probe(1) == 1);
+    CHECK(probe(500) == 1);
+    CHECK(probe(500) < 0.5);
+    CHECK(probe(1) < 0.5);  // two of three
+    for (int i = 0; i < 20; ++i)
+        probe(1);
+    CHECK(probe(1) == 1);
+    // Slow from now on: with the fifth second a tenth of the traffic.
+    for (int i = 0; i < 4; ++i)
+        probe(50);
+    CHECK(probe(50) < 0.16);
+}
+
+TEST_CASE("the median of three is what is neither the most nor the least") {
+    MedianOfThree median(1);
+    CHECK(median.add(5) == 1);
+    CHECK(median.add(4) == 4);
+    CHECK(median.add(3) == 4);
+    CHECK(median.add(9) == 4);
+    CHECK(median.add(1) == 3);
+    CHECK(median.add(1) == 1);
+}
+
 TEST_CASE("statements are compared with statements, once there are some on both sides") {
     Score score;
-    score.on_latency(log_ms(1), 1, kStart, kOptions);
+    score.on_probe(log_ms(1), kStart, kOptions);
     score.on_statements(log_ms(100), 9, kStart, kOptions);
     CHECK_FALSE(score.statement_log(kStart, kOptions));
     const BestLatency peers{.probe = log_ms(1), .statement = log_ms(10)};
@@ -142,6 +184,22 @@ TEST_CASE("statements are compared with statements, once there are some on both 
     score.update(kStart, {}, kOptions);
     CHECK(score.factors().latency == 1);
     CHECK_FALSE(score.statement_log(kStart + seconds(60), kOptions));  // long ago
+}
+
+TEST_CASE("where there are statements, probes do not count") {
+    Score score;
+    const Instant now = probe_long(score, log_ms(20), kStart);
+    const BestLatency peers{.probe = log_ms(1), .statement = log_ms(100)};
+    score.update(now, peers, kOptions);
+    CHECK(score.factors().latency < 0.1);
+    score.on_statements(log_ms(110), 10, now, kOptions);
+    score.update(now, peers, kOptions);
+    CHECK(score.factors().latency == 1);
+    // All of its peers' statements are long ago, or its own: the probes' word again.
+    score.update(now, {.probe = log_ms(1)}, kOptions);
+    CHECK(score.factors().latency < 0.1);
+    score.update(now + seconds(60), peers, kOptions);
+    CHECK(score.factors().latency < 0.1);
 }
 
 TEST_CASE("statements that hung through an outage do not count after it") {
@@ -165,29 +223,29 @@ TEST_CASE("a single endpoint is compared with its own last ten minutes") {
     Score score;
     Instant now = kStart;
     for (int i = 0; i < 600; ++i, now = now + seconds(1))
-        score.on_latency(log_ms(10), 1, now, kOptions);
+        score.on_probe(log_ms(10), now, kOptions);
     score.update(now, {}, kOptions);
     CHECK(score.factors().latency == 1);
     for (int i = 0; i < 30; ++i, now = now + seconds(1))
-        score.on_latency(log_ms(30), 1, now, kOptions);
+        score.on_probe(log_ms(30), now, kOptions);
     score.update(now, {}, kOptions);
     CHECK(score.factors().latency == 1);  // load makes slower; that is no sickness
     for (int i = 0; i < 30; ++i, now = now + seconds(1))
-        score.on_latency(log_ms(100), 1, now, kOptions);
+        score.on_probe(log_ms(100), now, kOptions);
     score.update(now, {}, kOptions);
     CHECK(score.factors().latency < 0.55);
     CHECK(score.factors().latency >= 0.4);
     for (int i = 0; i < 3600; ++i, now = now + seconds(1))
-        score.on_latency(log_ms(100), 1, now, kOptions);
+        score.on_probe(log_ms(100), now, kOptions);
     score.update(now, {}, kOptions);
     CHECK(score.factors().latency == 1);  // what lasts an hour is normal
 }
 
 TEST_CASE("a thousand slow statements within a second do not become the baseline") {
     Score score;
-    score.on_latency(log_ms(10), 1, kStart, kOptions);
+    score.on_probe(log_ms(10), kStart, kOptions);
     for (int i = 1; i <= 10'000; ++i)
-        score.on_latency(log_ms(100), 1, kStart + Duration(100 * i), kOptions);
+        score.on_probe(log_ms(100), kStart + Duration(100 * i), kOptions);
     score.update(kStart + seconds(1), {}, kOptions);
     CHECK(score.factors().latency < 0.42);
 }
@@ -282,9 +340,9 @@ TEST_CASE("after a recovery an endpoint warms up from a tenth over thirty second
 
 TEST_CASE("a recovery does not forget slowness") {
     Score score;
-    score.on_latency(log_ms(100), kMany, kStart, kOptions);
-    score.update(kStart, {.probe = log_ms(10)}, kOptions);
-    score.on_recovery(kStart, kOptions);
+    const Instant now = probe_long(score, log_ms(100), kStart);
+    score.update(now, {.probe = log_ms(10)}, kOptions);
+    score.on_recovery(now, kOptions);
     CHECK(score.h() == Approx(0.125));
 }
 
@@ -302,8 +360,7 @@ TEST_CASE("whatever happens, factors and h stay within 0 and 1") {
                     break;
                 case 1: {
                     const Duration latency(static_cast<int64_t>(random.below(1ULL << 40)));
-                    score.on_latency(log_latency(latency, kOptions), 1 + random.below(9), now,
-                                     kOptions);
+                    score.on_probe(log_latency(latency, kOptions), now, kOptions);
                     break;
                 }
                 case 2: score.on_lag({random.chance(80), seconds(random.below(20)), {}}); break;
