@@ -26,6 +26,24 @@ bool starts_with_forgetting(std::string_view text) {
     return starts_with_word(text, "deallocate") || starts_with_word(text, "discard");
 }
 
+bool starts_with_setting(std::string_view text) {
+    return starts_with_word(text, "set") || starts_with_word(text, "reset");
+}
+
+// `sql` from its first word on, empty when there is none.
+std::string_view from_first_word(std::string_view sql) {
+    return sql.substr(std::min(sql.find_first_not_of(kSpaceOrEnd), sql.size()));
+}
+
+// Of a text that begins with a word: that word tells what all of it is, there being neither a
+// second statement nor a comment in front.
+bool is_told_by_first_word(std::string_view sql) {
+    const size_t semicolon = sql.find(';');
+    return sql[0] != '-' && sql[0] != '/' &&
+           (semicolon == std::string_view::npos ||
+            sql.find_first_not_of(kSpaceOrEnd, semicolon) == std::string_view::npos);
+}
+
 bool is_in_name(char c) {
     const auto byte = static_cast<unsigned char>(c);
     const char folded = lower(c);
@@ -66,7 +84,7 @@ std::optional<std::string> folded(std::string_view text) {
 }  // namespace
 
 std::optional<std::string> deallocated_name(std::string_view sql) {
-    sql.remove_prefix(std::min(sql.find_first_not_of(kSpaceOrEnd), sql.size()));
+    sql = from_first_word(sql);
     sql = sql.substr(0, sql.find_last_not_of(kSpaceOrEnd) + 1);
     if (!take_word(sql, "deallocate")) return std::nullopt;
     (void)take_word(sql, "prepare");
@@ -77,19 +95,23 @@ std::optional<std::string> deallocated_name(std::string_view sql) {
 }
 
 bool may_forget_statements(std::string_view sql) {
-    const size_t start = sql.find_first_not_of(kSpaceOrEnd);
-    if (start == std::string_view::npos) return false;
-    sql.remove_prefix(start);
-    const size_t semicolon = sql.find(';');
-    const bool is_single = semicolon == std::string_view::npos ||
-                           sql.find_first_not_of(kSpaceOrEnd, semicolon) == std::string_view::npos;
-    const bool has_comment_first = sql[0] == '-' || sql[0] == '/';
-    if (is_single && !has_comment_first)
+    sql = from_first_word(sql);
+    if (sql.empty()) return false;
+    if (is_told_by_first_word(sql))
         return starts_with_forgetting(sql) && !deallocated_name(sql).has_value();
     // Whether a word is inside a comment or a literal is not worth knowing.
     while (!sql.empty()) {
         if (lower(sql[0]) == 'd' && starts_with_forgetting(sql)) return true;
         sql.remove_prefix(1);
+    }
+    return false;
+}
+
+bool may_change_settings(std::string_view sql) {
+    sql = from_first_word(sql);
+    if (sql.empty() || is_told_by_first_word(sql)) return starts_with_setting(sql);
+    for (; !sql.empty(); sql.remove_prefix(1)) {
+        if (starts_with_setting(sql)) return true;
     }
     return false;
 }

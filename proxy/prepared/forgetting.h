@@ -1,5 +1,5 @@
 // Recognises commands that make a server forget statements that it has prepared, or that make these
-// out of date. Thread: any.
+// out of date, or that change how the next ones are read. Thread: any.
 #pragma once
 
 #include <optional>
@@ -14,6 +14,10 @@ namespace weir {
 // to be quick with the ordinary single statement: no more is read of it than the first word and
 // whether there is a semicolon. What a function does inside it cannot see.
 [[nodiscard]] bool may_forget_statements(std::string_view sql);
+
+// SET and RESET: what is parsed behind one that has not been answered yet may be read under other
+// settings than those the server has told of. As above; of several statements, any will do.
+[[nodiscard]] bool may_change_settings(std::string_view sql);
 
 // The statement that `sql` deallocates, as PostgreSQL reads the name ("Lexical Structure": letters
 // are folded unless it is quoted). Nothing unless `sql` is DEALLOCATE [PREPARE] name and no more;

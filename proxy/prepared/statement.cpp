@@ -50,6 +50,7 @@ Statement& StatementCache::acquire(ByteView text_and_types, bool needs_name,
         statement->text_and_types = std::string_view(statement->content).substr(settings.size());
         statement->references = 1;
         statement->may_forget = may_forget_statements(statement->sql());
+        statement->may_set = may_change_settings(statement->sql());
         bytes_ += content.size();
         by_content_.emplace(statement->content, statement);
     }

@@ -1,8 +1,9 @@
 // Prepared statements by content. A statement is its text and parameter types, and the settings
 // that it is parsed under: what '02/03/2020'::date or '...'::timestamptz means is decided then, by
-// DateStyle and TimeZone. Its id is the first 128 bits of SHA-256 over all that, so that all
-// workers name it alike with no lock and nobody can forge a collision. On a server it is called by
-// that id; clients call it what they like.
+// DateStyle and TimeZone. (While a SET is on its way these are not known: 16 random bytes stand for
+// them, and it is nobody else's.) Its id is the first 128 bits of SHA-256 over all that, so that
+// all workers name it alike with no lock and nobody can forge a collision. On a server it is called
+// by that id; clients call it what they like.
 #pragma once
 
 #include <array>
@@ -45,6 +46,7 @@ struct Statement : StatementHook {
     ServerName name{};                // valid once is_named
     bool is_named = false;
     bool may_forget = false;  // to run it may make the server forget its statements
+    bool may_set = false;     // to run it may change how the next ones are read
     uint32_t references = 0;
 
     [[nodiscard]] std::string_view name_view() const { return {name.data(), name.size()}; }

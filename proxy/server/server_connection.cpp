@@ -33,7 +33,7 @@ void ServerConnection::reset() {
     failure.reset();
     statements.clear();
     trace = {};
-    may_forget = has_changed_schema = false;
+    may_forget = may_set = has_changed_schema = false;
     unnamed_of = {};
     unnamed_version = unnamed_batch = 0;
     parameters = {};

@@ -138,6 +138,8 @@ struct alignas(64) ServerConnection : IdleHook, OwnedHook, Deadline {
     // A DEALLOCATE ALL or DISCARD ALL of the client's may be on its way to be run: nothing that was
     // prepared can be counted on. Taken back when all has been answered outside a transaction.
     bool may_forget = false;
+    // The same of a SET or RESET: `parameters` may not be what the next text is read under.
+    bool may_set = false;
     ClientId unnamed_of;           // who parsed the unnamed statement that the server has
     uint64_t unnamed_version = 0;  // which of that client's it is
     uint64_t unnamed_batch = 0;    // the tracker's number of the batch that it was sent in

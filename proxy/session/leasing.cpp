@@ -143,7 +143,7 @@ bool Leasing::link(ClientSession& session, ServerConnection& server, Instant wai
     session.server = &server;
     session.transaction_from = session.query_from = ctx_.now;
     server.client = &session;
-    server.may_forget = false;
+    server.may_forget = server.may_set = false;
     server.has_served = true;
     server.requested_at = ctx_.now;
     ctx_.leaks->on_checkout(server);

@@ -73,13 +73,15 @@ class Relay {
     Step ensure_unnamed(ClientSession& session);
     static void own_unnamed(ClientSession& session);
     static void forget_unnamed(ClientSession& session);
+    static void note_run(ServerConnection& server, const Statement& statement);
     [[nodiscard]] static bool is_forgetting(ServerConnection& server);
+    [[nodiscard]] static bool is_setting(ServerConnection& server);
     Step prepare_named(ClientSession& session, std::string_view name, const Statement*& out);
     [[nodiscard]] bool is_noted(const ServerConnection& server) const;
     void note_parse(ClientSession& session, const Piece& piece);
     void note_bind(ClientSession& session, const Piece& piece);
     void count_prepared(const ClientSession& session, bool is_there);
-    Statement& statement_of(const ServerConnection& server, ByteView text_and_types);
+    Statement& statement_of(ServerConnection& server, ByteView text_and_types);
     void send_parse(ClientSession& session, const Statement& statement, Origin origin);
     // statement_error = keep: the server is made to refuse what concerns the statement `name`, and
     // its answer is put into the words that the client expects.

@@ -2,6 +2,9 @@
 // another server: names are derived from content, each server gets one Parse of a text at the most
 // (until tables or types change), and what a server has already is answered by us, in its place in
 // the stream of replies.
+#include <array>
+
+#include "protocol/base/random.h"
 #include "protocol/message/writer.h"
 #include "proxy/prepared/forgetting.h"
 #include "proxy/session/leak_watch.h"
@@ -126,10 +129,17 @@ Relay::Step Relay::on_parse(ClientSession& session, const Piece& piece) {
     return Step::Used;
 }
 
-// As it reads when `server` parses it now; the reference is the caller's.
-Statement& Relay::statement_of(const ServerConnection& server, ByteView text_and_types) {
+// As it reads when `server` parses it now; the reference is the caller's. When nobody can say how
+// that is, the statement is like no other.
+Statement& Relay::statement_of(ServerConnection& server, ByteView text_and_types) {
     settings_.clear();
-    server.parameters.append_settings(ctx_.shared.names, settings_);
+    if (is_setting(server)) {
+        std::array<uint8_t, 16> unique;
+        secure_random(unique);
+        settings_ = as_text(unique);
+    } else {
+        server.parameters.append_settings(ctx_.shared.names, settings_);
+    }
     return ctx_.statements.acquire(text_and_types, true, settings_);
 }
 
@@ -191,12 +201,25 @@ Relay::Step Relay::wait_for_all(ClientSession& session) {
     return block(session, 0);
 }
 
+void Relay::note_run(ServerConnection& server, const Statement& statement) {
+    if (statement.may_forget) server.may_forget = true;
+    if (statement.may_set) server.may_set = true;
+}
+
 // The server may be about to forget what it has prepared; a portal that does so can wait in a
 // transaction for its Execute.
 bool Relay::is_forgetting(ServerConnection& server) {
     if (!server.may_forget) return false;
     if (server.tracker.pending() > 0) return true;
     if (server.tracker.status() == TransactionStatus::Idle) server.may_forget = false;
+    return false;
+}
+
+// The settings may not be those that the server has told of, which it does at the end of a batch.
+bool Relay::is_setting(ServerConnection& server) {
+    if (!server.may_set) return false;
+    if (server.tracker.pending() > 0 || server.tracker.is_unsynced()) return true;
+    if (server.tracker.status() == TransactionStatus::Idle) server.may_set = false;
     return false;
 }
 
@@ -258,20 +281,22 @@ Relay::Step Relay::prepare_named(ClientSession& session, std::string_view name,
         if (server.tracker.pending() > 0) return wait_for_all(session);
         return refuse(session, Error("08P01", "prepared statement did not exist"));
     }
-    const ServerStatements::Handle handle = server.statements.use(statement->id);
+    ServerStatements::Handle handle = server.statements.use(statement->id);
     if (server.statements.is_undecided(statement->id, handle, batch))
         return wait_for_earlier(session);
     if (handle == ServerStatements::kNone) {
         // If the client has changed its settings since it parsed this, it is read under the new
         // ones.
         Statement& now = statement_of(server, as_bytes(statement->text_and_types));
-        const bool reads_alike = &now == statement;
         mine.replace(name, now);
-        if (!reads_alike) return prepare_named(session, name, out);
-        if (!make_room(server)) return wait_for_earlier(session);
-        send_parse(session, *statement, Origin::Proxy);
+        statement = &now;
+        handle = server.statements.use(now.id);
+        if (server.statements.is_undecided(now.id, handle, batch)) return wait_for_earlier(session);
     }
-    count_prepared(session, handle != ServerStatements::kNone);
+    const bool is_new = handle == ServerStatements::kNone;
+    if (is_new && !make_room(server)) return wait_for_earlier(session);
+    if (is_new) send_parse(session, *statement, Origin::Proxy);
+    count_prepared(session, !is_new);
     out = statement;
     return Step::Used;
 }
@@ -295,7 +320,7 @@ Relay::Step Relay::on_bind(ClientSession& session, const Piece& piece) {
     const Step step = prepare_named(session, bind->statement, statement);
     if (step != Step::Used || statement == nullptr) return step;
     ctx_.counters(*session.pool).binds.add(1);
-    if (statement->may_forget) session.server->may_forget = true;
+    note_run(*session.server, *statement);
     ctx_.leaks->on_query(*session.server, statement->text_and_types);
     QueryRecorder::on_statement(*session.server, statement->text_and_types);
     scratch_.clear();

@@ -77,7 +77,7 @@ Relay::Step Relay::on_unnamed(ClientSession& session, const Piece& piece, Reques
 Relay::Step Relay::ensure_unnamed(ClientSession& session) {
     ServerConnection& server = *session.server;
     const Statement* mine = session.statements == nullptr ? nullptr : session.statements->find("");
-    if (mine != nullptr && mine->may_forget) server.may_forget = true;
+    if (mine != nullptr) note_run(server, *mine);
     if (server.unnamed_of == session.client_id() &&
         server.unnamed_version == session.unnamed_version) {
         const ProtocolTracker& tracker = server.tracker;
@@ -116,11 +116,12 @@ void Relay::note_query(ClientSession& session, const Piece& piece) {
     forget_unnamed(session);
     server.unnamed_of = {};
     const bool has_statements = session.statements != nullptr || server.statements.size() > 0;
-    if (!has_statements || server.may_forget) return;
+    if (!has_statements) return;
     // Of a text that is not here as a whole nobody can say.
     const std::string_view body = as_text(piece.body());
-    server.may_forget = !piece.is_complete() ||
-                        may_forget_statements(body.substr(0, body.find_last_not_of('\0') + 1));
+    const std::string_view sql = body.substr(0, body.find_last_not_of('\0') + 1);
+    if (!piece.is_complete() || may_forget_statements(sql)) server.may_forget = true;
+    if (!piece.is_complete() || may_change_settings(sql)) server.may_set = true;
 }
 
 }  // namespace weir

@@ -178,6 +178,7 @@ void fields(A& a, HandedServer& it) {
     a.choice(42, it.replication, Replication::Physical);
     a(43, it.dedicated_to);
     a(44, it.has_changed_schema);
+    a(45, it.may_set);
 }
 
 template <typename A>

@@ -21,6 +21,7 @@ void copy_server(const From& from, To& to) {
     to.is_hot_standby = from.is_hot_standby;
     to.is_known_writable = from.is_known_writable;
     to.may_forget = from.may_forget;
+    to.may_set = from.may_set;
     to.has_changed_schema = from.has_changed_schema;
     to.unnamed_version = from.unnamed_version;
     to.unnamed_batch = from.unnamed_batch;

@@ -111,7 +111,7 @@ struct HandedServer {
     bool is_copy_fail_sent = false, is_error_forwarded = false, is_own_query_failed = false;
     bool is_stream_forwarded = false, is_stream_over = false, has_said_why = false;
     bool is_hot_standby = false, is_known_writable = false, is_leaving = false, may_forget = false;
-    bool has_changed_schema = false;
+    bool has_changed_schema = false, may_set = false;
     FrameParser::Position parser;
     ProtocolTracker::State tracker;
     std::string held, outbox;

@@ -34,6 +34,9 @@ class Same(Case):
     """The same bytes to PostgreSQL and through the pooler."""
     settings = {"default_pool_size": 1, "databases": {"app": "{pg}", "sess": "{pg} pool_mode=session pool_size=2", "stmt": "{pg} pool_mode=statement"}}
 
+    DAY = [P("a", "select extract(month from '02/03/2020'::date)"), B("", "a"), E(), S, close("S", "a")]  # to the server it is known then
+    DAY_AGAIN = [*DAY[:4], query("reset datestyle")]
+    DMY = "datestyle = 'ISO, DMY'"
     NAMED = {  # batches; statements they name are closed again by CLEAN
         "plain": [P("a", "select $1::int + 1"), B("", "a", [41]), D(), E(), S],
         "unnamed": [one("select $1::text || 'x'", ["y"]), S],
@@ -78,6 +81,14 @@ class Same(Case):
         "deallocate that is not run": [P("a", "select 1"), S, P("", "deallocate a"), B(), D(), S, B("", "a"), E(), S, one("deallocate a"), S],
         "deallocate run twice": [P("a", "select 1"), S, P("", "deallocate a"), B(), E(), E(), S, P("", "select 2"), B(), E(), S],
         "deallocate drops the unnamed, too": [P("a", "select 1"), P("", "select 2"), S, query("deallocate a"), B(), E(), S],
+        "set and read under it at once": [*DAY, one(f"set {DMY}"), *DAY_AGAIN],
+        "set by a statement and read under it at once": [*DAY, P("b", f"set {DMY}"), B("", "b"), E(), *DAY_AGAIN],
+        "set in the batch before": [*DAY, one(f"set {DMY}"), S, *DAY_AGAIN],
+        "set before a flush": [*DAY, one(f"set {DMY}"), flush(), *DAY_AGAIN],
+        "set by a query and read under it at once": [*DAY, query(f"set {DMY}"), *DAY_AGAIN],
+        "set by the second of a string": [*DAY, query(f"select 1; set {DMY}"), *DAY_AGAIN],
+        "reset and read under it at once": [query(f"set {DMY}"), *DAY, one("reset datestyle"), *DAY_AGAIN],
+        "set that is skipped": [*DAY, one("select 1/0"), one(f"set {DMY}"), S, *DAY_AGAIN],
         "notice": [P("a", "do $$ begin raise notice 'hello'; end $$"), B("", "a"), E(), S],
         "binary results": [P("a", "select 1::int4, 'x'::text"), B("", "a", (), [1]), D(), E(), S],
         "types given": [P("a", "select $1", [23]), D("S", "a"), B("", "a", [5]), E(), S],
@@ -96,6 +107,9 @@ class Same(Case):
         "deallocate in a block that fails": [query("begin"), P("a", "select 1"), S, query("select 1/0"), query("deallocate a"), query("rollback"), B("", "a"), E(), S],
         "deallocate in a block, extended": [query("begin"), P("a", "select 1"), S, one("deallocate a"), S, P("a", "select 2"), B("", "a"), E(), S, query("commit")],
         "deallocate in a block that fails, extended": [query("begin"), P("a", "select 1"), S, query("select 1/0"), one("deallocate a"), S, query("rollback"), B("", "a"), E(), S],
+        "set local and its end": [*DAY, query("begin"), one(f"set local {DMY}"), *DAY[:4], query("commit"), close("S", "a"), *DAY_AGAIN],
+        "set and set back": [*DAY, query("begin"), one(f"set {DMY}"), *DAY[:4], close("S", "a"), query("reset datestyle"), *DAY_AGAIN, query("commit")],
+        "set and its undoing": [*DAY, query("begin"), one(f"set {DMY}"), S, *DAY[:4], query("rollback"), close("S", "a"), *DAY_AGAIN],
         "two transactions in a string": [query("begin; select 1; commit; begin; select 2; rollback; select 3")],
     }
     CLEAN = [close("S", n) for n in "abc"] + [S]
@@ -399,6 +413,17 @@ class Statements(Case):
             a.collect().check()
             self.assertEqual(b.send(P("s", text), B("", "s"), E(), S).collect().check().value, "2")
             a.close(), b.close()
+
+    def test_a_setting_that_changes_and_changes_back_in_a_transaction(self):
+        # What was parsed in between is called on the server as if it had been read under the first setting.
+        text = "select extract(month from '02/03/2020'::date)"
+        c = self.client(DateStyle="ISO, MDY")
+        c.sql("begin")
+        self.assertEqual(c.send(one("set datestyle = 'ISO, DMY'"), P("s", text), B("", "s"), E(), S).collect().check().rows[-1], ("3",))
+        c.sql("set datestyle = 'ISO, MDY'")
+        self.assertEqual(c.send(P("t", text), B("", "t"), E(), S).collect().check().value, "2")
+        self.assertEqual(c.send(B("", "s"), E(), S).collect().check().value, "3")
+        c.sql("commit")
 
     def test_a_temporary_table_hides_another(self):
         c = self.client()

@@ -35,6 +35,21 @@ TEST_CASE("where it is hard to tell, yes is the answer") {
     CHECK(may_forget_statements("DISCARD PLANS"));
 }
 
+TEST_CASE("commands that change settings are recognised in any spelling and place") {
+    for (const char* sql :
+         {"SET timezone = 'UTC'", "set\tDateStyle TO dmy", " ;reset all", "RESET timezone;",
+          "SET LOCAL TIME ZONE 0", "/* a */ SET a = b", "begin; set a = b", "-- a\nreset a"}) {
+        CAPTURE(sql);
+        CHECK(may_change_settings(sql));
+    }
+    for (const char* sql : {"", " ;", "s", "SELECT 1", "select 'a' || ' set'", "UPDATE t SET a = 1",
+                            "BEGIN; SELECT 1; COMMIT", "re", "-- a\nSELECT 1"}) {
+        CAPTURE(sql);
+        CHECK_FALSE(may_change_settings(sql));
+    }
+    CHECK(may_change_settings("UPDATE t SET a = 1; SELECT 1"));  // hard to tell, so yes
+}
+
 TEST_CASE("the name that is deallocated is read as PostgreSQL reads it") {
     struct Example {
         const char* sql;
