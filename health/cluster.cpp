@@ -345,10 +345,12 @@ RoleView HealthCluster::view_of(size_t index, Instant now) const {
     const Role group = group_of(self);
     RoleView view;
     view.may_eject = may_eject(usable_state(self), counts_of(group), options_);
+    view.best_latency.is_saturated = self.endpoint->waiting() > 0;
     for (const HealthMember& member : members_) {
         // Compared with others only: alone, an endpoint is compared with its own past.
         if (&member == &self || group_of(member) != group) continue;
         if (!is_eligible(member.health->state())) continue;
+        if (member.endpoint->waiting() == 0) view.best_latency.is_saturated = false;
         const auto keep_least = [](std::optional<double>& best, std::optional<double> log) {
             if (log) best = std::min(*log, best.value_or(*log));
         };

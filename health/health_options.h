@@ -36,9 +36,11 @@ struct HealthOptions {
     Duration latency_floor = std::chrono::milliseconds(1);  // below it all are equally fast
     uint32_t latency_samples_min = 10;  // statements within ewma_tau, for their mean to count
     double latency_tolerance = 1.25;    // this many times the best costs nothing
-    // The same of an endpoint without peers, which is compared with its own past. More, since load
-    // alone makes a server slower than it was, and saturation is no sickness.
-    double latency_tolerance_alone = 4;
+    // The same of an endpoint without peers, which is compared with its own past, and of all while
+    // their role is saturated for this share of the time (an EWMA, ewma_tau). More, since load
+    // alone makes a server slower than it was and than others are, and saturation is no sickness.
+    double latency_tolerance_loaded = 4;
+    double saturated_from = 0.2;
     double latency_score_min = 1.0 / 16;
     Duration latency_baseline_tau = std::chrono::minutes(10);  // single endpoint: its own past
 

@@ -81,16 +81,17 @@ void Score::compute_factors(Instant now, const BestLatency& best, const HealthOp
         const double rho = std::exp(own - std::min(own, other));
         return std::clamp(tolerance / rho, options.latency_score_min, 1.0);
     };
+    saturation_.add(best.is_saturated ? 1.0 : 0.0, now, options.ewma_tau, 0);
     probe_factor_ = 1;
     if (!latency_.is_empty() && best.probe) {
-        probe_factor_ = compare(latency_.value(), *best.probe, options.latency_tolerance);
+        probe_factor_ = compare(latency_.value(), *best.probe, tolerance(options));
     } else if (!latency_.is_empty()) {
         probe_factor_ =
-            compare(latency_.value(), baseline_.value(), options.latency_tolerance_alone);
+            compare(latency_.value(), baseline_.value(), options.latency_tolerance_loaded);
     }
     const std::optional<double> statement = statement_log(now, options);
     factors_.latency = statement && best.statement
-                           ? compare(*statement, *best.statement, options.latency_tolerance)
+                           ? compare(*statement, *best.statement, tolerance(options))
                            : probe_factor_;
     factors_.lag = lag_score(lag_, options);
 
@@ -100,6 +101,12 @@ void Score::compute_factors(Instant now, const BestLatency& best, const HealthOp
         factors_.warm = std::max(options.slow_start_min,
                                  passed / static_cast<double>(options.slow_start.count()));
     }
+}
+
+// Latencies of a saturated time count for a while after it, and so does that it was one.
+double Score::tolerance(const HealthOptions& options) const {
+    const bool is_saturated = saturation_.value() >= options.saturated_from;
+    return is_saturated ? options.latency_tolerance_loaded : options.latency_tolerance;
 }
 
 void Score::update(Instant now, const BestLatency& best, const HealthOptions& options) {

@@ -2,7 +2,8 @@
 //
 //     error    max(0.02, (1-e)^3), e an EWMA of failures
 //     latency  clamp(1.25/rho, 1/16, 1), rho how many times slower than the best of its role;
-//              without peers clamp(4/rho, 1/16, 1), rho how many times slower than it used to be
+//              without peers clamp(4/rho, 1/16, 1), rho how many times slower than it used to be;
+//              with peers 4/rho, too, while all of the role have more to do than they can
 //     lag      1 up to lag_soft, down to 0 at lag_hard; replicas only
 //     warm     max(0.1, time since recovery / slow_start): Envoy's slow start with aggression 1
 //
@@ -14,7 +15,9 @@
 // had enough statements, these say it all, and probes only stand in for them: on machines with more
 // to do than they can, probes of a millisecond wait for a core, one endpoint's longer than
 // another's, and where statements take a tenth of a second that tells nothing of who is slow. For
-// the same reason a single slow probe among quick ones counts for nothing (median_of_three.h).
+// the same reason a single slow probe among quick ones counts for nothing (median_of_three.h), and
+// where all are saturated twice the time is no sickness: equal servers on one machine differ by as
+// much for seconds, as its scheduler likes it.
 // Load is not in the score; it is the other half of the choice (selection.h).
 // Pure; no allocation. Owner: EndpointHealth. Thread: the owner's.
 #pragma once
@@ -56,6 +59,8 @@ struct Lag {
 struct BestLatency {
     std::optional<double> probe = {};      // empty = it has no peers: its own past is compared with
     std::optional<double> statement = {};  // empty = no peer has had enough of them lately
+    // Work waits for each eligible endpoint of the role, this one included.
+    bool is_saturated = false;
 };
 
 class Score {
@@ -89,6 +94,7 @@ class Score {
 
   private:
     void compute_factors(Instant now, const BestLatency& best, const HealthOptions& options);
+    [[nodiscard]] double tolerance(const HealthOptions& options) const;
     [[nodiscard]] double recent_statements(Instant now, const HealthOptions& options) const;
 
     Ewma errors_{0.0};
@@ -99,6 +105,7 @@ class Score {
     double statement_count_ = 0;  // decays with ewma_tau
     Instant counted_at_;
     Lag lag_;
+    Ewma saturation_{0.0};  // 1 = all of its role, all of the time
     Instant recovered_at_;  // never = it was not away
     Instant updated_at_;
     Factors factors_;

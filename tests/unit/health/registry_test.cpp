@@ -368,6 +368,28 @@ TEST_CASE("successes and latencies of workers reach the score") {
     CHECK(f.endpoint("b").verdict().weight < 0.4F);
 }
 
+TEST_CASE("what all of a role are too busy for is no slowness of one") {
+    Fixture f({"a", "b"});
+    f.start();
+    f.replica("a");
+    f.replica("b");
+    const auto work = [&f](Duration of_b) {
+        for (int i = 0; i < 300; ++i) {
+            f.endpoint("a").report_latency(0, milliseconds(10));
+            f.endpoint("b").report_latency(1, of_b);
+            f.wait(milliseconds(100));
+        }
+        return f.endpoint("b").verdict().weight;
+    };
+    f.endpoint("a").add_waiting(5);
+    f.endpoint("b").add_waiting(7);
+    CHECK(work(milliseconds(25)) == 1);
+    CHECK(work(milliseconds(200)) < 0.3);  // but what is so slow is slow
+    // The other one could do more: then b is slow.
+    f.endpoint("a").add_waiting(-5);
+    CHECK(work(milliseconds(25)) == doctest::Approx(0.5).epsilon(0.1));
+}
+
 TEST_CASE("a missing primary makes everybody be asked soon, a failed probe too") {
     Fixture f({"a", "b"});
     f.start();

@@ -202,6 +202,28 @@ TEST_CASE("where there are statements, probes do not count") {
     CHECK(score.factors().latency < 0.1);
 }
 
+TEST_CASE("while all are saturated, one may be some times slower than the best") {
+    Score score;
+    BestLatency peers{.statement = log_ms(10), .is_saturated = true};
+    Instant now = kStart;
+    const auto work = [&](int count) {
+        for (int i = 0; i < count; ++i) {
+            now = now + milliseconds(100);
+            score.on_statements(log_ms(30), 3, now, kOptions);
+            score.update(now, peers, kOptions);
+        }
+        return score.factors().latency;
+    };
+    CHECK(work(100) == 1);
+    CHECK(score.h() == 1);
+    peers.is_saturated = false;
+    CHECK(work(50) == 1);  // its latencies are still those of before
+    CHECK(work(200) == Approx(1.25 / 3));
+    peers.is_saturated = true;  // for a moment only
+    CHECK(work(5) == Approx(1.25 / 3));
+    CHECK(work(30) == 1);
+}
+
 TEST_CASE("statements that hung through an outage do not count after it") {
     Score score;
     score.on_statements(log_ms(5000), 20, kStart, kOptions);
