@@ -81,7 +81,6 @@ void Score::compute_factors(Instant now, const BestLatency& best, const HealthOp
         const double rho = std::exp(own - std::min(own, other));
         return std::clamp(tolerance / rho, options.latency_score_min, 1.0);
     };
-    saturation_.add(best.is_saturated ? 1.0 : 0.0, now, options.ewma_tau, 0);
     probe_factor_ = 1;
     if (!latency_.is_empty() && best.probe) {
         probe_factor_ = compare(latency_.value(), *best.probe, tolerance(options));
@@ -110,6 +109,7 @@ double Score::tolerance(const HealthOptions& options) const {
 }
 
 void Score::update(Instant now, const BestLatency& best, const HealthOptions& options) {
+    saturation_.add(best.is_saturated ? 1.0 : 0.0, now, options.ewma_tau, 0);
     compute_factors(now, best, options);
     raw_ = factors_.error * factors_.latency * factors_.lag;
     if (raw_ <= h_) {

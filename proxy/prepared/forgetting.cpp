@@ -44,6 +44,14 @@ bool is_told_by_first_word(std::string_view sql) {
             sql.find_first_not_of(kSpaceOrEnd, semicolon) == std::string_view::npos);
 }
 
+// Whether a word is inside a comment or a literal is not worth knowing.
+bool is_anywhere(std::string_view sql, bool (*starts_with)(std::string_view)) {
+    for (; !sql.empty(); sql.remove_prefix(1)) {
+        if (starts_with(sql)) return true;
+    }
+    return false;
+}
+
 bool is_in_name(char c) {
     const auto byte = static_cast<unsigned char>(c);
     const char folded = lower(c);
@@ -99,21 +107,13 @@ bool may_forget_statements(std::string_view sql) {
     if (sql.empty()) return false;
     if (is_told_by_first_word(sql))
         return starts_with_forgetting(sql) && !deallocated_name(sql).has_value();
-    // Whether a word is inside a comment or a literal is not worth knowing.
-    while (!sql.empty()) {
-        if (lower(sql[0]) == 'd' && starts_with_forgetting(sql)) return true;
-        sql.remove_prefix(1);
-    }
-    return false;
+    return is_anywhere(sql, starts_with_forgetting);
 }
 
 bool may_change_settings(std::string_view sql) {
     sql = from_first_word(sql);
     if (sql.empty() || is_told_by_first_word(sql)) return starts_with_setting(sql);
-    for (; !sql.empty(); sql.remove_prefix(1)) {
-        if (starts_with_setting(sql)) return true;
-    }
-    return false;
+    return is_anywhere(sql, starts_with_setting);
 }
 
 // What is created may take the place of something of the same name: a temporary table does, and

@@ -150,7 +150,7 @@ TEST_CASE("one slow probe among quick ones costs nothing; two in a row do, and a
     for (int i = 0; i < 20; ++i)
         probe(1);
     CHECK(probe(1) == 1);
-    // Slow from now on: with the fifth second a tenth of the traffic.
+    // Slow from now on: with the fifth second less than a sixth is left.
     for (int i = 0; i < 4; ++i)
         probe(50);
     CHECK(probe(50) < 0.16);
