@@ -15,7 +15,7 @@
 #include "admin/audit/verify_log.h"
 #include "console_fixture.h"
 
-namespace weir {
+namespace weir::audit_log_test {
 namespace {
 
 using console_test::Fixture;
@@ -431,4 +431,4 @@ TEST_CASE("the console's commands go to the audit trail, questions and secrets d
 }
 
 }  // namespace
-}  // namespace weir
+}  // namespace weir::audit_log_test

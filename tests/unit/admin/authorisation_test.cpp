@@ -8,7 +8,7 @@
 #include "admin/console/commands.h"
 #include "console_fixture.h"
 
-namespace weir {
+namespace weir::authorisation_test {
 namespace {
 
 using console_test::Answer;
@@ -136,4 +136,4 @@ TEST_CASE("who is admitted") {
 }
 
 }  // namespace
-}  // namespace weir
+}  // namespace weir::authorisation_test

@@ -6,7 +6,7 @@
 
 #include <random>
 
-namespace weir {
+namespace weir::command_parser_test {
 namespace {
 
 // "[SHOW|pools]" for each command, "[SET|x=y]" for assignments.
@@ -179,4 +179,4 @@ TEST_CASE("EXPLAIN ROUTE names its database and its user by words") {
 }
 
 }  // namespace
-}  // namespace weir
+}  // namespace weir::command_parser_test

@@ -5,7 +5,7 @@
 
 #include "console_fixture.h"
 
-namespace weir {
+namespace weir::console_extended_test {
 namespace {
 
 using namespace console_test;
@@ -210,4 +210,4 @@ TEST_CASE("a SHOW that waits for the workers leaves the portal waiting") {
 }
 
 }  // namespace
-}  // namespace weir
+}  // namespace weir::console_extended_test

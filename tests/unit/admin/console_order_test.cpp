@@ -5,7 +5,7 @@
 
 #include "console_fixture.h"
 
-namespace weir {
+namespace weir::console_order_test {
 namespace {
 
 using namespace console_test;
@@ -151,4 +151,4 @@ TEST_CASE(
 }
 
 }  // namespace
-}  // namespace weir
+}  // namespace weir::console_order_test

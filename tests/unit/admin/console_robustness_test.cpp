@@ -7,7 +7,7 @@
 
 #include "console_fixture.h"
 
-namespace weir {
+namespace weir::console_robustness_test {
 namespace {
 
 using namespace console_test;
@@ -144,4 +144,4 @@ TEST_CASE(
 }
 
 }  // namespace
-}  // namespace weir
+}  // namespace weir::console_robustness_test

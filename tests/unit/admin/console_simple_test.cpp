@@ -4,7 +4,7 @@
 
 #include "console_fixture.h"
 
-namespace weir {
+namespace weir::console_simple_test {
 namespace {
 
 using namespace console_test;
@@ -240,4 +240,4 @@ TEST_CASE("what cannot be followed is fatal") {
 }
 
 }  // namespace
-}  // namespace weir
+}  // namespace weir::console_simple_test

@@ -4,7 +4,7 @@
 
 #include "console_fixture.h"
 
-namespace weir {
+namespace weir::explain_route_test {
 namespace {
 
 using console_test::Answer;
@@ -233,4 +233,4 @@ TEST_CASE_FIXTURE(Fixture, "SHOW BACKENDS ends in how many transactions each has
 }
 
 }  // namespace
-}  // namespace weir
+}  // namespace weir::explain_route_test

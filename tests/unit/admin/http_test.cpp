@@ -9,7 +9,7 @@
 #include "admin/http/settings.h"
 #include "protocol/auth/base64.h"
 
-namespace weir {
+namespace weir::http_test {
 namespace {
 
 // Runs what was posted when told to.
@@ -119,4 +119,4 @@ TEST_CASE("settings: mistakes name the option and what to do") {
 }
 
 }  // namespace
-}  // namespace weir
+}  // namespace weir::http_test

@@ -4,7 +4,7 @@
 #include "admin/metrics/collector.h"
 #include "console_fixture.h"
 
-namespace weir {
+namespace weir::metrics_test {
 namespace {
 
 using console_test::FakeInspector;
@@ -174,4 +174,4 @@ TEST_CASE("labels are UTF-8, whatever a name is made of") {
 }
 
 }  // namespace
-}  // namespace weir
+}  // namespace weir::metrics_test

@@ -6,7 +6,7 @@
 #include "admin/page/sections.h"
 #include "admin/page/sparkline.h"
 
-namespace weir {
+namespace weir::page_test {
 namespace {
 
 constexpr ResultColumn kPools[] = {{"database"},   {"user"},      {"cl_active"},
@@ -179,4 +179,4 @@ TEST_CASE("page: a long table is cut and says so") {
 }
 
 }  // namespace
-}  // namespace weir
+}  // namespace weir::page_test

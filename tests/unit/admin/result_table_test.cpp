@@ -9,7 +9,7 @@
 
 #include "console_fixture.h"
 
-namespace weir {
+namespace weir::result_table_test {
 namespace {
 
 using std::string_literals::operator""s;
@@ -130,4 +130,4 @@ TEST_CASE("formats fit when there are none, one, or one for each column") {
 }
 
 }  // namespace
-}  // namespace weir
+}  // namespace weir::result_table_test

@@ -4,7 +4,7 @@
 
 #include "console_fixture.h"
 
-namespace weir {
+namespace weir::show_backends_test {
 namespace {
 
 using namespace console_test;
@@ -225,4 +225,4 @@ TEST_CASE("SHOW HELP lists the commands about backends") {
 }
 
 }  // namespace
-}  // namespace weir
+}  // namespace weir::show_backends_test

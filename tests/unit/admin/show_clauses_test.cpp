@@ -10,7 +10,7 @@
 #include "admin/console/command_parser.h"
 #include "console_fixture.h"
 
-namespace weir {
+namespace weir::show_clauses_test {
 namespace {
 
 using console_test::Answer;
@@ -207,4 +207,4 @@ TEST_CASE("by the console, in both protocols") {
 }
 
 }  // namespace
-}  // namespace weir
+}  // namespace weir::show_clauses_test

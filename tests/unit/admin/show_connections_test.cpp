@@ -4,7 +4,7 @@
 
 #include "console_fixture.h"
 
-namespace weir {
+namespace weir::show_connections_test {
 namespace {
 
 using namespace console_test;
@@ -229,4 +229,4 @@ TEST_CASE("SHOW POOLS names mode and balancing, and forgets removed databases") 
 }
 
 }  // namespace
-}  // namespace weir
+}  // namespace weir::show_connections_test

@@ -4,7 +4,7 @@
 
 #include "console_fixture.h"
 
-namespace weir {
+namespace weir::show_leaks_test {
 namespace {
 
 using namespace console_test;
@@ -96,4 +96,4 @@ TEST_CASE("SHOW LEAK_TOTALS counts every kind, found or not") {
 }
 
 }  // namespace
-}  // namespace weir
+}  // namespace weir::show_leaks_test

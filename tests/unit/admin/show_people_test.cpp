@@ -5,7 +5,7 @@
 #include "console_fixture.h"
 #include "proxy/session/client_session.h"
 
-namespace weir {
+namespace weir::show_people_test {
 namespace {
 
 using namespace console_test;
@@ -198,4 +198,4 @@ TEST_CASE("SHOW MEMORY ends with what is not explained") {
 }
 
 }  // namespace
-}  // namespace weir
+}  // namespace weir::show_people_test

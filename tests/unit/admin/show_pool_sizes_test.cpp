@@ -4,7 +4,7 @@
 
 #include "tests/unit/admin/console_fixture.h"
 
-namespace weir::console_test {
+namespace weir::console_test::show_pool_sizes_test {
 namespace {
 
 TEST_CASE("SHOW POOL_SIZES tells what each pool has, wants and may have") {
@@ -59,4 +59,4 @@ TEST_CASE("SHOW POOL_SIZES tells what each pool has, wants and may have") {
 }
 
 }  // namespace
-}  // namespace weir::console_test
+}  // namespace weir::console_test::show_pool_sizes_test

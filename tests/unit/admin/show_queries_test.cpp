@@ -4,7 +4,7 @@
 
 #include "tests/unit/admin/console_fixture.h"
 
-namespace weir::console_test {
+namespace weir::console_test::show_queries_test {
 namespace {
 
 QueryStats stats() {
@@ -95,4 +95,4 @@ TEST_CASE("RESET QUERIES forgets, and other RESETs are those of drivers") {
 }
 
 }  // namespace
-}  // namespace weir::console_test
+}  // namespace weir::console_test::show_queries_test

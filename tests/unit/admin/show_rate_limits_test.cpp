@@ -4,7 +4,7 @@
 
 #include "tests/unit/admin/console_fixture.h"
 
-namespace weir::console_test {
+namespace weir::console_test::show_rate_limits_test {
 namespace {
 
 constexpr Instant kStart{1'000'000'000};
@@ -93,4 +93,4 @@ TEST_CASE("SHOW RATE_LIMITS tells what came of wrong passwords, when they are li
 }
 
 }  // namespace
-}  // namespace weir::console_test
+}  // namespace weir::console_test::show_rate_limits_test

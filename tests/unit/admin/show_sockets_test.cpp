@@ -5,7 +5,7 @@
 
 #include "console_fixture.h"
 
-namespace weir {
+namespace weir::show_sockets_test {
 namespace {
 
 using namespace console_test;
@@ -135,4 +135,4 @@ TEST_CASE("only SHOW FDS asks for descriptors") {
 }
 
 }  // namespace
-}  // namespace weir
+}  // namespace weir::show_sockets_test

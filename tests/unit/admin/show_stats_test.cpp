@@ -4,7 +4,7 @@
 
 #include "console_fixture.h"
 
-namespace weir {
+namespace weir::show_stats_test {
 namespace {
 
 using namespace console_test;
@@ -115,4 +115,4 @@ TEST_CASE("each client of the console counts once in its own database") {
 }
 
 }  // namespace
-}  // namespace weir
+}  // namespace weir::show_stats_test

@@ -5,7 +5,7 @@
 #include "conf/option_table.h"
 #include "console_fixture.h"
 
-namespace weir {
+namespace weir::show_tables_test {
 namespace {
 
 using namespace console_test;
@@ -175,4 +175,4 @@ TEST_CASE("SHOW PEERS has the entries of [peers]") {
 }
 
 }  // namespace
-}  // namespace weir
+}  // namespace weir::show_tables_test

@@ -6,7 +6,7 @@
 #include "admin/top/top_keys.h"
 #include "admin/top/top_text.h"
 
-namespace weir {
+namespace weir::top_test {
 namespace {
 
 TopData queries(double seconds, const std::string& calls) {
@@ -160,4 +160,4 @@ TEST_CASE("keys do what the help says") {
 }
 
 }  // namespace
-}  // namespace weir
+}  // namespace weir::top_test

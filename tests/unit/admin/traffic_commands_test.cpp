@@ -5,7 +5,7 @@
 
 #include "console_fixture.h"
 
-namespace weir {
+namespace weir::traffic_commands_test {
 namespace {
 
 using namespace console_test;
@@ -189,4 +189,4 @@ TEST_CASE("settings that only PostgreSQL has are taken and ignored, by everyone"
 }
 
 }  // namespace
-}  // namespace weir
+}  // namespace weir::traffic_commands_test

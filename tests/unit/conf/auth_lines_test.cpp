@@ -8,7 +8,7 @@
 #include <algorithm>
 #include <map>
 
-namespace weir {
+namespace weir::auth_lines_test {
 namespace {
 
 using Files = std::map<std::string, std::string>;
@@ -159,4 +159,4 @@ TEST_CASE("directories are read from the disk") {
 }
 
 }  // namespace
-}  // namespace weir
+}  // namespace weir::auth_lines_test

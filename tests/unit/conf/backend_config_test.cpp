@@ -11,7 +11,7 @@
 #include "conf/limits.h"
 #include "conf/loader.h"
 
-namespace weir {
+namespace weir::backend_config_test {
 namespace {
 
 using Lines = std::vector<std::string>;
@@ -252,4 +252,4 @@ TEST_CASE("the password of probes is never told, but a new one is noticed") {
 }
 
 }  // namespace
-}  // namespace weir
+}  // namespace weir::backend_config_test

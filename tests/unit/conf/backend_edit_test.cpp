@@ -10,7 +10,7 @@
 #include "conf/limits.h"
 #include "conf/loader.h"
 
-namespace weir {
+namespace weir::backend_edit_test {
 namespace {
 
 using Lines = std::vector<std::string>;
@@ -228,4 +228,4 @@ TEST_CASE("a load of the files tells what it takes back") {
 }
 
 }  // namespace
-}  // namespace weir
+}  // namespace weir::backend_edit_test

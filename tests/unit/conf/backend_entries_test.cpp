@@ -6,7 +6,7 @@
 
 #include "conf/limits.h"
 
-namespace weir {
+namespace weir::backend_entries_test {
 namespace {
 
 using Lines = std::vector<std::string>;
@@ -203,4 +203,4 @@ TEST_CASE("the words of backends print as they are written") {
 }
 
 }  // namespace
-}  // namespace weir
+}  // namespace weir::backend_entries_test

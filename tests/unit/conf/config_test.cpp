@@ -4,7 +4,7 @@
 
 #include <doctest/doctest.h>
 
-namespace weir {
+namespace weir::config_test {
 namespace {
 
 using std::chrono::seconds;
@@ -207,4 +207,4 @@ TEST_CASE("it is told whose word target_session_attrs is") {
 }
 
 }  // namespace
-}  // namespace weir
+}  // namespace weir::config_test

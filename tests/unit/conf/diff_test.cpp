@@ -6,7 +6,7 @@
 
 #include <functional>
 
-namespace weir {
+namespace weir::diff_test {
 namespace {
 
 using Names = std::vector<std::string>;
@@ -173,4 +173,4 @@ TEST_CASE("the fate of a database follows its name from star entry to own entry 
 }
 
 }  // namespace
-}  // namespace weir
+}  // namespace weir::diff_test

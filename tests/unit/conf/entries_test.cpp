@@ -6,7 +6,7 @@
 
 #include "conf/limits.h"
 
-namespace weir {
+namespace weir::entries_test {
 namespace {
 
 using Settings = std::vector<std::pair<std::string, std::string>>;
@@ -239,4 +239,4 @@ TEST_CASE("the key lists are the inventory of PgBouncer and our own") {
 }
 
 }  // namespace
-}  // namespace weir
+}  // namespace weir::entries_test

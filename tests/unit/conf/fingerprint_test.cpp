@@ -5,7 +5,7 @@
 
 #include "conf/loader.h"
 
-namespace weir {
+namespace weir::fingerprint_test {
 namespace {
 
 uint32_t fingerprint_of(const std::string& text) {
@@ -47,4 +47,4 @@ TEST_CASE("the fingerprint is another one when a setting is, and for no other re
 }
 
 }  // namespace
-}  // namespace weir
+}  // namespace weir::fingerprint_test

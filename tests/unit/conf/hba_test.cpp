@@ -6,7 +6,7 @@
 
 #include <map>
 
-namespace weir {
+namespace weir::hba_test {
 namespace {
 
 using Files = std::map<std::string, std::string>;
@@ -321,4 +321,4 @@ TEST_CASE("every error of a file is told, and more rules than are sensible are o
 }
 
 }  // namespace
-}  // namespace weir
+}  // namespace weir::hba_test

@@ -4,7 +4,7 @@
 
 #include <doctest/doctest.h>
 
-namespace weir {
+namespace weir::ident_map_test {
 namespace {
 
 struct Read {
@@ -104,4 +104,4 @@ TEST_CASE("what is wrong is told with its line and a remedy") {
 }
 
 }  // namespace
-}  // namespace weir
+}  // namespace weir::ident_map_test

@@ -9,7 +9,7 @@
 
 #include "conf/limits.h"
 
-namespace weir {
+namespace weir::ini_test {
 namespace {
 
 struct Parsed {
@@ -186,4 +186,4 @@ TEST_CASE("reading a file that is missing or a directory is refused in words") {
 }
 
 }  // namespace
-}  // namespace weir
+}  // namespace weir::ini_test

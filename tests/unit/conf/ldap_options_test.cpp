@@ -5,7 +5,7 @@
 
 #include <doctest/doctest.h>
 
-namespace weir {
+namespace weir::ldap_options_test {
 namespace {
 
 LdapOptions parsed(std::string_view text) {
@@ -133,4 +133,4 @@ TEST_CASE("a user name stands for itself in a filter and in a DN") {
 }
 
 }  // namespace
-}  // namespace weir
+}  // namespace weir::ldap_options_test

@@ -13,7 +13,7 @@
 
 #include "conf/limits.h"
 
-namespace weir {
+namespace weir::loader_test {
 namespace {
 
 using Files = std::map<std::string, std::string>;
@@ -279,4 +279,4 @@ TEST_CASE("real files are read from the working directory's point of view") {
 }
 
 }  // namespace
-}  // namespace weir
+}  // namespace weir::loader_test

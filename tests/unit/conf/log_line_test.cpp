@@ -8,7 +8,7 @@
 
 #include "conf/limits.h"
 
-namespace weir {
+namespace weir::log_line_test {
 namespace {
 
 LogPeer client() {
@@ -117,4 +117,4 @@ TEST_CASE("an endless line is cut in either format") {
 }
 
 }  // namespace
-}  // namespace weir
+}  // namespace weir::log_line_test

@@ -16,7 +16,7 @@
 
 #include "conf/limits.h"
 
-namespace weir {
+namespace weir::log_writer_test {
 namespace {
 
 using std::chrono::seconds;
@@ -245,4 +245,4 @@ TEST_CASE("the journal is known by the device and inode of the stream") {
 }
 
 }  // namespace
-}  // namespace weir
+}  // namespace weir::log_writer_test

@@ -15,7 +15,7 @@
 
 #include "conf/limits.h"
 
-namespace weir {
+namespace weir::logging_test {
 namespace {
 
 // A directory with a log file; logging runs while it lives.
@@ -217,4 +217,4 @@ TEST_CASE("a rate limit admits so many a second and tells how many it held back"
 }
 
 }  // namespace
-}  // namespace weir
+}  // namespace weir::logging_test

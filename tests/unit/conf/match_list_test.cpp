@@ -5,7 +5,7 @@
 
 #include <arpa/inet.h>
 
-namespace weir {
+namespace weir::match_list_test {
 namespace {
 
 bool matches(const char* list, std::string_view name) {
@@ -85,4 +85,4 @@ TEST_CASE("addresses are masked and printed") {
 }
 
 }  // namespace
-}  // namespace weir
+}  // namespace weir::match_list_test

@@ -3,7 +3,7 @@
 
 #include <doctest/doctest.h>
 
-namespace weir {
+namespace weir::metrics_address_test {
 namespace {
 
 std::string read(std::string_view text) {
@@ -34,4 +34,4 @@ TEST_CASE("metrics_listen: what is no address is an error with a remedy") {
 }
 
 }  // namespace
-}  // namespace weir
+}  // namespace weir::metrics_address_test

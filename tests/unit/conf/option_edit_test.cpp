@@ -11,7 +11,7 @@
 #include "conf/auth_rules.h"
 #include "conf/option_table.h"
 
-namespace weir {
+namespace weir::option_edit_test {
 namespace {
 
 std::string text_of(const Config& config, std::string_view name) {
@@ -91,4 +91,4 @@ TEST_CASE("auth_file is read, and whoever is not in it any more is gone") {
 }
 
 }  // namespace
-}  // namespace weir
+}  // namespace weir::option_edit_test

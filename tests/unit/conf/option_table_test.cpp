@@ -6,7 +6,7 @@
 
 #include <set>
 
-namespace weir {
+namespace weir::option_table_test {
 namespace {
 
 const Option& option(const char* name) {
@@ -280,4 +280,4 @@ TEST_CASE("every row has a sentence of documentation") {
 }
 
 }  // namespace
-}  // namespace weir
+}  // namespace weir::option_table_test

@@ -4,7 +4,7 @@
 
 #include <doctest/doctest.h>
 
-namespace weir {
+namespace weir::patroni_url_test {
 namespace {
 
 std::string problem(std::string_view text) {
@@ -42,4 +42,4 @@ TEST_CASE("what is no address of a Patroni is refused") {
     CHECK(problem("http://" + std::string(300, 'a')) == "too long; at most 300 bytes");
 }
 
-}  // namespace weir
+}  // namespace weir::patroni_url_test

@@ -8,7 +8,7 @@
 #include "conf/limits.h"
 #include "conf/loader.h"
 
-namespace weir {
+namespace weir::rate_limit_config_test {
 namespace {
 
 using std::chrono::milliseconds;
@@ -211,4 +211,4 @@ TEST_CASE("a reload keeps what is counted as long as it is of the same keys") {
 }
 
 }  // namespace
-}  // namespace weir
+}  // namespace weir::rate_limit_config_test

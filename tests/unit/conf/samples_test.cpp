@@ -16,7 +16,7 @@
 #include "conf/reference.h"
 #include "proxy/start/manual.h"
 
-namespace weir {
+namespace weir::samples_test {
 namespace {
 
 std::string source_dir() {
@@ -126,4 +126,4 @@ TEST_CASE("the reference and the golden list are those of the table, and so are 
 }
 
 }  // namespace
-}  // namespace weir
+}  // namespace weir::samples_test

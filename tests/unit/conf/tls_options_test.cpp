@@ -4,7 +4,7 @@
 
 #include <doctest/doctest.h>
 
-namespace weir {
+namespace weir::tls_options_test {
 namespace {
 
 // A file holds its own path, but for "gone".
@@ -107,4 +107,4 @@ TEST_CASE("a file that cannot be read is told with its option") {
 }
 
 }  // namespace
-}  // namespace weir
+}  // namespace weir::tls_options_test

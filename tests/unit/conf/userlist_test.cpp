@@ -6,7 +6,7 @@
 
 #include "conf/limits.h"
 
-namespace weir {
+namespace weir::userlist_test {
 namespace {
 
 std::string summary(const Userlist& list) {
@@ -71,4 +71,4 @@ TEST_CASE("names and secrets have lengths") {
 }
 
 }  // namespace
-}  // namespace weir
+}  // namespace weir::userlist_test

@@ -6,7 +6,7 @@
 
 #include <limits>
 
-namespace weir {
+namespace weir::value_test {
 namespace {
 
 TEST_CASE("whole numbers are read as C reads them when the base is open") {
@@ -140,4 +140,4 @@ TEST_CASE("the nearest candidate is suggested only when it is near") {
 }
 
 }  // namespace
-}  // namespace weir
+}  // namespace weir::value_test

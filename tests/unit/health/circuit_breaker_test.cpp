@@ -4,7 +4,7 @@
 
 #include <doctest/doctest.h>
 
-namespace weir {
+namespace weir::circuit_breaker_test {
 namespace {
 
 using std::chrono::milliseconds;
@@ -191,4 +191,4 @@ TEST_CASE("random events never break an invariant of a breaker") {
 }
 
 }  // namespace
-}  // namespace weir
+}  // namespace weir::circuit_breaker_test

@@ -7,7 +7,7 @@
 
 #include "health/registry.h"
 
-namespace weir {
+namespace weir::cluster_patroni_test {
 namespace {
 
 using std::chrono::milliseconds;
@@ -268,4 +268,4 @@ TEST_CASE("Patroni: of two entries for one server the one that has it counts") {
     CHECK(targets[2].url == "http://c:1");
 }
 
-}  // namespace weir
+}  // namespace weir::cluster_patroni_test

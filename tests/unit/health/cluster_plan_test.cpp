@@ -4,7 +4,7 @@
 
 #include <doctest/doctest.h>
 
-namespace weir {
+namespace weir::cluster_plan_test {
 namespace {
 
 BackendSpec backend(const std::string& name, const std::string& host,
@@ -77,4 +77,4 @@ TEST_CASE("the log-in and the system identifier of any entry serve the whole clu
     CHECK(clusters[0].system_identifier == 7);
 }
 
-}  // namespace weir
+}  // namespace weir::cluster_plan_test

@@ -7,7 +7,7 @@
 
 #include "health/read_spill.h"
 
-namespace weir {
+namespace weir::ejection_guard_test {
 namespace {
 
 using enum HealthState;
@@ -104,4 +104,4 @@ TEST_CASE("reads borrow at most their share of the primary's pool") {
 }
 
 }  // namespace
-}  // namespace weir
+}  // namespace weir::ejection_guard_test

@@ -7,7 +7,7 @@
 
 #include <vector>
 
-namespace weir {
+namespace weir::endpoint_health_test {
 namespace {
 
 using doctest::Approx;
@@ -567,4 +567,4 @@ TEST_CASE("states have the names that SHOW prints") {
 }
 
 }  // namespace
-}  // namespace weir
+}  // namespace weir::endpoint_health_test

@@ -6,7 +6,7 @@
 
 #include "health/endpoint_table.h"
 
-namespace weir {
+namespace weir::endpoint_test {
 namespace {
 
 constexpr Instant kStart{1'000'000'000};
@@ -192,4 +192,4 @@ TEST_CASE("whether a trial is free is told without taking it") {
     CHECK(f.endpoint.has_free_trial(kStart + std::chrono::seconds(60)));  // it has lapsed
 }
 
-}  // namespace weir
+}  // namespace weir::endpoint_test

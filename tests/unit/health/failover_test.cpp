@@ -7,7 +7,7 @@
 
 #include "health/registry.h"
 
-namespace weir {
+namespace weir::failover_test {
 namespace {
 
 using std::chrono::milliseconds;
@@ -350,4 +350,4 @@ TEST_CASE(
     }
 }
 
-}  // namespace weir
+}  // namespace weir::failover_test

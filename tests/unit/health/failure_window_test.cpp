@@ -9,7 +9,7 @@
 
 #include "protocol/base/random.h"
 
-namespace weir {
+namespace weir::failure_window_test {
 namespace {
 
 constexpr int64_t kSecond = 1'000'000;
@@ -106,4 +106,4 @@ TEST_CASE("the ring agrees with a model that keeps every event") {
 }
 
 }  // namespace
-}  // namespace weir
+}  // namespace weir::failure_window_test

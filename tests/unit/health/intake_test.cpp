@@ -7,7 +7,7 @@
 #include <cmath>
 #include <thread>
 
-namespace weir {
+namespace weir::intake_test {
 
 TEST_CASE("counts arrive once and from all workers") {
     Intake intake(3);
@@ -89,4 +89,4 @@ TEST_CASE("nothing is lost or torn while workers write and another thread drains
     CHECK(latencies == 2 * kEach);
 }
 
-}  // namespace weir
+}  // namespace weir::intake_test

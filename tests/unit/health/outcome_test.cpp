@@ -6,7 +6,7 @@
 
 #include <initializer_list>
 
-namespace weir {
+namespace weir::outcome_test {
 namespace {
 
 Evidence evidence(std::string_view sqlstate, ErrorContext context = {}) {
@@ -82,4 +82,4 @@ TEST_CASE("every outcome has words and a place") {
 }
 
 }  // namespace
-}  // namespace weir
+}  // namespace weir::outcome_test

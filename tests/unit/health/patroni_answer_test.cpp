@@ -7,7 +7,7 @@
 
 #include "protocol/base/random.h"
 
-namespace weir {
+namespace weir::patroni_answer_test {
 namespace {
 
 constexpr std::string_view kPrimary =
@@ -106,4 +106,4 @@ TEST_CASE("Patroni's answer: no part and no change of one does harm") {
     }
 }
 
-}  // namespace weir
+}  // namespace weir::patroni_answer_test

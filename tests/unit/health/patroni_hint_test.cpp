@@ -4,7 +4,7 @@
 
 #include <doctest/doctest.h>
 
-namespace weir {
+namespace weir::patroni_hint_test {
 namespace {
 
 const PatroniAnswer kPrimary{"primary", "running", 1};
@@ -57,4 +57,4 @@ TEST_CASE("Patroni's hint: the same word again does nothing, whatever it is") {
     }
 }
 
-}  // namespace weir
+}  // namespace weir::patroni_hint_test

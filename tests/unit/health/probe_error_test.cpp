@@ -3,7 +3,7 @@
 
 #include <doctest/doctest.h>
 
-namespace weir {
+namespace weir::probe_error_test {
 
 TEST_CASE("the SQLSTATE is found in verbose text of any language, the last one counts") {
     CHECK(sqlstate_of("connection to server at \"::1\", port 1 failed: FATAL:  57P03: the database "
@@ -70,4 +70,4 @@ TEST_CASE("the text for people is one bounded line of the last attempt") {
     CHECK(one_line("").empty());
 }
 
-}  // namespace weir
+}  // namespace weir::probe_error_test

@@ -7,7 +7,7 @@
 #include <array>
 #include <vector>
 
-namespace weir {
+namespace weir::probe_query_test {
 namespace {
 
 using Row = std::vector<std::string_view>;
@@ -77,4 +77,4 @@ TEST_CASE("only what may be called is asked for") {
     CHECK(probe_query(read_capabilities(Row{"t"})) == least);
 }
 
-}  // namespace weir
+}  // namespace weir::probe_query_test

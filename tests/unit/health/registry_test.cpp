@@ -6,7 +6,7 @@
 
 #include <algorithm>
 
-namespace weir {
+namespace weir::registry_test {
 namespace {
 
 using std::chrono::milliseconds;
@@ -665,4 +665,4 @@ TEST_CASE("alerts are told when they begin, and stand in the rows while they hol
     CHECK(f.row(1).alerts.find("panic") != std::string::npos);
 }
 
-}  // namespace weir
+}  // namespace weir::registry_test

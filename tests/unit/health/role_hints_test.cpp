@@ -7,7 +7,7 @@
 #include <array>
 #include <vector>
 
-namespace weir {
+namespace weir::role_hints_test {
 namespace {
 
 const RoleHint kNothing{};
@@ -72,4 +72,4 @@ TEST_CASE("there is never more than one primary") {
     }
 }
 
-}  // namespace weir
+}  // namespace weir::role_hints_test

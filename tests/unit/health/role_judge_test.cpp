@@ -6,7 +6,7 @@
 
 #include "protocol/base/random.h"
 
-namespace weir {
+namespace weir::role_judge_test {
 namespace {
 
 using std::chrono::seconds;
@@ -274,4 +274,4 @@ TEST_CASE("random probes never make a primary that breaks a rule") {
 }
 
 }  // namespace
-}  // namespace weir
+}  // namespace weir::role_judge_test

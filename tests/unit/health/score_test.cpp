@@ -12,7 +12,7 @@
 #include "health/peak_ewma.h"
 #include "protocol/base/random.h"
 
-namespace weir {
+namespace weir::score_test {
 namespace {
 
 using doctest::Approx;
@@ -435,4 +435,4 @@ TEST_CASE("jitter stays within its bounds and reaches nearly all of them") {
 }
 
 }  // namespace
-}  // namespace weir
+}  // namespace weir::score_test

@@ -9,7 +9,7 @@
 #include <string>
 #include <vector>
 
-namespace weir {
+namespace weir::selection_test {
 namespace {
 
 using doctest::Approx;
@@ -314,4 +314,4 @@ TEST_CASE("judge() says why one is not chosen") {
 }
 
 }  // namespace
-}  // namespace weir
+}  // namespace weir::selection_test

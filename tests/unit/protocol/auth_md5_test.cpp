@@ -6,7 +6,7 @@
 
 #include <array>
 
-namespace weir {
+namespace weir::auth_md5_test {
 namespace {
 
 constexpr std::array<uint8_t, 4> kSalt = {1, 2, 3, 255};
@@ -40,4 +40,4 @@ TEST_CASE("only the right response verifies") {
 }
 
 }  // namespace
-}  // namespace weir
+}  // namespace weir::auth_md5_test

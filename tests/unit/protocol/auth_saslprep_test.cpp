@@ -11,7 +11,7 @@
 #include "protocol/auth/nfkc.h"
 #include "protocol/base/random.h"
 
-namespace weir {
+namespace weir::auth_saslprep_test {
 namespace {
 
 struct Golden {
@@ -178,4 +178,4 @@ TEST_CASE("saslprep survives random bytes") {
 }
 
 }  // namespace
-}  // namespace weir
+}  // namespace weir::auth_saslprep_test

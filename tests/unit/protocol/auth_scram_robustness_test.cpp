@@ -10,7 +10,7 @@
 #include "protocol/auth/scram_server.h"
 #include "protocol/base/random.h"
 
-namespace weir {
+namespace weir::auth_scram_robustness_test {
 namespace {
 
 constexpr int kMutations = 200'000;
@@ -146,4 +146,4 @@ TEST_CASE("random bytes never lead to a login") {
 }
 
 }  // namespace
-}  // namespace weir
+}  // namespace weir::auth_scram_robustness_test

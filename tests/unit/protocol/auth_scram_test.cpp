@@ -13,7 +13,7 @@
 #include "protocol/auth/scram_server.h"
 #include "protocol/base/random.h"
 
-namespace weir {
+namespace weir::auth_scram_test {
 namespace {
 
 constexpr std::string_view kPencil =
@@ -417,4 +417,4 @@ TEST_CASE("a nonce is printable, has no comma and has a limit") {
 }
 
 }  // namespace
-}  // namespace weir
+}  // namespace weir::auth_scram_test

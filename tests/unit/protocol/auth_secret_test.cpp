@@ -13,7 +13,7 @@
 #include "protocol/auth/base64.h"
 #include "protocol/base/random.h"
 
-namespace weir {
+namespace weir::auth_secret_test {
 namespace {
 
 // Password "pencil", salt and iterations of RFC 7677 §3.
@@ -197,4 +197,4 @@ TEST_CASE("secrets are classified as PostgreSQL does") {
 }
 
 }  // namespace
-}  // namespace weir
+}  // namespace weir::auth_secret_test

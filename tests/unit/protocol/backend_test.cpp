@@ -12,7 +12,7 @@
 
 #include "protocol/base/random.h"
 
-namespace weir {
+namespace weir::backend_test {
 namespace {
 
 using std::string_literals::operator""s;
@@ -161,4 +161,4 @@ TEST_CASE("random bodies never misbehave") {
 }
 
 }  // namespace
-}  // namespace weir
+}  // namespace weir::backend_test

@@ -16,7 +16,7 @@
 #include "protocol/base/random.h"
 #include "protocol/base/slab.h"
 
-namespace weir {
+namespace weir::base_test {
 namespace {
 
 // ---- bytes ----
@@ -355,4 +355,4 @@ TEST_CASE("a client of generation zero is nobody") {
 }
 
 }  // namespace
-}  // namespace weir
+}  // namespace weir::base_test

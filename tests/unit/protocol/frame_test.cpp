@@ -12,7 +12,7 @@
 
 #include "protocol/base/random.h"
 
-namespace weir {
+namespace weir::frame_test {
 namespace {
 
 constexpr std::string_view kClientTags = "BCDEFHPQSXcdfp";
@@ -246,4 +246,4 @@ TEST_CASE("reset forgets the rest of a message") {
 }
 
 }  // namespace
-}  // namespace weir
+}  // namespace weir::frame_test

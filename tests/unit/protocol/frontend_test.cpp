@@ -13,7 +13,7 @@
 
 #include "protocol/base/random.h"
 
-namespace weir {
+namespace weir::frontend_test {
 namespace {
 
 using std::string_literals::operator""s;
@@ -158,4 +158,4 @@ TEST_CASE("random bodies never misbehave and views stay inside") {
 }
 
 }  // namespace
-}  // namespace weir
+}  // namespace weir::frontend_test

@@ -5,7 +5,7 @@
 
 #include "protocol/base/histogram.h"
 
-namespace weir {
+namespace weir::histogram_test {
 namespace {
 
 using namespace histogram;
@@ -80,4 +80,4 @@ TEST_CASE("quantiles are off by less than a fifth") {
 }
 
 }  // namespace
-}  // namespace weir
+}  // namespace weir::histogram_test

@@ -5,7 +5,7 @@
 
 #include <vector>
 
-namespace weir {
+namespace weir::siphash_test {
 namespace {
 
 TEST_CASE("siphash gives the published values") {
@@ -21,4 +21,4 @@ TEST_CASE("siphash gives the published values") {
 }
 
 }  // namespace
-}  // namespace weir
+}  // namespace weir::siphash_test

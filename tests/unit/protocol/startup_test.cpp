@@ -10,7 +10,7 @@
 #include "protocol/base/random.h"
 #include "protocol/message/types.h"
 
-namespace weir {
+namespace weir::startup_test {
 namespace {
 
 using Pairs = std::vector<std::pair<std::string, std::string>>;
@@ -276,4 +276,4 @@ TEST_CASE("random options text never misbehaves") {
 }
 
 }  // namespace
-}  // namespace weir
+}  // namespace weir::startup_test

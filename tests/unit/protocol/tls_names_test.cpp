@@ -5,7 +5,7 @@
 
 #include "tests/support/certificates.h"
 
-using namespace weir;
+namespace weir::tls_names_test {
 using test::Identity;
 using test::Subject;
 
@@ -89,3 +89,5 @@ TEST_CASE("the names of a certificate are told by kind") {
     CHECK(names.subject == "CN=app,O=Weir tests");
     CHECK(names.emails == std::vector<std::string>{"app@example.org"});
 }
+
+}  // namespace weir::tls_names_test

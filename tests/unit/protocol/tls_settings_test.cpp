@@ -7,7 +7,7 @@
 #include "protocol/tls/tls_context.h"
 #include "tests/support/certificates.h"
 
-using namespace weir;
+namespace weir::tls_settings_test {
 using test::Identity;
 
 namespace {
@@ -155,3 +155,5 @@ TEST_CASE("towards servers a certificate of our own is a matter of both files") 
     settings.key = file("server_tls_key_file", identity.key_pem());
     CHECK(refusal(settings).empty());
 }
+
+}  // namespace weir::tls_settings_test

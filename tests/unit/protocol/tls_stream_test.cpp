@@ -14,7 +14,7 @@
 
 #include "tests/support/certificates.h"
 
-using namespace weir;
+namespace weir::tls_stream_test {
 using test::Identity;
 
 namespace {
@@ -412,3 +412,5 @@ TEST_CASE("a session resumes another connection") {
     CHECK(none.client->read(into) == -EAGAIN);
     CHECK(none.client->take_session() == nullptr);
 }
+
+}  // namespace weir::tls_stream_test

@@ -10,7 +10,7 @@
 #include "protocol/base/random.h"
 #include "tests/unit/protocol/tracker_model.h"
 
-namespace weir {
+namespace weir::tracker_differential_test {
 namespace {
 
 constexpr BackendTag kAllTags[] = {
@@ -136,4 +136,4 @@ TEST_CASE("the tracker agrees with a plain queue over half a million random step
 }
 
 }  // namespace
-}  // namespace weir
+}  // namespace weir::tracker_differential_test

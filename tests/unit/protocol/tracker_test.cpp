@@ -21,7 +21,7 @@
 
 #include "tests/unit/protocol/tracker_model.h"
 
-namespace weir {
+namespace weir::tracker_test {
 namespace {
 
 using Verdict = ProtocolTracker::Verdict;
@@ -452,4 +452,4 @@ TEST_CASE("a state that contradicts itself is refused") {
 }
 
 }  // namespace
-}  // namespace weir
+}  // namespace weir::tracker_test

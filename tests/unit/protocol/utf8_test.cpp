@@ -7,7 +7,7 @@
 #include <string>
 #include <string_view>
 
-namespace weir {
+namespace weir::utf8_test {
 namespace {
 
 TEST_CASE("characters of UTF-8, and what is none") {
@@ -27,4 +27,4 @@ TEST_CASE("characters of UTF-8, and what is none") {
 }
 
 }  // namespace
-}  // namespace weir
+}  // namespace weir::utf8_test

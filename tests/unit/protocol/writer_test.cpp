@@ -9,7 +9,7 @@
 #include "protocol/message/frame.h"
 #include "protocol/message/frontend.h"
 
-namespace weir {
+namespace weir::writer_test {
 namespace {
 
 using std::string_literals::operator""s;
@@ -163,4 +163,4 @@ TEST_CASE("the answer to a newer protocol lists what is not spoken") {
 }
 
 }  // namespace
-}  // namespace weir
+}  // namespace weir::writer_test

@@ -7,7 +7,7 @@
 #include <sys/timerfd.h>
 #include <unistd.h>
 
-namespace weir {
+namespace weir::alarm_test {
 namespace {
 
 struct Watched {
@@ -70,4 +70,4 @@ TEST_CASE("an alarm that went off unseen can be set again") {
 }
 
 }  // namespace
-}  // namespace weir
+}  // namespace weir::alarm_test

@@ -6,7 +6,7 @@
 
 #include <deque>
 
-namespace weir {
+namespace weir::auditor_test {
 namespace {
 
 using std::chrono::milliseconds;
@@ -185,4 +185,4 @@ TEST_CASE_FIXTURE(AuditorFixture, "the ledgers are checked every ten seconds, un
 }
 
 }  // namespace
-}  // namespace weir
+}  // namespace weir::auditor_test

@@ -4,7 +4,7 @@
 
 #include <doctest/doctest.h>
 
-namespace weir {
+namespace weir::auth_choice_test {
 namespace {
 
 Config config_with(AuthType type, const std::string& hba = "", const std::string& ident = "") {
@@ -174,4 +174,4 @@ TEST_CASE("auth_type cert contradicts settings with which nobody shows a certifi
 }
 
 }  // namespace
-}  // namespace weir
+}  // namespace weir::auth_choice_test

@@ -6,7 +6,7 @@
 
 #include <thread>
 
-namespace weir {
+namespace weir::auth_failures_test {
 namespace {
 
 constexpr Instant kStart{1'000'000'000};
@@ -156,4 +156,4 @@ TEST_CASE("threads may fail at the same time") {
 }
 
 }  // namespace
-}  // namespace weir
+}  // namespace weir::auth_failures_test

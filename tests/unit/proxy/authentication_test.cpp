@@ -8,7 +8,7 @@
 #include "proxy/session/client_login.h"
 #include "tests/support/login_rig.h"
 
-namespace weir::sim {
+namespace weir::sim::authentication_test {
 namespace {
 
 class SlowSource final : public SecretSource {
@@ -405,4 +405,4 @@ TEST_CASE("a user name that PostgreSQL could not have is refused") {
     CHECK(has(rig.received(*client), "username too long"));
 }
 
-}  // namespace weir::sim
+}  // namespace weir::sim::authentication_test

@@ -4,7 +4,7 @@
 
 #include <doctest/doctest.h>
 
-namespace weir {
+namespace weir::byte_debt_test {
 namespace {
 
 using std::chrono::milliseconds;
@@ -41,4 +41,4 @@ TEST_CASE("small charges add up at high rates, and a large one is bounded") {
 }
 
 }  // namespace
-}  // namespace weir
+}  // namespace weir::byte_debt_test

@@ -7,7 +7,7 @@
 #include <thread>
 #include <vector>
 
-namespace weir {
+namespace weir::cap_test {
 namespace {
 
 TEST_CASE("a limit of zero is none") {
@@ -85,4 +85,4 @@ TEST_CASE("two threads never hold more than the limit") {
 }
 
 }  // namespace
-}  // namespace weir
+}  // namespace weir::cap_test

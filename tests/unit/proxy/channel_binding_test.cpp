@@ -8,7 +8,7 @@
 #include "proxy/auth/password_exchange.h"
 #include "proxy/server/server_login.h"
 
-using namespace weir;
+namespace weir::channel_binding_test {
 using Step = PasswordExchange::Step;
 
 namespace {
@@ -139,3 +139,5 @@ TEST_CASE("towards a server the strongest is chosen, and the flag tells what we 
           "server offers no supported SASL mechanism");
     CHECK(ServerSide(std::nullopt).answer_to({kScramMechanism}) == "SCRAM-SHA-256 n");
 }
+
+}  // namespace weir::channel_binding_test

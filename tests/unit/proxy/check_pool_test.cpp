@@ -9,7 +9,7 @@
 #include <thread>
 #include <vector>
 
-namespace weir {
+namespace weir::check_pool_test {
 namespace {
 
 using std::chrono::milliseconds;
@@ -122,4 +122,4 @@ TEST_CASE("a pool without work has no thread") {
 }
 
 }  // namespace
-}  // namespace weir
+}  // namespace weir::check_pool_test

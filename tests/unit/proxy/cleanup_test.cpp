@@ -7,7 +7,7 @@
 
 #include <ostream>
 
-namespace weir {
+namespace weir::cleanup_test {
 
 std::ostream& operator<<(std::ostream& out, CleanupStep step) {
     static constexpr const char* kNames[] = {"Close", "SendCopyFail", "SendSync", "Cancel",
@@ -162,4 +162,4 @@ TEST_CASE_FIXTURE(Fixture, "the reset query comes last, once") {
 }
 
 }  // namespace
-}  // namespace weir
+}  // namespace weir::cleanup_test

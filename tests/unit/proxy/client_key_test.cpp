@@ -7,7 +7,7 @@
 
 #include <set>
 
-namespace weir {
+namespace weir::client_key_test {
 namespace {
 
 constexpr SipKey kProcess{0x1122334455667788, 0x99aabbccddeeff00};
@@ -69,4 +69,4 @@ TEST_CASE("each session has a tail of its own") {
 }
 
 }  // namespace
-}  // namespace weir
+}  // namespace weir::client_key_test

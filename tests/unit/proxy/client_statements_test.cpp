@@ -7,7 +7,7 @@
 
 #include <doctest/doctest.h>
 
-namespace weir {
+namespace weir::client_statements_test {
 namespace {
 
 struct Fixture {
@@ -282,4 +282,4 @@ TEST_CASE_FIXTURE(Fixture, "what an unnamed statement deallocates is told once, 
 }
 
 }  // namespace
-}  // namespace weir
+}  // namespace weir::client_statements_test

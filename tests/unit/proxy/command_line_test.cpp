@@ -7,7 +7,7 @@
 #include <string>
 #include <vector>
 
-namespace weir {
+namespace weir::command_line_test {
 namespace {
 
 CommandLine parse(std::vector<std::string> words) {
@@ -76,4 +76,4 @@ TEST_CASE("the command line: a question about the configuration, instead of serv
 }
 
 }  // namespace
-}  // namespace weir
+}  // namespace weir::command_line_test

@@ -12,7 +12,7 @@
 
 #include "protocol/base/random.h"
 
-namespace weir {
+namespace weir::deadline_queue_test {
 namespace {
 
 constexpr int64_t kTick = DeadlineQueue::kTickUs;
@@ -192,4 +192,4 @@ TEST_CASE_FIXTURE(Fixture, "random arming fires everything in time and nothing t
 }
 
 }  // namespace
-}  // namespace weir
+}  // namespace weir::deadline_queue_test

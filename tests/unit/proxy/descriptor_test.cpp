@@ -11,7 +11,7 @@
 #include <map>
 #include <string>
 
-namespace weir {
+namespace weir::descriptor_test {
 namespace {
 
 struct Pair {
@@ -131,4 +131,4 @@ TEST_CASE("a duplicate is closed with its last owner, and does not survive exec"
 }
 
 }  // namespace
-}  // namespace weir
+}  // namespace weir::descriptor_test

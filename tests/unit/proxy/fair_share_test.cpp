@@ -10,7 +10,7 @@
 
 #include "protocol/base/random.h"
 
-namespace weir {
+namespace weir::fair_share_test {
 namespace {
 
 using Shares = std::vector<uint32_t>;
@@ -111,4 +111,4 @@ TEST_CASE("any split is within the capacity and max-min fair") {
 }
 
 }  // namespace
-}  // namespace weir
+}  // namespace weir::fair_share_test

@@ -7,7 +7,7 @@
 
 #include <initializer_list>
 
-namespace weir {
+namespace weir::forgetting_test {
 namespace {
 
 TEST_CASE("commands that forget are recognised in any spelling and place") {
@@ -115,4 +115,4 @@ TEST_CASE("what changes tables, views and types may change statements") {
 }
 
 }  // namespace
-}  // namespace weir
+}  // namespace weir::forgetting_test

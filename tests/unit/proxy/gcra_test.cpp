@@ -10,7 +10,7 @@
 
 #include "protocol/base/random.h"
 
-namespace weir {
+namespace weir::gcra_test {
 namespace {
 
 using std::chrono::milliseconds;
@@ -214,4 +214,4 @@ TEST_CASE("threads that share a cell get no more than one thread would") {
 }
 
 }  // namespace
-}  // namespace weir
+}  // namespace weir::gcra_test

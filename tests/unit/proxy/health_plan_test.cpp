@@ -7,7 +7,7 @@
 
 #include <string>
 
-namespace weir {
+namespace weir::health_plan_test {
 
 namespace {
 
@@ -173,4 +173,4 @@ TEST_CASE("health plan: a frozen server is out in less than four seconds") {
           2 * options.probe_interval);
 }
 
-}  // namespace weir
+}  // namespace weir::health_plan_test

@@ -7,7 +7,7 @@
 
 #include "tests/support/deaf_io.h"
 
-using namespace weir;
+namespace weir::held_sends_test {
 
 namespace {
 
@@ -150,3 +150,5 @@ TEST_CASE_FIXTURE(Fixture, "what follows what was cut short goes behind it") {
     CHECK(io.sends == Sent{"1:ab"});
     CHECK(rest(1) == "cdef");
 }
+
+}  // namespace weir::held_sends_test

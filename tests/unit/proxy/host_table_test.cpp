@@ -5,7 +5,7 @@
 
 #include <doctest/doctest.h>
 
-namespace weir {
+namespace weir::host_table_test {
 namespace {
 
 using Kind = HostTable::Answer::Kind;
@@ -102,4 +102,4 @@ TEST_CASE("a lookup that is under way is not begun again") {
 }
 
 }  // namespace
-}  // namespace weir
+}  // namespace weir::host_table_test

@@ -19,7 +19,7 @@
 #include "proxy/session/query_recorder.h"
 #include "tests/support/sim_net.h"
 
-namespace weir {
+namespace weir::insight_test {
 namespace {
 
 using std::chrono::milliseconds;
@@ -453,4 +453,4 @@ TEST_CASE("a question is answered from all that was told before, and reset forge
 }
 
 }  // namespace
-}  // namespace weir
+}  // namespace weir::insight_test

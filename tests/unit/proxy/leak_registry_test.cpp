@@ -6,7 +6,7 @@
 
 #include "protocol/base/random.h"
 
-namespace weir {
+namespace weir::leak_registry_test {
 namespace {
 
 using std::chrono::seconds;
@@ -145,4 +145,4 @@ TEST_CASE("the line of the log tells all that is known and leaves out what is no
 }
 
 }  // namespace
-}  // namespace weir
+}  // namespace weir::leak_registry_test

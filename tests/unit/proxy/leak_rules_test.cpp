@@ -7,7 +7,7 @@
 
 #include "protocol/base/random.h"
 
-namespace weir {
+namespace weir::leak_rules_test {
 namespace {
 
 using std::chrono::milliseconds;
@@ -234,4 +234,4 @@ TEST_CASE("a session that keeps working is never found") {
 }
 
 }  // namespace
-}  // namespace weir
+}  // namespace weir::leak_rules_test

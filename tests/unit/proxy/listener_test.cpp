@@ -14,7 +14,7 @@
 
 #include "proxy/net/socket.h"
 
-namespace weir {
+namespace weir::listener_test {
 namespace {
 
 int connecting(const sockaddr_in& to) {
@@ -83,4 +83,4 @@ TEST_CASE("an address that cannot be had is named") {
 }
 
 }  // namespace
-}  // namespace weir
+}  // namespace weir::listener_test

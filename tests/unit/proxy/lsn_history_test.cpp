@@ -8,7 +8,7 @@
 
 #include "protocol/base/random.h"
 
-namespace weir {
+namespace weir::lsn_history_test {
 namespace {
 
 TEST_CASE("no probe since the commit, no bound") {
@@ -73,4 +73,4 @@ TEST_CASE("a full ring forgets the oldest, and its bounds stay safe") {
 }
 
 }  // namespace
-}  // namespace weir
+}  // namespace weir::lsn_history_test

@@ -4,7 +4,7 @@
 
 #include <doctest/doctest.h>
 
-namespace weir {
+namespace weir::open_files_test {
 namespace {
 
 DatabaseConfig database(const char* name) {
@@ -34,4 +34,4 @@ TEST_CASE("expected files: clients, and a pool for each user of each database") 
 }
 
 }  // namespace
-}  // namespace weir
+}  // namespace weir::open_files_test

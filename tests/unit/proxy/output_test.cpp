@@ -6,7 +6,7 @@
 
 #include "tests/support/deaf_io.h"
 
-using namespace weir;
+namespace weir::output_test {
 
 namespace {
 
@@ -105,3 +105,5 @@ TEST_CASE_FIXTURE(Fixture, "a broken connection forgets what was gathered") {
     CHECK(output.empty());
     CHECK(backlog.empty());
 }
+
+}  // namespace weir::output_test

@@ -12,7 +12,7 @@
 #include "tests/support/certificates.h"
 #include "tests/support/deaf_io.h"
 
-using namespace weir;
+namespace weir::output_tls_test {
 
 namespace {
 
@@ -144,3 +144,5 @@ TEST_CASE("a broken stream says so") {
     CHECK(output.flush(ends.channel(), backlog) < 0);
     CHECK(output.empty());
 }
+
+}  // namespace weir::output_tls_test

@@ -7,7 +7,7 @@
 
 #include "protocol/base/random.h"
 
-namespace weir {
+namespace weir::parameters_test {
 namespace {
 
 using std::string_literals::operator""s;
@@ -164,4 +164,4 @@ TEST_CASE("settings are all values but application_name, each in its place") {
 }
 
 }  // namespace
-}  // namespace weir
+}  // namespace weir::parameters_test

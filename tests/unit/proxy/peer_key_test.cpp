@@ -8,7 +8,7 @@
 #include <bit>
 #include <set>
 
-namespace weir {
+namespace weir::peer_key_test {
 namespace {
 
 constexpr SipKey kProcess{0x1122334455667788, 0x99aabbccddeeff00};
@@ -75,4 +75,4 @@ TEST_CASE("neighbours have nothing in common, and every bit counts") {
 }
 
 }  // namespace
-}  // namespace weir
+}  // namespace weir::peer_key_test

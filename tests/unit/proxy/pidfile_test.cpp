@@ -10,7 +10,7 @@
 #include <fstream>
 #include <string>
 
-namespace weir {
+namespace weir::pidfile_test {
 namespace {
 
 struct Folder {
@@ -79,4 +79,4 @@ TEST_CASE("our pidfile ends with us") {
 }
 
 }  // namespace
-}  // namespace weir
+}  // namespace weir::pidfile_test

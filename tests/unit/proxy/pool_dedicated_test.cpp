@@ -11,7 +11,7 @@
 #include "protocol/base/random.h"
 #include "proxy/pool/pool_group.h"
 
-namespace weir {
+namespace weir::pool_dedicated_test {
 namespace {
 
 using std::chrono::seconds;
@@ -355,4 +355,4 @@ TEST_CASE("random steps of both kinds keep the ledger's sums") {
 }
 
 }  // namespace
-}  // namespace weir
+}  // namespace weir::pool_dedicated_test

@@ -5,7 +5,7 @@
 
 #include "proxy/pool/pool_set.h"
 
-namespace weir {
+namespace weir::pool_group_test {
 
 namespace {
 
@@ -248,4 +248,4 @@ TEST_CASE_FIXTURE(Fixture, "a sketch has the members that a login would make, an
     CHECK(pools.find(group().key()) == &group());
 }
 
-}  // namespace weir
+}  // namespace weir::pool_group_test

@@ -11,7 +11,7 @@
 
 #include "protocol/base/random.h"
 
-namespace weir {
+namespace weir::pool_test {
 namespace {
 
 using std::chrono::milliseconds;
@@ -1045,4 +1045,4 @@ TEST_CASE_FIXTURE(Fixture, "random use keeps every sum, limit and the order of w
 }
 
 }  // namespace
-}  // namespace weir
+}  // namespace weir::pool_test

@@ -6,7 +6,7 @@
 
 #include <string>
 
-namespace weir {
+namespace weir::proof_cache_test {
 namespace {
 
 std::string select(int number) {
@@ -83,4 +83,4 @@ TEST_CASE("what is too long is not kept, and other limits take effect at once") 
 }
 
 }  // namespace
-}  // namespace weir
+}  // namespace weir::proof_cache_test

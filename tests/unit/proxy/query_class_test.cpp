@@ -5,7 +5,7 @@
 
 #include <string>
 
-namespace weir {
+namespace weir::query_class_test {
 namespace {
 
 TEST_CASE("the first keyword decides") {
@@ -55,4 +55,4 @@ TEST_CASE("what is no keyword is of no class") {
 }
 
 }  // namespace
-}  // namespace weir
+}  // namespace weir::query_class_test

@@ -6,7 +6,7 @@
 
 #include "protocol/base/random.h"
 
-namespace weir {
+namespace weir::query_text_test {
 namespace {
 
 TEST_CASE("literals are masked, names and parameters stay") {
@@ -99,4 +99,4 @@ TEST_CASE("the digest tells queries apart and is none without text") {
 }
 
 }  // namespace
-}  // namespace weir
+}  // namespace weir::query_text_test

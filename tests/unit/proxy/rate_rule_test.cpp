@@ -6,7 +6,7 @@
 
 #include "proxy/limits/rate_limiter.h"
 
-namespace weir {
+namespace weir::rate_rule_test {
 namespace {
 
 using std::chrono::seconds;
@@ -183,4 +183,4 @@ TEST_CASE("a reload keeps the counts of rules whose keys stay the same") {
 }
 
 }  // namespace
-}  // namespace weir
+}  // namespace weir::rate_rule_test

@@ -9,7 +9,7 @@
 
 #include "protocol/base/random.h"
 
-namespace weir {
+namespace weir::rate_table_test {
 namespace {
 
 using std::chrono::milliseconds;
@@ -228,4 +228,4 @@ TEST_CASE("threads may hold units together") {
 }
 
 }  // namespace
-}  // namespace weir
+}  // namespace weir::rate_table_test

@@ -13,7 +13,7 @@
 
 #include "tests/support/read_only_corpus.h"
 
-namespace weir {
+namespace weir::read_only_proof_test {
 namespace {
 
 std::string repeat(std::string_view text, size_t times) {
@@ -161,4 +161,4 @@ TEST_CASE("every reason has a name of its own") {
 }
 
 }  // namespace
-}  // namespace weir
+}  // namespace weir::read_only_proof_test

@@ -6,7 +6,7 @@
 
 #include "proxy/routing/lsn_history.h"
 
-namespace weir {
+namespace weir::read_split_test {
 namespace {
 
 using std::chrono::seconds;
@@ -167,4 +167,4 @@ TEST_CASE("every reason of a decision has a name and a text") {
 }
 
 }  // namespace
-}  // namespace weir
+}  // namespace weir::read_split_test

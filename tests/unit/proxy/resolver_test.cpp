@@ -6,7 +6,7 @@
 
 #include "proxy/control/name_service.h"
 
-namespace weir {
+namespace weir::resolver_test {
 namespace {
 
 TEST_CASE("servers are taken from the file only where one has a port") {
@@ -28,4 +28,4 @@ TEST_CASE("the zone of a name is what follows its first label") {
 }
 
 }  // namespace
-}  // namespace weir
+}  // namespace weir::resolver_test

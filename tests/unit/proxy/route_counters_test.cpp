@@ -6,7 +6,7 @@
 
 #include <set>
 
-namespace weir {
+namespace weir::route_counters_test {
 namespace {
 
 TEST_CASE("each reason has its place and its name") {
@@ -55,4 +55,4 @@ TEST_CASE("workers are summed") {
 }
 
 }  // namespace
-}  // namespace weir
+}  // namespace weir::route_counters_test

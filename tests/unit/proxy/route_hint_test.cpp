@@ -6,7 +6,7 @@
 
 #include <string>
 
-namespace weir {
+namespace weir::route_hint_test {
 namespace {
 
 HintTarget target(std::string_view sql) {
@@ -51,4 +51,4 @@ TEST_CASE("a long comment is none") {
 }
 
 }  // namespace
-}  // namespace weir
+}  // namespace weir::route_hint_test

@@ -7,7 +7,7 @@
 
 #include "proxy/routing/retry_budget.h"
 
-namespace weir {
+namespace weir::route_test {
 
 namespace {
 
@@ -189,4 +189,4 @@ TEST_CASE("a trial is offered where nothing but the state is in the way") {
     CHECK_FALSE(is_trial_due(half, 1, ReadOnly));
 }
 
-}  // namespace weir
+}  // namespace weir::route_test

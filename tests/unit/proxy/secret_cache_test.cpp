@@ -4,7 +4,7 @@
 
 #include <doctest/doctest.h>
 
-namespace weir {
+namespace weir::secret_cache_test {
 namespace {
 
 using std::chrono::seconds;
@@ -71,4 +71,4 @@ TEST_CASE("one is forgotten, or all") {
 }
 
 }  // namespace
-}  // namespace weir
+}  // namespace weir::secret_cache_test

@@ -4,7 +4,7 @@
 
 #include <doctest/doctest.h>
 
-namespace weir {
+namespace weir::secret_flights_test {
 namespace {
 
 const SecretKey kJane{"db", "jane"};
@@ -68,4 +68,4 @@ TEST_CASE("it is known when nobody waits any more") {
 }
 
 }  // namespace
-}  // namespace weir
+}  // namespace weir::secret_flights_test

@@ -7,7 +7,7 @@
 #include "conf/limits.h"
 #include "protocol/message/writer.h"
 
-namespace weir {
+namespace weir::secret_result_test {
 namespace {
 
 std::string columns(size_t count) {
@@ -73,4 +73,4 @@ TEST_CASE("any other answer is none") {
 }
 
 }  // namespace
-}  // namespace weir
+}  // namespace weir::secret_result_test

@@ -15,7 +15,7 @@
 #include "protocol/message/startup.h"
 #include "protocol/message/writer.h"
 
-namespace weir {
+namespace weir::server_login_test {
 namespace {
 
 using std::string_literals::operator""s;
@@ -365,4 +365,4 @@ TEST_CASE("random messages never misbehave and never end well without authentica
 }
 
 }  // namespace
-}  // namespace weir
+}  // namespace weir::server_login_test

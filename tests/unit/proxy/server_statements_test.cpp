@@ -11,7 +11,7 @@
 
 #include "protocol/base/random.h"
 
-namespace weir {
+namespace weir::server_statements_test {
 namespace {
 
 constexpr auto kNone = ServerStatements::kNone;
@@ -323,4 +323,4 @@ TEST_CASE("what contradicts itself is refused") {
 }
 
 }  // namespace
-}  // namespace weir
+}  // namespace weir::server_statements_test

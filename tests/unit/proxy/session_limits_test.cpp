@@ -8,7 +8,7 @@
 
 #include "protocol/base/random.h"
 
-namespace weir {
+namespace weir::session_limits_test {
 namespace {
 
 using std::chrono::milliseconds;
@@ -328,4 +328,4 @@ TEST_CASE("whatever happens, units come back and never exceed the limit") {
 }
 
 }  // namespace
-}  // namespace weir
+}  // namespace weir::session_limits_test

@@ -9,7 +9,7 @@
 
 #include "proxy/pool/login_ramp.h"
 
-namespace weir {
+namespace weir::sizing_test {
 namespace {
 
 using doctest::Approx;
@@ -333,4 +333,4 @@ TEST_CASE("odd options of the ramp make no trouble") {
 }
 
 }  // namespace
-}  // namespace weir
+}  // namespace weir::sizing_test

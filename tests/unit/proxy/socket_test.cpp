@@ -7,7 +7,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-namespace weir {
+namespace weir::socket_test {
 namespace {
 
 std::string congestion_control_of(int fd) {
@@ -48,4 +48,4 @@ TEST_CASE("an address knows whether it is of this machine alone") {
 }
 
 }  // namespace
-}  // namespace weir
+}  // namespace weir::socket_test

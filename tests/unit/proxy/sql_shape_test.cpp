@@ -12,7 +12,7 @@
 #include "tests/support/parse_tree_depth.h"
 #include "tests/support/read_only_corpus.h"
 
-namespace weir {
+namespace weir::sql_shape_test {
 namespace {
 
 TEST_CASE("the first word is behind space, comments, semicolons and parentheses") {
@@ -133,4 +133,4 @@ TEST_CASE("trees of random texts are within the bound") {
 }
 
 }  // namespace
-}  // namespace weir
+}  // namespace weir::sql_shape_test

@@ -9,7 +9,7 @@
 #include "protocol/base/random.h"
 #include "proxy/prepared/statement.h"
 
-namespace weir {
+namespace weir::statement_cache_test {
 namespace {
 
 using std::string_literals::operator""s;
@@ -157,4 +157,4 @@ TEST_CASE("the same text under other settings is another statement") {
 }
 
 }  // namespace
-}  // namespace weir
+}  // namespace weir::statement_cache_test

@@ -13,7 +13,7 @@
 #include "proxy/stats/counters.h"
 #include "proxy/stats/worker_counters.h"
 
-namespace weir {
+namespace weir::stats_test {
 namespace {
 
 namespace fs = std::filesystem;
@@ -92,4 +92,4 @@ TEST_CASE("a pool that lends nothing has no histograms") {
 }
 
 }  // namespace
-}  // namespace weir
+}  // namespace weir::stats_test

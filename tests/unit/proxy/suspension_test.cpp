@@ -6,7 +6,7 @@
 
 #include <deque>
 
-namespace weir {
+namespace weir::suspension_test {
 namespace {
 
 struct Asked {
@@ -73,4 +73,4 @@ TEST_CASE("its end tells everybody to go on, and late answers say nothing") {
 }
 
 }  // namespace
-}  // namespace weir
+}  // namespace weir::suspension_test

@@ -6,7 +6,7 @@
 
 #include <thread>
 
-namespace weir {
+namespace weir::system_users_test {
 namespace {
 
 TEST_CASE("a system user has its name, and who does not exist has none") {
@@ -27,4 +27,4 @@ TEST_CASE("a system user has its name, and who does not exist has none") {
 }
 
 }  // namespace
-}  // namespace weir
+}  // namespace weir::system_users_test

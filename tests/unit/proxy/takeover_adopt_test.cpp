@@ -7,7 +7,7 @@
 #include "proxy/takeover/adopt.h"
 #include "tests/support/login_rig.h"
 
-namespace weir::sim {
+namespace weir::sim::takeover_adopt_test {
 
 namespace {
 
@@ -155,4 +155,4 @@ TEST_CASE_FIXTURE(Fixture, "adopt: nobody is turned away") {
     CHECK(session->phase == ClientPhase::Idle);
 }
 
-}  // namespace weir::sim
+}  // namespace weir::sim::takeover_adopt_test

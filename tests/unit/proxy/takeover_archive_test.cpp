@@ -5,7 +5,7 @@
 #include "protocol/base/random.h"
 #include "proxy/takeover/fields.h"
 
-namespace weir {
+namespace weir::takeover_archive_test {
 
 namespace {
 
@@ -215,4 +215,4 @@ TEST_CASE("archive: garbage harms nobody") {
     CHECK(read_record<Outer>(view(whole)));
 }
 
-}  // namespace weir
+}  // namespace weir::takeover_archive_test

@@ -14,7 +14,7 @@
 #include "proxy/takeover/channel.h"
 #include "proxy/takeover/world_wire.h"
 
-namespace weir {
+namespace weir::takeover_channel_test {
 
 namespace {
 
@@ -223,4 +223,4 @@ TEST_CASE("channel: a whole world, and records that are none") {
     close(fd);
 }
 
-}  // namespace weir
+}  // namespace weir::takeover_channel_test

@@ -3,7 +3,7 @@
 
 #include <doctest/doctest.h>
 
-using namespace weir;
+namespace weir::tls_attempt_test {
 using Step = TlsAttempt::Step;
 
 namespace {
@@ -76,3 +76,5 @@ TEST_CASE("prefer goes on without TLS once, allow with it once") {
     TlsAttempt local(SslMode::Prefer, TlsNegotiation::Postgres, true, true);
     CHECK_FALSE(local.retry_after_refusal("28000"));
 }
+
+}  // namespace weir::tls_attempt_test

@@ -9,7 +9,7 @@
 
 #include "proxy/janitor.h"
 
-namespace weir {
+namespace weir::wake_list_test {
 namespace {
 
 using std::chrono_literals::operator""s;
@@ -300,4 +300,4 @@ TEST_CASE("of ten thousand pools only those in use are looked at") {
 }
 
 }  // namespace
-}  // namespace weir
+}  // namespace weir::wake_list_test

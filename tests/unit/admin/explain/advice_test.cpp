@@ -8,7 +8,7 @@
 #include <map>
 #include <set>
 
-namespace weir {
+namespace weir::advice_test {
 namespace {
 
 struct Change {
@@ -179,4 +179,4 @@ TEST_CASE("the README lists every rule") {
 }
 
 }  // namespace
-}  // namespace weir
+}  // namespace weir::advice_test

@@ -8,7 +8,7 @@
 #include <fstream>
 #include <nlohmann/json.hpp>
 
-namespace weir {
+namespace weir::check_config_test {
 namespace {
 
 // A configuration in a folder of its own, gone at the end.
@@ -96,4 +96,4 @@ TEST_CASE("the answer for programs") {
 }
 
 }  // namespace
-}  // namespace weir
+}  // namespace weir::check_config_test

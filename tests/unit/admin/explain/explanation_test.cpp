@@ -7,7 +7,7 @@
 #include <algorithm>
 #include <nlohmann/json.hpp>
 
-namespace weir {
+namespace weir::explanation_test {
 namespace {
 
 constexpr const char* kText =
@@ -148,4 +148,4 @@ TEST_CASE("the answer for programs") {
 }
 
 }  // namespace
-}  // namespace weir
+}  // namespace weir::explanation_test
