@@ -102,18 +102,14 @@ std::optional<std::string> deallocated_name(std::string_view sql) {
     return name;
 }
 
-bool may_forget_statements(std::string_view sql) {
+Effects effects_of(std::string_view sql) {
     sql = from_first_word(sql);
-    if (sql.empty()) return false;
-    if (is_told_by_first_word(sql))
-        return starts_with_forgetting(sql) && !deallocated_name(sql).has_value();
-    return is_anywhere(sql, starts_with_forgetting);
-}
-
-bool may_change_settings(std::string_view sql) {
-    sql = from_first_word(sql);
-    if (sql.empty() || is_told_by_first_word(sql)) return starts_with_setting(sql);
-    return is_anywhere(sql, starts_with_setting);
+    if (sql.empty()) return {};
+    if (is_told_by_first_word(sql)) {
+        const bool may_forget = starts_with_forgetting(sql) && !deallocated_name(sql).has_value();
+        return {may_forget, starts_with_setting(sql)};
+    }
+    return {is_anywhere(sql, starts_with_forgetting), is_anywhere(sql, starts_with_setting)};
 }
 
 // What is created may take the place of something of the same name: a temporary table does, and

@@ -8,16 +8,16 @@
 
 namespace weir {
 
-// DEALLOCATE ALL and DISCARD ALL: what is sent behind one that has not been answered yet cannot
-// count on any name.
+// What a query may do to that which is sent behind it before it has been answered.
+struct Effects {
+    bool may_forget = false;  // DEALLOCATE ALL, DISCARD ALL: nothing can count on any name
+    bool may_set = false;     // SET, RESET: texts may be read under settings not told of yet
+};
+
 // `sql` is a query's text, one or more statements, without the NUL. Errs on the side of true. Made
 // to be quick with the ordinary single statement: no more is read of it than the first word and
 // whether there is a semicolon. What a function does inside it cannot see.
-[[nodiscard]] bool may_forget_statements(std::string_view sql);
-
-// SET and RESET: what is parsed behind one that has not been answered yet may be read under other
-// settings than those the server has told of. As above; of several statements, any will do.
-[[nodiscard]] bool may_change_settings(std::string_view sql);
+[[nodiscard]] Effects effects_of(std::string_view sql);
 
 // The statement that `sql` deallocates, as PostgreSQL reads the name ("Lexical Structure": letters
 // are folded unless it is quoted). Nothing unless `sql` is DEALLOCATE [PREPARE] name and no more;

@@ -3,7 +3,6 @@
 #include <openssl/evp.h>
 
 #include "protocol/base/check.h"
-#include "proxy/prepared/forgetting.h"
 
 namespace weir {
 
@@ -49,8 +48,7 @@ Statement& StatementCache::acquire(ByteView text_and_types, bool needs_name,
         statement->settings = std::string_view(statement->content).substr(0, settings.size());
         statement->text_and_types = std::string_view(statement->content).substr(settings.size());
         statement->references = 1;
-        statement->may_forget = may_forget_statements(statement->sql());
-        statement->may_set = may_change_settings(statement->sql());
+        statement->effects = effects_of(statement->sql());
         bytes_ += content.size();
         by_content_.emplace(statement->content, statement);
     }

@@ -14,6 +14,7 @@
 
 #include "protocol/base/bytes.h"
 #include "protocol/base/intrusive_list.h"
+#include "proxy/prepared/forgetting.h"
 
 namespace weir {
 
@@ -45,8 +46,7 @@ struct Statement : StatementHook {
     StatementId id;                   // valid once is_named
     ServerName name{};                // valid once is_named
     bool is_named = false;
-    bool may_forget = false;  // to run it may make the server forget its statements
-    bool may_set = false;     // to run it may change how the next ones are read
+    Effects effects;  // of running it
     uint32_t references = 0;
 
     [[nodiscard]] std::string_view name_view() const { return {name.data(), name.size()}; }

@@ -73,7 +73,7 @@ class Relay {
     Step ensure_unnamed(ClientSession& session);
     static void own_unnamed(ClientSession& session);
     static void forget_unnamed(ClientSession& session);
-    static void note_run(ServerConnection& server, const Statement& statement);
+    static void note_effects(ServerConnection& server, Effects effects);
     [[nodiscard]] static bool is_forgetting(ServerConnection& server);
     [[nodiscard]] static bool is_setting(ServerConnection& server);
     Step prepare_named(ClientSession& session, std::string_view name, const Statement*& out);

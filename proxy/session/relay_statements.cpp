@@ -201,9 +201,9 @@ Relay::Step Relay::wait_for_all(ClientSession& session) {
     return block(session, 0);
 }
 
-void Relay::note_run(ServerConnection& server, const Statement& statement) {
-    if (statement.may_forget) server.may_forget = true;
-    if (statement.may_set) server.may_set = true;
+void Relay::note_effects(ServerConnection& server, Effects effects) {
+    if (effects.may_forget) server.may_forget = true;
+    if (effects.may_set) server.may_set = true;
 }
 
 // The server may be about to forget what it has prepared; a portal that does so can wait in a
@@ -320,7 +320,7 @@ Relay::Step Relay::on_bind(ClientSession& session, const Piece& piece) {
     const Step step = prepare_named(session, bind->statement, statement);
     if (step != Step::Used || statement == nullptr) return step;
     ctx_.counters(*session.pool).binds.add(1);
-    note_run(*session.server, *statement);
+    note_effects(*session.server, statement->effects);
     ctx_.leaks->on_query(*session.server, statement->text_and_types);
     QueryRecorder::on_statement(*session.server, statement->text_and_types);
     scratch_.clear();

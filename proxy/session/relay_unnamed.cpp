@@ -77,7 +77,7 @@ Relay::Step Relay::on_unnamed(ClientSession& session, const Piece& piece, Reques
 Relay::Step Relay::ensure_unnamed(ClientSession& session) {
     ServerConnection& server = *session.server;
     const Statement* mine = session.statements == nullptr ? nullptr : session.statements->find("");
-    if (mine != nullptr) note_run(server, *mine);
+    if (mine != nullptr) note_effects(server, mine->effects);
     if (server.unnamed_of == session.client_id() &&
         server.unnamed_version == session.unnamed_version) {
         const ProtocolTracker& tracker = server.tracker;
@@ -115,13 +115,9 @@ void Relay::note_query(ClientSession& session, const Piece& piece) {
     ServerConnection& server = *session.server;
     forget_unnamed(session);
     server.unnamed_of = {};
-    const bool has_statements = session.statements != nullptr || server.statements.size() > 0;
-    if (!has_statements) return;
-    // Of a text that is not here as a whole nobody can say.
-    const std::string_view body = as_text(piece.body());
-    const std::string_view sql = body.substr(0, body.find_last_not_of('\0') + 1);
-    if (!piece.is_complete() || may_forget_statements(sql)) server.may_forget = true;
-    if (!piece.is_complete() || may_change_settings(sql)) server.may_set = true;
+    constexpr Effects kAny{true, true};  // of a text that is not here as a whole
+    const auto query = piece.is_complete() ? view_query(piece.body()) : std::nullopt;
+    note_effects(server, query ? effects_of(query->sql) : kAny);
 }
 
 }  // namespace weir

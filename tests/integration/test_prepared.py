@@ -425,6 +425,18 @@ class Statements(Case):
         self.assertEqual(c.send(B("", "s"), E(), S).collect().check().value, "3")
         c.sql("commit")
 
+    def test_a_setting_that_goes_by_before_anything_is_prepared(self):
+        text = "select extract(month from '02/03/2020'::date)"
+        self.start(default_pool_size=1)
+        c = self.client(DateStyle="ISO, MDY")
+        c.sql("begin")
+        set_first, parsed = c.send(query("set datestyle = 'ISO, DMY'"), P("s", text), B("", "s"), E(), S).collect_many(2)
+        set_first.check()
+        self.assertEqual(parsed.check().value, "3")
+        c.sql("set datestyle = 'ISO, MDY'")
+        self.assertEqual(c.send(P("t", text), B("", "t"), E(), S).collect().check().value, "2")
+        c.sql("commit")
+
     def test_a_temporary_table_hides_another(self):
         c = self.client()
         c.sql("create table hidden (a text); insert into hidden values ('permanent')")

@@ -16,7 +16,7 @@ TEST_CASE("commands that forget are recognised in any spelling and place") {
           ";;DISCARD ALL", "/* a */ DISCARD ALL", "-- a; b\nDEALLOCATE ALL",
           "SELECT 1; DISCARD ALL", "BEGIN;DEALLOCATE ALL;COMMIT", "DEALLOCATE PREPARE ALL"}) {
         CAPTURE(sql);
-        CHECK(may_forget_statements(sql));
+        CHECK(effects_of(sql).may_forget);
     }
 }
 
@@ -26,13 +26,13 @@ TEST_CASE("ordinary queries do not forget") {
           "SELECT 1;", "SELECT 1; SELECT 2;", "DELETE FROM t", "do $$ begin null; end $$",
           "/* hint */ SELECT 1", "DEALLOCATE a"}) {
         CAPTURE(sql);
-        CHECK_FALSE(may_forget_statements(sql));
+        CHECK_FALSE(effects_of(sql).may_forget);
     }
 }
 
 TEST_CASE("where it is hard to tell, yes is the answer") {
-    CHECK(may_forget_statements("SELECT 1; SELECT 'discard all'"));
-    CHECK(may_forget_statements("DISCARD PLANS"));
+    CHECK(effects_of("SELECT 1; SELECT 'discard all'").may_forget);
+    CHECK(effects_of("DISCARD PLANS").may_forget);
 }
 
 TEST_CASE("commands that change settings are recognised in any spelling and place") {
@@ -40,14 +40,14 @@ TEST_CASE("commands that change settings are recognised in any spelling and plac
          {"SET timezone = 'UTC'", "set\tDateStyle TO dmy", " ;reset all", "RESET timezone;",
           "SET LOCAL TIME ZONE 0", "/* a */ SET a = b", "begin; set a = b", "-- a\nreset a"}) {
         CAPTURE(sql);
-        CHECK(may_change_settings(sql));
+        CHECK(effects_of(sql).may_set);
     }
     for (const char* sql : {"", " ;", "s", "SELECT 1", "select 'a' || ' set'", "UPDATE t SET a = 1",
                             "BEGIN; SELECT 1; COMMIT", "re", "-- a\nSELECT 1"}) {
         CAPTURE(sql);
-        CHECK_FALSE(may_change_settings(sql));
+        CHECK_FALSE(effects_of(sql).may_set);
     }
-    CHECK(may_change_settings("UPDATE t SET a = 1; SELECT 1"));  // hard to tell, so yes
+    CHECK(effects_of("UPDATE t SET a = 1; SELECT 1").may_set);  // hard to tell, so yes
 }
 
 TEST_CASE("the name that is deallocated is read as PostgreSQL reads it") {

@@ -39,10 +39,10 @@ TEST_CASE("types are part of what a statement is") {
 
 TEST_CASE("a statement knows whether it makes the server forget") {
     StatementCache cache;
-    CHECK(cache.acquire(as_bytes("DISCARD ALL\0\0\0"s), false).may_forget);
-    CHECK_FALSE(cache.acquire(as_bytes("select 1\0\0\0"s), false).may_forget);
-    CHECK(cache.acquire(as_bytes("set timezone = 0\0\0\0"s), false).may_set);
-    CHECK_FALSE(cache.acquire(as_bytes("select 1\0\0\0"s), false).may_set);
+    CHECK(cache.acquire(as_bytes("DISCARD ALL\0\0\0"s), false).effects.may_forget);
+    CHECK_FALSE(cache.acquire(as_bytes("select 1\0\0\0"s), false).effects.may_forget);
+    CHECK(cache.acquire(as_bytes("set timezone = 0\0\0\0"s), false).effects.may_set);
+    CHECK_FALSE(cache.acquire(as_bytes("select 1\0\0\0"s), false).effects.may_set);
     CHECK(cache.acquire(as_bytes("select 1\0\0\0"s), true).sql() == "select 1");
 }
 
