@@ -35,7 +35,9 @@ struct HealthOptions {
     // Latency factor.
     Duration latency_floor = std::chrono::milliseconds(1);  // below it all are equally fast
     uint32_t latency_samples_min = 10;  // statements within ewma_tau, for their mean to count
-    double latency_tolerance = 1.25;    // this many times the best costs nothing
+    // However many of them there are, the mean is that of this time at least.
+    Duration latency_tau_min = std::chrono::seconds(1);
+    double latency_tolerance = 1.25;  // this many times the best costs nothing
     // The same of an endpoint without peers, which is compared with its own past, and of all while
     // their role is saturated for this share of the time (an EWMA, ewma_tau). More, since load
     // alone makes a server slower than it was and than others are, and saturation is no sickness.

@@ -17,7 +17,10 @@
 // another's, and where statements take a tenth of a second that tells nothing of who is slow. For
 // the same reason a single slow probe among quick ones counts for nothing (median_of_three.h), and
 // where all are saturated twice the time is no sickness: equal servers on one machine differ by as
-// much for seconds, as its scheduler likes it.
+// much for seconds, as its scheduler likes it. The mean is that of the last 64 statements or so,
+// but of a second at least: at hundreds a second 64 are a moment, and a server that stood still for
+// a moment would be avoided for the ten seconds that h takes to rise.
+//
 // Load is not in the score; it is the other half of the choice (selection.h).
 // Pure; no allocation. Owner: EndpointHealth. Thread: the owner's.
 #pragma once

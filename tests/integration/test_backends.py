@@ -788,11 +788,14 @@ class Steady(Backends):
     """Nothing wrong: an even share, and no more latency than directly."""
 
     def test_even_shares(self):
+        # A server that a busy machine lets stand still for a second is avoided for ten.
         self.start()
-        r = self.load(seconds=6, clients=12).run()
-        self.check_quiet(r)
-        for i in range(3):
-            self.assertAlmostEqual(self.share(r.between(r.begin + 2), i), 1 / 3, delta=0.1, msg=r.table())
+
+        def shares():
+            r = self.load(seconds=2, clients=12).run()
+            self.check_quiet(r)
+            return [self.share(r, i) for i in range(3)]
+        wait_until(lambda: all(abs(share - 1 / 3) < 0.1 for share in shares()), 40, "even shares")
 
     def test_weights(self):
         self.start()

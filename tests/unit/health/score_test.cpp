@@ -224,6 +224,24 @@ TEST_CASE("while all are saturated, one may be some times slower than the best")
     CHECK(work(30) == 1);
 }
 
+TEST_CASE("a busy endpoint's moment of standing still costs little, a second of it much") {
+    Score score;
+    const BestLatency peers{.statement = log_ms(10)};
+    Instant now = kStart;
+    const auto work = [&](int ticks, int64_t ms) {
+        for (int i = 0; i < ticks; ++i) {
+            now = now + milliseconds(100);
+            score.on_statements(log_ms(ms), 40, now, kOptions);
+            score.update(now, peers, kOptions);
+        }
+        return score.factors().latency;
+    };
+    CHECK(work(20, 10) == 1);
+    CHECK(work(2, 100) > 0.8);
+    CHECK(work(10, 100) < 0.3);
+    CHECK(work(50, 10) == 1);
+}
+
 TEST_CASE("statements that hung through an outage do not count after it") {
     Score score;
     score.on_statements(log_ms(5000), 20, kStart, kOptions);
