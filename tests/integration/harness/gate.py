@@ -65,10 +65,17 @@ class Loop:
             if cls.users == 0:
                 loop, cls.shared = cls.shared, None
                 loop.call(loop.stop)
-                loop.thread.join(10)
+                loop.thread.join()
+                loop.close()
 
     def stop(self):
         self.stopped = True
+
+    def close(self):
+        """Behind the thread's end, which may come before stop()'s caller has woken it."""
+        self.wake_in.close()
+        self.wake_out.close()
+        self.poll.close()
 
     def call(self, work):
         """From any thread: runs `work` in the loop and returns its value."""
@@ -123,9 +130,6 @@ class Loop:
                 self._guard(heapq.heappop(self.timers)[2])
             while self.calls:
                 self.calls.popleft()()
-        self.wake_in.close()
-        self.wake_out.close()
-        self.poll.close()
 
     def _guard(self, work, *args):
         try:
