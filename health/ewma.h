@@ -31,8 +31,10 @@ class Ewma {
         add_many(sample, 1, now, tau, weight_min);
     }
 
-    // The same as `count` samples of this mean, evenly spread since the last call.
-    void add_many(double mean, uint64_t count, Instant now, Duration tau, double weight_min) {
+    // The same as `count` samples of this mean, evenly spread since the last call. weight_min makes
+    // no mean shorter than tau_min.
+    void add_many(double mean, uint64_t count, Instant now, Duration tau, double weight_min,
+                  Duration tau_min = {}) {
         if (count == 0) return;
         if (is_empty_) {
             value_ = mean;
@@ -42,7 +44,8 @@ class Ewma {
             // tau/2 later, about a probe's interval.
             const Duration dt = last_.is_never() ? tau / 2 : now - last_;
             const Duration step = dt / static_cast<int64_t>(count);
-            const double each = std::max(ewma_weight(step, tau), weight_min);
+            const double least = std::min(weight_min, ewma_weight(step, tau_min));
+            const double each = std::max(ewma_weight(step, tau), least);
             const double all =
                 count == 1 ? each : 1.0 - std::pow(1.0 - each, static_cast<double>(count));
             value_ += all * (mean - value_);

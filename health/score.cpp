@@ -45,13 +45,10 @@ void Score::on_probe(double latency_log, Instant now, const HealthOptions& optio
 void Score::on_statements(double mean_log, uint64_t count, Instant now,
                           const HealthOptions& options) {
     if (count == 0) return;
-    const Duration since = counted_at_.is_never() ? options.ewma_tau : now - counted_at_;
-    const Duration step = since / static_cast<int64_t>(count);
-    const double weight_min =
-        std::min(options.ewma_weight_min, ewma_weight(step, options.latency_tau_min));
     statement_count_ = recent_statements(now, options) + static_cast<double>(count);
     counted_at_ = std::max(counted_at_, now);
-    statements_.add_many(mean_log, count, now, options.ewma_tau, weight_min);
+    statements_.add_many(mean_log, count, now, options.ewma_tau, options.ewma_weight_min,
+                         options.latency_tau_min);
 }
 
 double Score::recent_statements(Instant now, const HealthOptions& options) const {
