@@ -155,7 +155,7 @@ void Probe::send(const std::string& query, State state, Instant now) {
     transition(state);
     sent_at_ = now;
     if (PQsendQuery(connection_.get(), query.c_str()) != 1) {
-        fail_probe(Outcome::ConnectionLost, now, one_line(last_error()));
+        lose(Outcome::ConnectionLost, now, one_line(last_error()));
         return;
     }
     wants_write_ = PQflush(connection_.get()) == 1;
@@ -174,7 +174,7 @@ void Probe::on_ready(Instant now) {
 void Probe::receive(Instant now) {
     if (wants_write_) wants_write_ = PQflush(connection_.get()) == 1;
     if (PQconsumeInput(connection_.get()) != 1) {
-        fail_probe(Outcome::ConnectionLost, now, one_line(last_error()));
+        lose(Outcome::ConnectionLost, now, one_line(last_error()));
         return;
     }
     while (PQisBusy(connection_.get()) == 0) {
@@ -191,7 +191,7 @@ void Probe::receive(Instant now) {
 
 void Probe::on_result(const ResultPtr& result, Instant now) {
     if (PQstatus(connection_.get()) == CONNECTION_BAD || result == nullptr) {
-        fail_probe(Outcome::ConnectionLost, now, one_line(last_error()));
+        lose(Outcome::ConnectionLost, now, one_line(last_error()));
     } else if (state_ == State::Learning) {
         on_learned(result, now);
     } else {
@@ -221,7 +221,7 @@ void Probe::on_answer(const ResultPtr& result, Instant now) {
     const Outcome outcome = classify_sqlstate(state, {});
     const std::string detail = one_line(last_error());
     if (!is_refusal_of_a_live_server(outcome, state)) {
-        fail_probe(outcome, now, detail);
+        lose(outcome, now, detail);
     } else if (!is_reduced_) {
         is_reduced_ = true;
         query_ = probe_query(ProbeCapabilities());
@@ -257,6 +257,11 @@ void Probe::on_deadline(Instant now) {
                        : at == ProbePhase::Query ? "no answer"
                                                  : "no end of the log-in";
     fail_probe(classify_deadline(at), now, std::string(what) + " within the time allowed");
+}
+
+void Probe::lose(Outcome outcome, Instant now, std::string detail) {
+    is_lost_ = true;
+    fail_probe(outcome, now, std::move(detail));
 }
 
 void Probe::fail_probe(Outcome outcome, Instant now, std::string detail) {

@@ -55,7 +55,8 @@ class Probe {
 
     // The outcome of a probe that has ended; once.
     [[nodiscard]] std::optional<ProbeReport> take_report();
-    // Whether the connection broke while idle; once.
+    // Whether the other side ended the connection, idle or not; once. Not, if it was we who closed
+    // it for want of an answer in time.
     [[nodiscard]] bool take_loss();
 
   private:
@@ -79,6 +80,7 @@ class Probe {
     void on_answer(const ResultPtr& result, Instant now);
     void on_idle_input();
     void succeed(ProbeReport report);
+    void lose(Outcome outcome, Instant now, std::string detail);
     void fail_probe(Outcome outcome, Instant now, std::string detail);
     void fail_connect(Instant now);
     [[nodiscard]] ProbePhase phase() const;

@@ -33,6 +33,7 @@ void RoleJudge::on_probe(size_t index, const ProbeResult& probe) {
 void RoleJudge::raise_fence(const Evidence& evidence) {
     if (evidence.timeline <= highest_timeline_) return;
     highest_timeline_ = evidence.timeline;
+    fence_asked_at_ = evidence.sent_at;
     primary_lsn_ = 0;
 }
 
@@ -68,6 +69,7 @@ void RoleJudge::adopt(uint64_t system_identifier) {
     if (system_identifier == system_identifier_) return;
     system_identifier_ = system_identifier;
     highest_timeline_ = 0;
+    fence_asked_at_ = Instant();
     primary_lsn_ = 0;
     for (const Evidence& evidence : evidence_) {
         if (is_ours(evidence)) raise_fence(evidence);
@@ -91,6 +93,7 @@ void RoleJudge::reset() {
     is_disputed_ = false;
     first_at_ = Instant();
     highest_timeline_ = 0;
+    fence_asked_at_ = Instant();
     primary_lsn_ = 0;
     for (Evidence& evidence : evidence_) {
         const Instant revoked_at = evidence.revoked_at;
@@ -107,6 +110,7 @@ void RoleJudge::inherit(const RoleJudge& before) {
     is_settled_ = is_settled_ || before.is_settled_;
     first_at_ = before.first_at_;
     highest_timeline_ = before.highest_timeline_;
+    fence_asked_at_ = before.fence_asked_at_;
     primary_lsn_ = before.primary_lsn_;
 }
 
@@ -128,7 +132,7 @@ RoleJudge::Verdict RoleJudge::judge(Instant now) const {
         }
         if (evidence.kind != Evidence::Kind::Claim || !is_fresh(evidence, now)) continue;
         if (evidence.timeline != highest_timeline_) {
-            verdict.is_fenced = true;
+            verdict.is_fenced = verdict.is_fenced || evidence.sent_at >= fence_asked_at_;
             continue;
         }
         ++claimants;

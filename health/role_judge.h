@@ -5,7 +5,8 @@
 // and nothing has happened since to doubt it. The timeline is the fence: a promotion raises it, so
 // that an old primary that comes back is known for what it is, even while the new one cannot be
 // seen. Of two claimants on one timeline each may be the wrong one: nobody is the primary then, and
-// an alert is due. Better no write than one that is lost.
+// an alert is due. Better no write than one that is lost. What a primary said of itself before the
+// promotion of another was true then: it alerts nobody, or else every quick failover would.
 //
 //   | evidence                              | role                                          |
 //   | in recovery                           | Replica; keeps it however old: health judges  |
@@ -73,7 +74,7 @@ class RoleJudge {
     struct Verdict {
         std::optional<size_t> primary;
         bool is_split = false;     // several claimants on one timeline: alert
-        bool is_fenced = false;    // somebody claims on a timeline that is not the highest: alert
+        bool is_fenced = false;    // asked since the fence, somebody claims on a lower one: alert
         bool is_foreign = false;   // somebody has another system identifier: alert
         bool is_disputed = false;  // it cannot be told which of several is meant: alert
     };
@@ -106,6 +107,7 @@ class RoleJudge {
     bool is_disputed_ = false;  // see the Verdict
     Instant first_at_;          // the first evidence
     uint32_t highest_timeline_ = 0;
+    Instant fence_asked_at_;  // sent_at of the evidence that raised it
     uint64_t primary_lsn_ = 0;
     std::vector<Evidence> evidence_;
 };

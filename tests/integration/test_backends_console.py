@@ -1,9 +1,11 @@
 """The console's view of many backends, and what an operator orders about them: what SHOW tells, and that orders are kept."""
 import contextlib
 import re
+import threading
 import time
 
 from harness.case import Case, beyond_pgbouncer, replicated, wait_until
+from harness.fake_backend import FakeBackend, result
 from harness.gate import Gate
 from harness.load import Load
 from harness.util import SLOW
@@ -144,6 +146,36 @@ class Shown(Watched):
         self.pg.servers[other].halt("immediate")
         wait_until(lambda: self.row(NAMES[one])["role"] == "primary", 30, "the one that is left to be the primary", interval=0.05)
         self.assertIsNone(self.row(NAMES[one], "health", "backend")["alerts"])
+
+
+@beyond_pgbouncer
+class Evidence(Case):
+    def test_a_primary_that_breaks_off_in_the_middle_of_a_probe(self):
+        """Its word holds for two intervals, but not when the connection that it was given on is lost, be that idle or not."""
+        seconds, broken = 10, threading.Event()
+
+        def once(peer):
+            peer.startup()
+            if broken.is_set():
+                return
+            peer.login_ok()
+            for _ in range(2):  # what may be asked, and the first probe: not in recovery
+                peer.recv()
+                peer.send(result(*("f" + 7 * " ").split(" ")))
+            peer.recv()
+            broken.set()
+        with FakeBackend(once) as fake, FakeBackend(lambda peer: peer.startup()) as other:
+            self.start(databases={"app": "backends=one,two dbname=x"}, userlist={**USERS, "probe": ""},
+                       backends={n: f"host=127.0.0.1 port={f.port}" for n, f in (("one", fake), ("two", other))},
+                       weir={"probe_user": "probe", "probe_interval": seconds, "probe_interval_fast": seconds, "probe_timeout": 5})
+
+            def role():
+                return "".join(r["role"] for r in self.weir.show("backends", name="one"))
+            wait_until(lambda: role() == "primary", 30, "the first probe", interval=0.05)
+            self.assertTrue(broken.wait(30 + 2 * seconds), "no second probe")
+            began = time.monotonic()
+            wait_until(lambda: role() == "unknown", 30, "the evidence to be dropped", interval=0.05)
+            self.assertLess(time.monotonic() - began, 4 * SLOW)
 
 
 @beyond_pgbouncer

@@ -9,6 +9,7 @@
 namespace weir::role_judge_test {
 namespace {
 
+using std::chrono::milliseconds;
 using std::chrono::seconds;
 
 constexpr Instant kStart{1'000'000'000};
@@ -98,6 +99,16 @@ TEST_CASE("of two claimants on one timeline nobody is the primary") {
     // One goes silent: the other is alone again.
     judge.on_probe(1, primary_probe(kStart + seconds(1)));
     CHECK(judge.judge(kStart + seconds(2)).primary == 1);
+}
+
+TEST_CASE("a claim from before the promotion is no claim on an old timeline") {
+    RoleJudge judge({}, 2);
+    judge.on_probe(0, primary_probe(kStart, 1));
+    judge.on_probe(1, primary_probe(kStart + milliseconds(500), 2));
+    CHECK(judge.judge(kStart + milliseconds(500)).primary == 1);
+    CHECK_FALSE(judge.judge(kStart + milliseconds(500)).is_fenced);
+    judge.on_probe(0, primary_probe(kStart + milliseconds(700), 1));
+    CHECK(judge.judge(kStart + milliseconds(700)).is_fenced);
 }
 
 TEST_CASE("a promotion fences off the old primary, also when the new one cannot be seen") {
