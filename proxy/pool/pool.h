@@ -230,7 +230,9 @@ class Pool {
     // to be closed when they come back.
     void take_gone(const std::string& host, const std::vector<std::string>& ips, WorkerId me,
                    std::vector<ServerConnection*>& out);
-    // It has no connection, and the last login has failed: with this.
+    // It has no connection, and the last login has failed.
+    [[nodiscard]] bool is_unreachable() const;
+    // With this; nothing unless it is unreachable.
     [[nodiscard]] std::optional<Error> why_unreachable() const;
     // One login shall be tried although nobody waits for it, when the back-off allows it: whoever
     // sends no more clients until it is reachable would wait for ever. Nothing unless it is
@@ -409,6 +411,7 @@ class Pool {
 
   private:
     [[nodiscard]] Counts counts_locked() const;
+    [[nodiscard]] bool is_unreachable_locked() const;
     void wake_locked();
     [[nodiscard]] bool is_below_min() const;
     [[nodiscard]] Instant next_due();

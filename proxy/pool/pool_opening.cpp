@@ -85,9 +85,18 @@ ServerConnection& Pool::take_slot() {
     return server;
 }
 
+bool Pool::is_unreachable() const {
+    const std::lock_guard lock(mutex_);
+    return is_unreachable_locked();
+}
+
+bool Pool::is_unreachable_locked() const {
+    return ramp_.is_failing() && idle_count_ == 0 && leased_ == 0;
+}
+
 std::optional<Error> Pool::why_unreachable() const {
     const std::lock_guard lock(mutex_);
-    if (!ramp_.is_failing() || idle_count_ > 0 || leased_ > 0) return {};
+    if (!is_unreachable_locked()) return {};
     return last_failure_;
 }
 

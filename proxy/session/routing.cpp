@@ -221,7 +221,9 @@ Instant Routing::next_look(const ClientSession& session) const {
     if (session.HeldHook::is_linked())
         return std::min(ctx_.now + kLookAgain, std::max(end, ctx_.now));
     const bool is_routed = session.pool != nullptr && session.pool->endpoint() != nullptr;
-    return is_routed && ctx_.now < end ? end : Instant{};
+    if (!is_routed) return {};
+    if (ctx_.now < end) return end;
+    return session.pool->is_failing() ? ctx_.now + kLookAgain : Instant{};
 }
 
 bool Routing::on_deadline(ClientSession& session) {
@@ -236,9 +238,11 @@ bool Routing::on_deadline(ClientSession& session) {
         if (ctx_.now - from >= most) reject(session);
         return true;
     }
+    if (ctx_.now - session.requested_at < most) return false;
+    // With a connection left it is a matter of time: who waits for one is not sent away.
     const bool is_down = session.pool != nullptr && session.pool->endpoint() != nullptr &&
-                         session.pool->is_failing();
-    if (!is_down || ctx_.now - session.requested_at < most) return false;
+                         session.pool->is_unreachable();
+    if (!is_down) return false;
     if (session.pool->leave(session, ctx_.now)) reject(session);
     return true;
 }

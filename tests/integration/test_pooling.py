@@ -6,7 +6,7 @@ import time
 from harness import wire
 from harness.case import Case, background, beyond_pgbouncer, subset, wait_until
 from harness.fake_backend import FakeBackend, error
-from harness.util import scaled
+from harness.util import SLOW, scaled
 from harness.weir import IS_PGBOUNCER, WORKERS, Weir
 
 
@@ -495,6 +495,44 @@ class Timeouts(Case):
                 self.client(database="sticky").sql("select 1")
                 return two.accepted > 6
             wait_until(is_other_used, 30, "the other server to be used")
+
+    @beyond_pgbouncer
+    def test_a_refusal_that_comes_after_the_hold(self):
+        """Who has waited for breaker_hold by then must not wait for one trial after the other, ever further apart."""
+        is_time = threading.Event()
+
+        def late(peer):
+            peer.startup()
+            is_time.wait(60)
+            peer.send(error("too many", "53300", "FATAL"))
+        with FakeBackend(late) as one, FakeBackend(late) as two:
+            self.start(databases={"app": "backends=one,two dbname=x"}, backends={n: f"host=127.0.0.1 port={fake.port}" for n, fake in (("one", one), ("two", two))},
+                       server_login_retry=300, weir={"breaker_hold": 0.5})
+            c = self.raw()
+            c.send(wire.startup_packet({"user": "app", "database": "app"}))
+            wait_until(lambda: one.accepted + two.accepted > 0, 30, "a log-in to begin", interval=0.01)
+            time.sleep(1)
+            is_time.set()
+            began = time.monotonic()
+            self.fatal(c, "57P03", "no healthy backend")
+            self.assertLess(time.monotonic() - began, 10 * SLOW)
+
+    @beyond_pgbouncer
+    def test_the_hold_is_not_for_those_who_wait_in_a_working_queue(self):
+        """The server takes no more log-ins, but the connection that there is will serve everybody: saturation is not sickness."""
+        self.pg.sql("drop role if exists alone; create role alone login connection limit 1")
+        self.start(databases={"app": "backends=one dbname={dbname} pool_size=3"}, backends={"one": f"host=127.0.0.1 port={self.pg.port}"},
+                   userlist={"alone": "", "admin": "", "app": ""}, weir={"breaker_hold": 0.5})
+        a, b = self.clients(2, user="alone")
+        a.sql("begin")
+        began = time.monotonic()
+        b.send(wire.query("select 1"))
+        refused = 'too many connections for role "alone"'
+        wait_until(lambda: refused in open(self.pg.log_path).read(), 30, "a log-in to be refused", interval=0.05)
+        time.sleep(max(0, began + 2 - time.monotonic()))
+        self.assertFalse(b.readable())
+        a.sql("commit")
+        self.assertEqual(b.collect().check().value, "1")
 
     @beyond_pgbouncer
     def test_a_server_that_falls_silent_while_it_authenticates(self):
