@@ -22,18 +22,23 @@ bool Leasing::request(ClientSession& session) {
     session.resumes_wait = false;
     session.is_wait_told = false;
     session.reroutes = 0;
-    if (ctx_.routing->choose(session)) return ask(session);
-    ctx_.routing->hold(session);
-    return false;
+    if (!ctx_.routing->choose(session)) {
+        ctx_.routing->hold(session);
+        return false;
+    }
+    if (const std::optional<Error> known = ctx_.routing->refused_everywhere(session)) {
+        ctx_.routing->settle(session);
+        refuse(session, *known);
+        return false;
+    }
+    return ask(session);
 }
 
 bool Leasing::ask(ClientSession& session) {
     if (session.opening != nullptr) ctx_.dedicated->on_client_gone(session);
     Pool::Acquired got = session.pool->acquire(session, ctx_.id, ctx_.now, session.requested_at);
     if (got.refused) {
-        ctx_.clients->fail(session, Error(got.refused->sqlstate,
-                                          "server login has been failing, cached error: " +
-                                              got.refused->message + " (server_login_retry)"));
+        refuse(session, *got.refused);
         return false;
     }
     if (got.is_queued) {
@@ -59,6 +64,12 @@ bool Leasing::ask(ClientSession& session) {
         return false;
     }
     return link(session, *got.server, session.requested_at);
+}
+
+void Leasing::refuse(ClientSession& session, const Error& known) {
+    ctx_.clients->fail(session,
+                       Error(known.sqlstate, "server login has been failing, cached error: " +
+                                                 known.message + " (server_login_retry)"));
 }
 
 // Its worker closes it: here it may only be named.

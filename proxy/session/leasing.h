@@ -42,6 +42,8 @@ class Leasing {
   private:
     bool send_prologue(ClientSession& session, ServerConnection& server);
     void tell_new_welcome(ClientSession& session, const ServerConnection& server);
+    // What its pool's log-ins have failed with is known: it need not wait for that.
+    void refuse(ClientSession& session, const Error& known);
     void evict(ServerConnection& server, uint64_t id);
     void finish_login(ClientSession& session, ServerConnection& server);
     void begin_cleaning(ServerConnection& server);

@@ -26,10 +26,18 @@ bool wants_primary(const ClientSession& session) {
            session.wanted == TargetSessionAttrs::Primary;
 }
 
+// With what one of the backends has refused us with, if any has: that is nearer to the cause.
 std::string no_backend(const ClientSession& session, Duration waited) {
-    return fmt::format("no healthy backend for {} of database \"{}\" ({:.1f} s; breaker_hold)",
-                       describe(session.wanted), session.database,
-                       static_cast<double>(waited.count()) / 1e6);
+    std::string text = fmt::format(
+        "no healthy backend for {} of database \"{}\" ({:.1f} s; breaker_hold)",
+        describe(session.wanted), session.database, static_cast<double>(waited.count()) / 1e6);
+    for (const PoolMember& member : session.group->members().list) {
+        const Endpoint* endpoint = member.pool->endpoint();
+        const std::optional<Error> why = member.pool->why_unreachable();
+        if (endpoint == nullptr || !why) continue;
+        return text + ": " + endpoint->address() + ": " + why->message;
+    }
+    return text;
 }
 
 }  // namespace
@@ -133,6 +141,7 @@ bool Routing::on_wait_failed(ClientSession& session) {
     const PoolMembers& members = session.group->members();
     if (!members.is_routed && !session.pool->is_removed()) return false;
     settle(session);
+    if (refused_everywhere(session)) return false;
     const bool may_retry = session.reroutes < kReroutesMax && budget_.try_take();
     if (may_retry) ++session.reroutes;
     if (may_retry && members.is_routed && choose_among(session, members, session.pool)) {
@@ -156,6 +165,19 @@ std::optional<Error> Routing::refusal(const ClientSession& session) {
     if (is_served) return std::nullopt;
     note(session, RouteEvent::Rejected);
     return Error("57P03", no_backend(session, ctx_.now - since));
+}
+
+std::optional<Error> Routing::refused_everywhere(const ClientSession& session) const {
+    const PoolMembers& members = session.group->members();
+    if (!members.is_routed || session.login == nullptr) return std::nullopt;
+    if (!session.pool->is_backing_off(ctx_.now)) return std::nullopt;
+    std::optional<Error> error;
+    for (const PoolMember& member : members.list) {
+        if (!may_serve(member.pool->endpoint()->verdict(), session.wanted)) continue;
+        error = member.pool->why_unreachable();
+        if (!error || !error->sqlstate.starts_with("28")) return std::nullopt;
+    }
+    return error;
 }
 
 // ---- what has changed meanwhile ----
@@ -223,7 +245,7 @@ Instant Routing::next_look(const ClientSession& session) const {
     const bool is_routed = session.pool != nullptr && session.pool->endpoint() != nullptr;
     if (!is_routed) return {};
     if (ctx_.now < end) return end;
-    return session.pool->is_failing() ? ctx_.now + kLookAgain : Instant{};
+    return session.pool->is_failing() ? ctx_.now + kLookAtFailing : Instant{};
 }
 
 bool Routing::on_deadline(ClientSession& session) {

@@ -5,7 +5,8 @@
 // A session whose transaction nobody can serve is *held*: it waits in no pool's queue, looks again
 // whenever routes change and ten times a second, and after breaker_hold is told so: with an ERROR
 // that leaves the session as it is, or at login with a FATAL that sends clients of several hosts to
-// the next. Once the hold has passed in vain, others are told at once.
+// the next. Once the hold has passed in vain, others are told at once. So is, after the hold, who
+// waits in the queue of a backend that has no connection and takes no log-in.
 // Owner: Worker. Thread: the worker's.
 #pragma once
 
@@ -39,6 +40,10 @@ class Routing {
     // What a login is told at once: nobody could serve such a session all through breaker_hold, and
     // nobody can now. Clients that know other hosts go on to the next (57P03).
     [[nodiscard]] std::optional<Error> refusal(const ClientSession& session);
+
+    // What a login is told that would wait for a pool which is pausing, when every backend that may
+    // serve it has refused what we log in with: that is no outage, and holding would not mend it.
+    [[nodiscard]] std::optional<Error> refused_everywhere(const ClientSession& session) const;
 
     // The pool that the session waited in gives up on it. True = it was sent elsewhere, or waits
     // on.
@@ -80,6 +85,8 @@ class Routing {
     void forget_outages();
 
     static constexpr Duration kLookAgain = std::chrono::milliseconds(100);
+    // After the hold, in a queue: as seldom as a crowd of thousands can be looked after.
+    static constexpr Duration kLookAtFailing = std::chrono::seconds(1);
     static constexpr int kReroutesMax = 2;
     static constexpr int kVainLooksMax = 8;  // of held sessions, each time there is room
 

@@ -514,7 +514,8 @@ class Timeouts(Case):
             time.sleep(1)
             is_time.set()
             began = time.monotonic()
-            self.fatal(c, "57P03", "no healthy backend")
+            refusal = self.fatal(c, "57P03", "no healthy backend")
+            self.assertRegex(refusal.message, r"breaker_hold\): 127\.0\.0\.1:\d+: too many$")
             self.assertLess(time.monotonic() - began, 10 * SLOW)
 
     @beyond_pgbouncer
