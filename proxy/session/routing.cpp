@@ -26,6 +26,11 @@ bool wants_primary(const ClientSession& session) {
            session.wanted == TargetSessionAttrs::Primary;
 }
 
+// It refuses what we log in with, or knows no such database: no outage, and time does not mend it.
+bool is_lasting(const Error& error) {
+    return error.sqlstate.starts_with("28") || error.sqlstate == "3D000";
+}
+
 // With what one of the backends has refused us with, if any has: that is nearer to the cause.
 std::string no_backend(const ClientSession& session, Duration waited) {
     std::string text = fmt::format(
@@ -175,7 +180,7 @@ std::optional<Error> Routing::refused_everywhere(const ClientSession& session) c
     for (const PoolMember& member : members.list) {
         if (!may_serve(member.pool->endpoint()->verdict(), session.wanted)) continue;
         error = member.pool->why_unreachable();
-        if (!error || !error->sqlstate.starts_with("28")) return std::nullopt;
+        if (!error || !is_lasting(*error)) return std::nullopt;
     }
     return error;
 }

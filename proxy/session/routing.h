@@ -42,7 +42,7 @@ class Routing {
     [[nodiscard]] std::optional<Error> refusal(const ClientSession& session);
 
     // What a login is told that would wait for a pool which is pausing, when every backend that may
-    // serve it has refused what we log in with: that is no outage, and holding would not mend it.
+    // serve it has refused what we log in with (28...), or the database (3D000): that is no outage.
     [[nodiscard]] std::optional<Error> refused_everywhere(const ClientSession& session) const;
 
     // The pool that the session waited in gives up on it. True = it was sent elsewhere, or waits

@@ -564,3 +564,12 @@ class WrongCredential(Case):
         self.assertTrue(1 <= attempts <= 2 * most, (attempts, most))
         self.assert_serves()
         self.mend()
+
+    def test_a_database_that_no_backend_knows(self):
+        """Told at once, as by a plain database: nobody is held for what no time will mend."""
+        here = {"one": f"host=127.0.0.1 port={self.pg.port}", "two": f"host=::1 port={self.pg.port}"}
+        self.start(databases={"app": "backends=one,two dbname=nowhere"}, backends=here, server_login_retry=300, weir={"breaker_hold": 60 * SLOW})
+        for _ in range(3):
+            e = self.refused()
+            self.assertEqual(e.code, "3D000", e)
+            self.assertIn('database "nowhere" does not exist', e.message)
