@@ -173,9 +173,9 @@ std::optional<Error> Routing::refusal(const ClientSession& session) {
 }
 
 std::optional<Error> Routing::refused_everywhere(const ClientSession& session) const {
+    if (session.login == nullptr) return std::nullopt;  // each transaction asks, few are logins
     const PoolMembers& members = session.group->members();
-    if (!members.is_routed || session.login == nullptr) return std::nullopt;
-    if (!session.pool->is_backing_off(ctx_.now)) return std::nullopt;
+    if (!members.is_routed || !session.pool->is_backing_off(ctx_.now)) return std::nullopt;
     std::optional<Error> error;
     for (const PoolMember& member : members.list) {
         if (!may_serve(member.pool->endpoint()->verdict(), session.wanted)) continue;
