@@ -24,17 +24,15 @@ void RoleJudge::on_probe(size_t index, const ProbeResult& probe) {
     if (!is_settled_) learn_identifier(probe.sent_at);
     if (!is_ours(evidence)) return;
     raise_fence(evidence);
-    if (!probe.is_in_recovery && probe.timeline == highest_timeline_) {
-        primary_lsn_ = std::max(primary_lsn_, probe.lsn);
+    if (!probe.is_in_recovery && probe.timeline == fence_.timeline) {
+        fence_.primary_lsn = std::max(fence_.primary_lsn, probe.lsn);
     }
 }
 
 // A replica's timeline counts too: whoever it follows has been promoted.
 void RoleJudge::raise_fence(const Evidence& evidence) {
-    if (evidence.timeline <= highest_timeline_) return;
-    highest_timeline_ = evidence.timeline;
-    fence_asked_at_ = evidence.sent_at;
-    primary_lsn_ = 0;
+    if (evidence.timeline <= fence_.timeline) return;
+    fence_ = {.timeline = evidence.timeline, .asked_at = evidence.sent_at};
 }
 
 void RoleJudge::learn_identifier(Instant now) {
@@ -68,9 +66,7 @@ void RoleJudge::learn_identifier(Instant now) {
 void RoleJudge::adopt(uint64_t system_identifier) {
     if (system_identifier == system_identifier_) return;
     system_identifier_ = system_identifier;
-    highest_timeline_ = 0;
-    fence_asked_at_ = Instant();
-    primary_lsn_ = 0;
+    fence_ = {};
     for (const Evidence& evidence : evidence_) {
         if (is_ours(evidence)) raise_fence(evidence);
     }
@@ -92,9 +88,7 @@ void RoleJudge::reset() {
     is_settled_ = options_.system_identifier != 0;
     is_disputed_ = false;
     first_at_ = Instant();
-    highest_timeline_ = 0;
-    fence_asked_at_ = Instant();
-    primary_lsn_ = 0;
+    fence_ = {};
     for (Evidence& evidence : evidence_) {
         const Instant revoked_at = evidence.revoked_at;
         evidence = Evidence();
@@ -109,9 +103,7 @@ void RoleJudge::inherit(const RoleJudge& before) {
     system_identifier_ = before.system_identifier_;
     is_settled_ = is_settled_ || before.is_settled_;
     first_at_ = before.first_at_;
-    highest_timeline_ = before.highest_timeline_;
-    fence_asked_at_ = before.fence_asked_at_;
-    primary_lsn_ = before.primary_lsn_;
+    fence_ = before.fence_;
 }
 
 bool RoleJudge::is_fresh(const Evidence& evidence, Instant now) const {
@@ -131,8 +123,8 @@ RoleJudge::Verdict RoleJudge::judge(Instant now) const {
             continue;
         }
         if (evidence.kind != Evidence::Kind::Claim || !is_fresh(evidence, now)) continue;
-        if (evidence.timeline != highest_timeline_) {
-            verdict.is_fenced = verdict.is_fenced || evidence.sent_at >= fence_asked_at_;
+        if (evidence.timeline != fence_.timeline) {
+            verdict.is_fenced = verdict.is_fenced || evidence.sent_at >= fence_.asked_at;
             continue;
         }
         ++claimants;

@@ -82,10 +82,10 @@ class RoleJudge {
     // The role of one endpoint under a verdict of the same moment.
     [[nodiscard]] Role role_of(size_t index, const Verdict& verdict) const;
 
-    [[nodiscard]] uint32_t highest_timeline() const { return highest_timeline_; }
+    [[nodiscard]] uint32_t highest_timeline() const { return fence_.timeline; }
     [[nodiscard]] uint64_t system_identifier() const { return system_identifier_; }
     // The newest LSN written by a primary on the highest timeline, for ProbeResult::primary_lsn.
-    [[nodiscard]] uint64_t primary_lsn() const { return primary_lsn_; }
+    [[nodiscard]] uint64_t primary_lsn() const { return fence_.primary_lsn; }
 
   private:
     struct Evidence {
@@ -94,6 +94,12 @@ class RoleJudge {
         uint32_t timeline = 0;
         Instant sent_at;
         Instant revoked_at;
+    };
+    // Since the highest timeline was first shown.
+    struct Fence {
+        uint32_t timeline = 0;
+        Instant asked_at;          // sent_at of the evidence that showed it
+        uint64_t primary_lsn = 0;  // the newest that a primary on it has written
     };
     [[nodiscard]] bool is_fresh(const Evidence& evidence, Instant now) const;
     [[nodiscard]] bool is_ours(const Evidence& evidence) const;
@@ -106,9 +112,7 @@ class RoleJudge {
     bool is_settled_ = false;   // it is not learned any more
     bool is_disputed_ = false;  // see the Verdict
     Instant first_at_;          // the first evidence
-    uint32_t highest_timeline_ = 0;
-    Instant fence_asked_at_;  // sent_at of the evidence that raised it
-    uint64_t primary_lsn_ = 0;
+    Fence fence_;
     std::vector<Evidence> evidence_;
 };
 
