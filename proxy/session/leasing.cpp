@@ -4,6 +4,7 @@
 
 #include "conf/logging.h"
 #include "protocol/message/writer.h"
+#include "proxy/pool/refusals.h"
 #include "proxy/session/client_login.h"
 #include "proxy/session/clients.h"
 #include "proxy/session/dedicated.h"
@@ -67,9 +68,7 @@ bool Leasing::ask(ClientSession& session) {
 }
 
 void Leasing::refuse(ClientSession& session, const Error& known) {
-    ctx_.clients->fail(session,
-                       Error(known.sqlstate, "server login has been failing, cached error: " +
-                                                 known.message + " (server_login_retry)"));
+    ctx_.clients->fail(session, cached_refusal(known));
 }
 
 // Its worker closes it: here it may only be named.

@@ -4,6 +4,7 @@
 
 #include <spdlog/fmt/fmt.h>
 
+#include "proxy/pool/refusals.h"
 #include "proxy/pool/route_survey.h"
 #include "proxy/session/clients.h"
 #include "proxy/session/leasing.h"
@@ -15,6 +16,11 @@ namespace {
 
 bool is_waiting(const ClientSession& session) {
     return session.phase == ClientPhase::Waiting || session.phase == ClientPhase::LoginWait;
+}
+
+// It waits in the queue of one of several backends.
+bool is_queued_at_a_backend(const ClientSession& session) {
+    return session.pool != nullptr && session.pool->endpoint() != nullptr;
 }
 
 size_t kind_of(const ClientSession& session) {
@@ -31,18 +37,11 @@ bool is_lasting(const Error& error) {
     return error.sqlstate.starts_with("28") || error.sqlstate == "3D000";
 }
 
-// With what one of the backends has refused us with, if any has: that is nearer to the cause.
 std::string no_backend(const ClientSession& session, Duration waited) {
     std::string text = fmt::format(
         "no healthy backend for {} of database \"{}\" ({:.1f} s; breaker_hold)",
         describe(session.wanted), session.database, static_cast<double>(waited.count()) / 1e6);
-    for (const PoolMember& member : session.group->members().list) {
-        const Endpoint* endpoint = member.pool->endpoint();
-        const std::optional<Error> why = member.pool->why_unreachable();
-        if (endpoint == nullptr || !why) continue;
-        return text + ": " + endpoint->address() + ": " + why->message;
-    }
-    return text;
+    return with_cause(std::move(text), session.group->members());
 }
 
 }  // namespace
@@ -247,8 +246,7 @@ Instant Routing::next_look(const ClientSession& session) const {
     const Instant end = session.requested_at + ctx_.config->global.breaker_hold;
     if (session.HeldHook::is_linked())
         return std::min(ctx_.now + kLookAgain, std::max(end, ctx_.now));
-    const bool is_routed = session.pool != nullptr && session.pool->endpoint() != nullptr;
-    if (!is_routed) return {};
+    if (!is_queued_at_a_backend(session)) return {};
     if (ctx_.now < end) return end;
     return session.pool->is_failing() ? ctx_.now + kLookAtFailing : Instant{};
 }
@@ -267,9 +265,7 @@ bool Routing::on_deadline(ClientSession& session) {
     }
     if (ctx_.now - session.requested_at < most) return false;
     // With a connection left it is a matter of time: who waits for one is not sent away.
-    const bool is_down = session.pool != nullptr && session.pool->endpoint() != nullptr &&
-                         session.pool->is_unreachable();
-    if (!is_down) return false;
+    if (!is_queued_at_a_backend(session) || !session.pool->is_unreachable()) return false;
     if (session.pool->leave(session, ctx_.now)) reject(session);
     return true;
 }

@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "protocol/message/writer.h"
+#include "proxy/pool/refusals.h"
 #include "proxy/pool/route_survey.h"
 #include "proxy/session/leasing.h"
 #include "proxy/session/servers.h"
@@ -137,16 +138,14 @@ void SecretLookups::request(SecretLookup& lookup, const Pool* tried) {
     if (pool == nullptr) {
         if (ctx_.now - lookup.since < ctx_.config->global.breaker_hold)
             return hold(lookup, kLookAgain);
+        // A stranger is not told of backends.
+        note(with_cause("auth_query: no healthy backend", lookup.group->members()));
         return answer(lookup, fail("57P03", "no healthy backend for auth_query (breaker_hold)"));
     }
     lookup.pool = pool;
     ctx_.deadlines.disarm(lookup);
     Pool::Acquired got = pool->acquire(lookup, ctx_.id, ctx_.now, lookup.since);
-    if (got.refused) {
-        return answer(lookup, fail(got.refused->sqlstate,
-                                   "server login has been failing, cached error: " +
-                                       got.refused->message + " (server_login_retry)"));
-    }
+    if (got.refused) return answer(lookup, tl::unexpected<Error>(cached_refusal(*got.refused)));
     if (!got.is_queued) {
         ctx_.leasing->adopt(*got.server);
         return use(lookup, *got.server);

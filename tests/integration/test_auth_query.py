@@ -556,6 +556,15 @@ class Trouble(AuthQuery):
             self.assert_wrong(user="u_scram", secret="wrong")
 
     @beyond_pgbouncer
+    def test_a_routed_database_that_is_down(self):
+        down = {"one": "host=127.0.0.1 port=1", "two": "host=::1 port=1"}
+        self.start(databases={"app": "backends=one,two dbname={dbname}"}, backends=down, weir={"breaker_hold": 0.5, "probe_user": ASKER, "probe_interval": 0.5, "probe_interval_fast": 0.2, "probe_timeout": 0.4})
+        wait_until(lambda: all(r["probe_error"] for r in self.weir.show("backends")), 30, "both to have been asked in vain")
+        e = self.refused(user="u_scram", secret=SECRET)
+        self.assertEqual((e.severity, e.code, e.message), ("FATAL", "57P03", "no healthy backend for auth_query (breaker_hold)"), e)
+        self.assertIn("auth_query: no healthy backend", self.weir.log())
+
+    @beyond_pgbouncer
     def test_kill_and_shutdown_while_it_is_asked(self):
         self.start_with_table({"app": "x"}, auth_type="md5")
         with self.pg.connect(database=self.weir.dbname) as lock:
