@@ -1,7 +1,7 @@
 // Archive: how the state that is handed over to a new process is written down. A record is a
-// sequence of fields: tag (1 byte, ascending), length (4 bytes, big-endian), value. A field whose
-// value is zero or empty is left out. Whoever reads skips tags that it does not know and takes what
-// is missing for zero, so that fields may be added without a new format.
+// sequence of fields: tag (1 byte, from 1, ascending), length (4 bytes, big-endian), value. A field
+// whose value is zero or empty is left out. Whoever reads skips tags that it does not know and
+// takes what is missing for zero, so that fields may be added without a new format.
 //
 // One function describes both directions:
 //
@@ -120,8 +120,13 @@ class ArchiveReader {
   public:
     explicit ArchiveReader(ByteView bytes) : rest_(bytes) {}
 
-    // Nothing was malformed, so far.
-    [[nodiscard]] bool ok() const { return ok_; }
+    // When all fields that are known have been asked for: whether nothing was malformed, neither in
+    // them nor in those that are not.
+    [[nodiscard]] bool finish() {
+        while (ok_ && !rest_.empty())
+            (void)next();
+        return ok_;
+    }
 
     template <typename T>
     void operator()(uint8_t tag, T& value) {
@@ -145,15 +150,25 @@ class ArchiveReader {
     }
 
   private:
+    struct Field {
+        uint8_t tag = 0;
+        ByteView value;
+    };
+    Field next() {
+        ByteReader reader(rest_);
+        Field field;
+        field.tag = reader.u8();
+        field.value = reader.bytes(reader.u32());
+        ok_ = reader.ok() && field.tag > last_tag_;
+        last_tag_ = field.tag;
+        rest_ = reader.rest();
+        return field;
+    }
     // The value of the field `tag`; fields before it are passed over.
     std::optional<ByteView> find(uint8_t tag) {
         while (ok_ && !rest_.empty() && rest_[0] <= tag) {
-            ByteReader reader(rest_);
-            const uint8_t found = reader.u8();
-            const ByteView value = reader.bytes(reader.u32());
-            ok_ = reader.ok();
-            rest_ = reader.rest();
-            if (ok_ && found == tag) return value;
+            const Field field = next();
+            if (ok_ && field.tag == tag) return field.value;
         }
         return std::nullopt;
     }
@@ -199,11 +214,12 @@ class ArchiveReader {
         } else {
             ArchiveReader inner(bytes);
             fields(inner, value);
-            return inner.ok();
+            return inner.finish();
         }
     }
 
     ByteView rest_;
+    uint8_t last_tag_ = 0;
     bool ok_ = true;
 };
 
@@ -222,7 +238,7 @@ std::optional<T> read_record(ByteView bytes) {
     T out{};
     ArchiveReader reader(bytes);
     fields(reader, out);
-    if (!reader.ok()) return std::nullopt;
+    if (!reader.finish()) return std::nullopt;
     return out;
 }
 
