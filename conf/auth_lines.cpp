@@ -15,12 +15,12 @@ namespace weir {
 
 namespace {
 
-bool is_blank(char c) {
+bool is_gap(char c) {
     return c == ' ' || c == '\t' || c == '\r' || c == '\v' || c == '\f';
 }
 
-void skip_blanks(std::string_view& rest) {
-    while (!rest.empty() && is_blank(rest.front()))
+void skip_gaps(std::string_view& rest) {
+    while (!rest.empty() && is_gap(rest.front()))
         rest.remove_prefix(1);
 }
 
@@ -31,7 +31,7 @@ Result<AuthToken> take_token(std::string_view& rest) {
     bool is_open = false;
     while (!rest.empty()) {
         const char c = rest.front();
-        if (!is_open && (is_blank(c) || c == ',' || c == '#')) break;
+        if (!is_open && (is_gap(c) || c == ',' || c == '#')) break;
         rest.remove_prefix(1);
         if (c != '"') {
             token.text += c;
@@ -54,7 +54,7 @@ bool is_at_end(std::string_view rest) {
 Result<AuthField> take_field(std::string_view& rest) {
     AuthField field;
     while (true) {
-        skip_blanks(rest);
+        skip_gaps(rest);
         if (is_at_end(rest) || rest.front() == ',') {
             return fail("22023", "a name is missing at a comma; write one, or remove the comma");
         }
@@ -169,7 +169,7 @@ class Reader {
     std::optional<AuthLine> read_line(std::string_view rest, const IniPlace& at, int depth) {
         AuthLine line{at, {}};
         bool is_right = true;
-        for (skip_blanks(rest); !is_at_end(rest); skip_blanks(rest)) {
+        for (skip_gaps(rest); !is_at_end(rest); skip_gaps(rest)) {
             Result<AuthField> field = take_field(rest);
             if (!field) {
                 complain(at, field.error().message);
@@ -215,7 +215,7 @@ class Reader {
             const IniPlace at{path, each.number()};
             std::string_view rest = each.text();
             while (true) {
-                while (!rest.empty() && (is_blank(rest.front()) || rest.front() == ','))
+                while (!rest.empty() && (is_gap(rest.front()) || rest.front() == ','))
                     rest.remove_prefix(1);
                 if (is_at_end(rest)) break;
                 Result<AuthToken> token = take_token(rest);

@@ -16,7 +16,7 @@ std::string_view skip_spaces(std::string_view s) {
 }
 
 // Takes 'it''s' off the front of `rest`; nothing when the quote is never closed.
-std::optional<std::string> take_quoted(std::string_view& rest) {
+std::optional<std::string> take_quoted_value(std::string_view& rest) {
     std::string value;
     for (size_t i = 1; i < rest.size(); ++i) {
         if (rest[i] != '\'') {
@@ -54,7 +54,7 @@ Result<std::vector<std::pair<std::string, std::string>>> parse_connection_string
         rest = skip_spaces(rest.substr(1));
         std::string value;
         if (!rest.empty() && rest.front() == '\'') {
-            std::optional<std::string> quoted = take_quoted(rest);
+            std::optional<std::string> quoted = take_quoted_value(rest);
             if (!quoted) {
                 return fail("22023",
                             fmt::format("the quoted value of \"{}\" is not closed; add the "

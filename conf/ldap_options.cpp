@@ -19,17 +19,17 @@ constexpr std::string_view kNames[] = {
     "ldapsuffix",          "ldapbasedn",       "ldapbinddn", "ldapbindpasswd", "ldapscope",
     "ldapsearchattribute", "ldapsearchfilter", "ldapurl"};
 
-bool is_blank(char c) {
+bool is_space_or_tab(char c) {
     return c == ' ' || c == '\t';
 }
 
 // A comma parts two options, too, where a blank or the name of another one follows it; elsewhere it
 // belongs to the value, which PostgreSQL would want in quotes.
 bool parts_options(std::string_view rest) {
-    if (is_blank(rest.front())) return true;
+    if (is_space_or_tab(rest.front())) return true;
     if (rest.front() != ',') return false;
     rest.remove_prefix(1);
-    if (rest.empty() || is_blank(rest.front())) return true;
+    if (rest.empty() || is_space_or_tab(rest.front())) return true;
     if (rest.front() == '"') rest.remove_prefix(1);
     const std::string_view name = rest.substr(0, rest.find('='));
     return std::find(std::begin(kNames), std::end(kNames), name) != std::end(kNames);
@@ -128,7 +128,7 @@ Status take_value(LdapOptions& options, std::string_view name, std::string_view 
     return {};
 }
 
-bool is_host(std::string_view host) {
+bool is_server_name(std::string_view host) {
     return std::all_of(host.begin(), host.end(), [](char c) {
         return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
                std::string_view("-._:[]%").find(c) != std::string_view::npos;
@@ -139,7 +139,7 @@ Status check_servers(const LdapOptions& options) {
     if (options.servers.empty())
         return fail("22023", "names no server; add ldapserver= or ldapurl=");
     for (const std::string& server : options.servers) {
-        if (is_host(server)) continue;
+        if (is_server_name(server)) continue;
         return fail("22023", fmt::format("ldapserver \"{}\" is no host name or address; scheme and "
                                          "port have options of their own",
                                          server));

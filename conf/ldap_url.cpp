@@ -6,7 +6,7 @@ namespace weir {
 
 namespace {
 
-constexpr const char* kRemedy =
+constexpr const char* kLdapUrlRemedy =
     "give it as in ldap://host:389/dc=example,dc=org?uid?sub, or use ldapserver and the others";
 
 int hex_value(char c) {
@@ -45,13 +45,14 @@ Status apply_authority(LdapOptions& options, std::string_view authority) {
     const size_t bracket = authority.rfind(']');
     const size_t colon = authority.find(':', bracket == std::string_view::npos ? 0 : bracket);
     const std::optional<std::string> host = decode(authority.substr(0, colon));
-    if (!host) return fail("22023", std::string("ldapurl has a bad %xx in its host; ") + kRemedy);
+    if (!host)
+        return fail("22023", std::string("ldapurl has a bad %xx in its host; ") + kLdapUrlRemedy);
     if (!host->empty()) options.servers = {*host};
     if (colon == std::string_view::npos) return {};
     const Result<int64_t> port = parse_integer(authority.substr(colon + 1), 10, 1, 65535);
     if (!port)
         return fail("22023", std::string("ldapurl has a port that is no number from 1 to 65535; ") +
-                                 kRemedy);
+                                 kLdapUrlRemedy);
     options.port = static_cast<uint16_t>(*port);
     return {};
 }
@@ -74,8 +75,8 @@ Status apply_ldap_url(LdapOptions& options, std::string_view url) {
         options.is_ldaps = true;
         rest.remove_prefix(8);
     } else {
-        return fail("22023",
-                    std::string("ldapurl begins with neither ldap:// nor ldaps://; ") + kRemedy);
+        return fail("22023", std::string("ldapurl begins with neither ldap:// nor ldaps://; ") +
+                                 kLdapUrlRemedy);
     }
     if (Status applied = apply_authority(options, take(rest, '/')); !applied) return applied;
     const std::optional<std::string> base = decode(take(rest, '?'));
@@ -83,7 +84,7 @@ Status apply_ldap_url(LdapOptions& options, std::string_view url) {
     const std::optional<std::string> scope = decode(take(rest, '?'));
     const std::optional<std::string> filter = decode(take(rest, '?'));
     if (!base || !attribute || !scope || !filter)
-        return fail("22023", std::string("ldapurl has a bad %xx; ") + kRemedy);
+        return fail("22023", std::string("ldapurl has a bad %xx; ") + kLdapUrlRemedy);
     if (attribute->find(',') != std::string::npos)
         return fail("22023", "ldapurl names more than one attribute; give the one to search by");
     if (!rest.empty())

@@ -8,7 +8,8 @@ namespace weir {
 
 namespace {
 
-constexpr const char* kRemedy = "; give a port (9127) or IPv4-ADDRESS:PORT (0.0.0.0:9127)";
+constexpr const char* kMetricsAddressRemedy =
+    "; give a port (9127) or IPv4-ADDRESS:PORT (0.0.0.0:9127)";
 
 }  // namespace
 
@@ -19,17 +20,18 @@ Result<std::optional<MetricsAddress>> parse_metrics_address(std::string_view tex
     if (colon != std::string_view::npos) {
         const std::string_view host = text.substr(0, colon);
         if (host.find(':') != std::string_view::npos)
-            return fail("22023", std::string("IPv6 cannot be listened on") + kRemedy);
+            return fail("22023", std::string("IPv6 cannot be listened on") + kMetricsAddressRemedy);
         out.host = host == "*" ? "0.0.0.0" : host == "localhost" ? "127.0.0.1" : std::string(host);
         in_addr parsed{};
         if (inet_pton(AF_INET, out.host.c_str(), &parsed) != 1)
-            return fail("22023", std::string("not an address") + kRemedy);
+            return fail("22023", std::string("not an address") + kMetricsAddressRemedy);
     }
     const std::string_view digits = colon == std::string_view::npos ? text : text.substr(colon + 1);
     const auto [end, error] =
         std::from_chars(digits.data(), digits.data() + digits.size(), out.port);
     if (error != std::errc() || end != digits.data() + digits.size() || out.port == 0)
-        return fail("22023", std::string("the port is not a number from 1 to 65535") + kRemedy);
+        return fail("22023", std::string("the port is not a number from 1 to 65535") +
+                                 kMetricsAddressRemedy);
     return std::optional<MetricsAddress>(std::move(out));
 }
 

@@ -8,7 +8,7 @@ namespace weir {
 
 namespace {
 
-std::string_view skip_blanks(std::string_view s) {
+std::string_view skip_space(std::string_view s) {
     while (!s.empty() && (s.front() == ' ' || s.front() == '\t' || s.front() == '\r')) {
         s.remove_prefix(1);
     }
@@ -39,7 +39,7 @@ std::optional<std::string> parse_line(std::string_view line, AuthFileUser& user)
     if (line.front() != '"') return fmt::format("the line starts with no quote; {}", kShape);
     std::optional<std::string> name = take_quoted(line);
     if (!name) return fmt::format("the name is not closed by a quote; {}", kShape);
-    line = skip_blanks(line);
+    line = skip_space(line);
     std::optional<std::string> secret = take_quoted(line);
     if (!secret) return fmt::format("user \"{}\" has no quoted secret; {}", *name, kShape);
     if (name->empty()) return fmt::format("the name is empty; {}", kShape);
@@ -62,7 +62,7 @@ Userlist parse_userlist(std::string_view text, const std::string& file) {
     if (text.substr(0, 3) == "\xEF\xBB\xBF") text.remove_prefix(3);
     for (int number = 1; !text.empty(); ++number) {
         const size_t end = text.find('\n');
-        const std::string_view line = skip_blanks(text.substr(0, end));
+        const std::string_view line = skip_space(text.substr(0, end));
         text.remove_prefix(end == std::string_view::npos ? text.size() : end + 1);
         if (line.empty() || line.front() == ';') continue;
         AuthFileUser user;

@@ -12,7 +12,7 @@ namespace weir {
 namespace {
 
 // As the prober's: between the end of a question and the beginning of the next.
-constexpr Duration kBreathMin = std::chrono::milliseconds(20);
+constexpr Duration kPatroniBreathMin = std::chrono::milliseconds(20);
 constexpr long kStatusOk = 200;
 constexpr const char* kNoLibrary = "libcurl cannot be initialised";
 
@@ -233,7 +233,7 @@ void PatroniWatch::finish(Ask& ask, const Result<PatroniAnswer>& said) {
     const Instant now = clock_.now();
     registry_.on_patroni(*ask.endpoint, said, now);
     const Duration pause = registry_.next_patroni_pause(*ask.endpoint);
-    ask.next_at = std::max(ask.began_at + pause, now + kBreathMin);
+    ask.next_at = std::max(ask.began_at + pause, now + kPatroniBreathMin);
 }
 
 Instant PatroniWatch::next_at() const {

@@ -53,10 +53,6 @@ Asker asker_of(Inspector& inspector, const DatabaseConfig& database,
     return {"", left_out};
 }
 
-Cell text_or_null(std::string text) {
-    return text.empty() ? Cell() : Cell(std::move(text));
-}
-
 }  // namespace
 
 CommandOutcome explain_route(Inspector& inspector, const ConsoleStatement& statement) {

@@ -61,6 +61,11 @@ class Cell {
 
 using Cells = std::vector<Cell>;
 
+// NULL when there is no text.
+[[nodiscard]] inline Cell text_or_null(std::string text) {
+    return text.empty() ? Cell() : Cell(std::move(text));
+}
+
 // The result formats of a Bind: none = all text, one = for all columns, else one for each.
 class ResultFormats {
   public:

@@ -87,10 +87,6 @@ Cell factor(double value) {
     return fmt::format("{:.2f}", value);
 }
 
-Cell text_or_null(const std::string& text) {
-    return text.empty() ? Cell() : Cell(text);
-}
-
 Cell lag_seconds(const std::optional<Duration>& lag) {
     constexpr double kUsPerSecond = 1e6;
     if (!lag) return {};

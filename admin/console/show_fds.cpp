@@ -28,11 +28,6 @@ constexpr ResultColumn kFdsColumns[] = {
     {"scram_server_key", ColumnType::Bytes},
 };
 
-Cell text_or_null(const std::string& text) {
-    if (text.empty()) return {};
-    return text;
-}
-
 // The descriptors that are one side of TLS, or linked to one.
 using Numbers = std::set<int>;
 

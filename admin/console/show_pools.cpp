@@ -29,7 +29,7 @@ constexpr ResultColumn kPoolsColumns[] = {
     {"load_balance_hosts"},
 };
 
-struct PoolFigures {
+struct PoolRow {
     size_t clients_active = 0;  // linked or idle
     size_t clients_waiting = 0;
     size_t clients_active_cancel = 0;
@@ -45,7 +45,7 @@ struct PoolFigures {
     Cell pool_mode;
     Cell load_balance_hosts;
 };
-using PoolTable = std::map<PoolKey, PoolFigures>;
+using PoolTable = std::map<PoolKey, PoolRow>;
 
 PoolKey console_key() {
     return {kConsoleDatabase, kConsoleDatabase};
@@ -56,7 +56,7 @@ void count_client(PoolTable& pools, const ClientRow& client) {
     const auto found =
         pools.find(client.is_console ? console_key() : PoolKey{client.database, client.pool_user});
     if (found == pools.end()) return;
-    PoolFigures& figures = found->second;
+    PoolRow& figures = found->second;
     const std::string_view state = client.state;
     if (state == "waiting") {
         ++figures.clients_waiting;
@@ -74,7 +74,7 @@ void count_client(PoolTable& pools, const ClientRow& client) {
 void count_server(PoolTable& pools, const ServerRow& server) {
     const auto found = pools.find(PoolKey{server.database, server.user});
     if (found == pools.end()) return;
-    PoolFigures& figures = found->second;
+    PoolRow& figures = found->second;
     const std::string_view state = server.state;
     if (state == "tested") {
         ++figures.servers_tested;
@@ -87,7 +87,7 @@ void count_server(PoolTable& pools, const ServerRow& server) {
 
 // The snapshots are a moment older than the ledger: what they say is bounded by what the ledger
 // has.
-void settle_active(PoolFigures& figures, size_t leased) {
+void settle_active(PoolRow& figures, size_t leased) {
     for (size_t* special : {&figures.servers_tested, &figures.servers_being_canceled,
                             &figures.servers_active_cancel}) {
         *special = std::min(*special, leased);
@@ -103,7 +103,7 @@ void add_pool(PoolTable& pools, std::map<PoolKey, size_t>& leased, const ShowInp
     const Config& config = *input.config;
     const DatabaseConfig database = pool.database();
     const Instant now = input.inspector.now();
-    PoolFigures& figures = pools[pool.key()];  // of all backends
+    PoolRow& figures = pools[pool.key()];  // of all backends
     pool.for_each_idle([&](const ServerConnection& server) {
         ++(is_check_due(server, config.global, now) ? figures.servers_used : figures.servers_idle);
     });
@@ -118,7 +118,7 @@ void add_pool(PoolTable& pools, std::map<PoolKey, size_t>& leased, const ShowInp
     leased[pool.key()] += counts.leased;
 }
 
-Cells row_of(const PoolKey& key, const PoolFigures& figures) {
+Cells row_of(const PoolKey& key, const PoolRow& figures) {
     constexpr int64_t kUsPerSecond = 1'000'000;
     return {key.database,
             key.user,

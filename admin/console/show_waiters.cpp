@@ -102,10 +102,6 @@ std::vector<Queue> find_queues(const ShowInput& input) {
     return out;
 }
 
-Cell text_or_null(const std::string& text) {
-    return text.empty() ? Cell() : Cell(text);
-}
-
 // One in a queue; `client` is null for a look-up of a secret, and for one whose worker was asked
 // before it came.
 Cells row_of(const ShowInput& input, const Queue& queue, size_t index, const Clients& clients) {

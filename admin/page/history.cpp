@@ -7,7 +7,7 @@ namespace weir {
 namespace {
 
 // Counters of pools that are no more may be missing for a moment: that is no negative rate.
-double growth(uint64_t before, uint64_t now) {
+double growth_of(uint64_t before, uint64_t now) {
     return now > before ? static_cast<double>(now - before) : 0;
 }
 
@@ -54,14 +54,14 @@ void PageHistory::add(Instant now, const HistoryCounts& counts, double waiting, 
     }
     const PoolTotals& before = last.pools;
     const PoolTotals& totals = counts.pools;
-    const double transactions = growth(before.transactions, totals.transactions);
-    const double queries = growth(before.queries, totals.queries);
+    const double transactions = growth_of(before.transactions, totals.transactions);
+    const double queries = growth_of(before.queries, totals.queries);
     ring_[next_] =
         HistorySample{.transactions = transactions / seconds,
                       .queries = queries / seconds,
-                      .errors = growth(last.errors, counts.errors) / seconds,
-                      .query_ms = mean_ms(growth(before.query_us, totals.query_us), queries),
-                      .wait_ms = mean_ms(growth(before.wait_us, totals.wait_us), transactions),
+                      .errors = growth_of(last.errors, counts.errors) / seconds,
+                      .query_ms = mean_ms(growth_of(before.query_us, totals.query_us), queries),
+                      .wait_ms = mean_ms(growth_of(before.wait_us, totals.wait_us), transactions),
                       .waiting = waiting,
                       .active = active};
     next_ = (next_ + 1) % kSamples;

@@ -15,7 +15,7 @@ namespace {
 constexpr double kConnectSeconds = 5, kAnswerSeconds = 10;
 constexpr int kLookMs = 100;
 
-double seconds_now() {
+double clock_seconds() {
     return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch())
         .count();
 }
@@ -73,10 +73,10 @@ bool ConsoleClient::wait(Until what, double deadline_s) {
         pollfd socket{};
         socket.fd = PQsocket(connection_);
         socket.events = what == Until::Readable ? POLLIN : POLLOUT;
-        const double left_ms = (deadline_s - seconds_now()) * 1000;
+        const double left_ms = (deadline_s - clock_seconds()) * 1000;
         const int look_ms = static_cast<int>(std::clamp(left_ms, 0.0, double{kLookMs})) + 1;
         if (poll(&socket, 1, look_ms) > 0) return true;
-        if (seconds_now() > deadline_s) return false;
+        if (clock_seconds() > deadline_s) return false;
     }
     return false;
 }
@@ -109,7 +109,7 @@ Status ConsoleClient::connect() {
     connection_ = PQconnectStartParams(names.data(), values.data(), 0);
     PQconninfoFree(given);
     if (connection_ == nullptr) return fail("53200", "out of memory");
-    const double deadline = seconds_now() + kConnectSeconds;
+    const double deadline = clock_seconds() + kConnectSeconds;
     PostgresPollingStatusType status = PGRES_POLLING_WRITING;
     while (status != PGRES_POLLING_OK) {
         if (status == PGRES_POLLING_FAILED || PQstatus(connection_) == CONNECTION_BAD)
@@ -127,7 +127,7 @@ Result<TopTable> ConsoleClient::ask(const std::string& query) {
     if (connection_ == nullptr) return fail("08003", "not connected");
     if (PQsendQuery(connection_, query.c_str()) == 0)
         return lost(one_line(PQerrorMessage(connection_)));
-    const double deadline = seconds_now() + kAnswerSeconds;
+    const double deadline = clock_seconds() + kAnswerSeconds;
     TopTable table;
     std::string refused;
     while (true) {
@@ -148,7 +148,7 @@ Result<TopTable> ConsoleClient::ask(const std::string& query) {
 }
 
 void ConsoleClient::idle(double seconds) {
-    (void)wait(Until::Readable, seconds_now() + seconds);
+    (void)wait(Until::Readable, clock_seconds() + seconds);
 }
 
 std::string ConsoleClient::server() const {

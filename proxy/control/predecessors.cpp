@@ -15,7 +15,7 @@ namespace weir {
 
 namespace {
 
-constexpr Duration kPatience = std::chrono::seconds(1);
+constexpr Duration kFlushPatience = std::chrono::seconds(1);
 
 }  // namespace
 
@@ -107,7 +107,7 @@ void Predecessors::send_visitor(const HandedSession& session) {
     for (const auto& link : links_) {
         if (!link->hears_visitors) continue;
         Status sent = link->channel->send(HandoverTag::Visitor, write_record(session), session.fd);
-        if (sent) sent = link->channel->flush_by(ctx_.clock.now() + kPatience);
+        if (sent) sent = link->channel->flush_by(ctx_.clock.now() + kFlushPatience);
         if (!sent) log::warning("a cancel request is lost: {}", sent.error().message);
     }
     ::close(session.fd);

@@ -11,13 +11,13 @@ namespace weir {
 namespace {
 
 // Each level of the tree takes some kB of the stack, see sql_shape.h.
-constexpr uint32_t kDepthMax = 1000;
+constexpr uint32_t kParseDepthMax = 1000;
 
 }  // namespace
 
 std::optional<uint64_t> fingerprint(std::string_view sql) {
     const SqlShape shape = shape_of(sql);
-    if (shape.is_empty || shape.depth_bound > kDepthMax) return std::nullopt;
+    if (shape.is_empty || shape.depth_bound > kParseDepthMax) return std::nullopt;
     const std::string terminated(sql);
     const PgQueryFingerprintResult result = pg_query_fingerprint(terminated.c_str());
     std::optional<uint64_t> out;

@@ -11,14 +11,14 @@ namespace weir {
 
 namespace {
 
-bool is_space(char c) {
+bool is_whitespace(char c) {
     return c == ' ' || c == '\t' || c == '\n' || c == '\r' || c == '\f' || c == '\v';
 }
-bool is_digit(char c) {
+bool is_decimal(char c) {
     return c >= '0' && c <= '9';
 }
 bool is_word(char c) {
-    return is_digit(c) || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_' ||
+    return is_decimal(c) || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_' ||
            static_cast<unsigned char>(c) >= 0x80;
 }
 
@@ -57,7 +57,7 @@ class Normaliser {
 
     void step() {
         const char c = sql_[at_];
-        if (is_space(c)) {
+        if (is_whitespace(c)) {
             ++at_;
             return blank();
         }
@@ -66,7 +66,7 @@ class Normaliser {
         if (c == '\'') return literal(false);
         if (c == '"') return quoted_name();
         if (c == '$') return dollar();
-        if (is_digit(c) || (c == '.' && is_digit(peek(1)))) return number();
+        if (is_decimal(c) || (c == '.' && is_decimal(peek(1)))) return number();
         if (is_word(c)) return word();
         append_shown(out_, sql_.substr(at_++, 1));
     }
@@ -120,8 +120,8 @@ class Normaliser {
     // A parameter, or $tag$ up to the same $tag$.
     void dollar() {
         size_t end = at_ + 1;
-        if (is_digit(peek(1))) {
-            while (end < sql_.size() && is_digit(sql_[end]))
+        if (is_decimal(peek(1))) {
+            while (end < sql_.size() && is_decimal(sql_[end]))
                 ++end;
             const size_t from = at_;
             at_ = end;

@@ -491,12 +491,12 @@ bool parses_alike(std::string_view client_encoding, std::string_view standard_co
 
 namespace {
 
-struct ReasonWords {
+struct ProofWords {
     std::string_view name;
     std::string_view text;
 };
 
-constexpr ReasonWords kReasons[] = {
+constexpr ProofWords kProofWords[] = {
     {"proven", "read-only by proof"},
     {"not_a_select", "no statement that is ever proven read-only"},
     {"read_write_block", "BEGIN without READ ONLY"},
@@ -516,16 +516,16 @@ constexpr ReasonWords kReasons[] = {
     {"too_long", "too long to be looked at"},
     {"too_deep", "nested too deeply to be looked at"},
 };
-static_assert(std::size(kReasons) == static_cast<size_t>(ProofReason::kCount));
+static_assert(std::size(kProofWords) == static_cast<size_t>(ProofReason::kCount));
 
 }  // namespace
 
 std::string_view reason_text(ProofReason reason) {
-    return kReasons[static_cast<size_t>(reason)].text;
+    return kProofWords[static_cast<size_t>(reason)].text;
 }
 
 std::string_view reason_name(ProofReason reason) {
-    return kReasons[static_cast<size_t>(reason)].name;
+    return kProofWords[static_cast<size_t>(reason)].name;
 }
 
 }  // namespace weir

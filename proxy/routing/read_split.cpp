@@ -65,12 +65,12 @@ bool counts_as_write(SplitTarget target, const Proof* proof) {
 
 namespace {
 
-struct ReasonWords {
+struct SplitWords {
     std::string_view name;
     std::string_view text;
 };
 
-constexpr ReasonWords kReasons[] = {
+constexpr SplitWords kSplitWords[] = {
     {"off", "read/write splitting is off"},
     {"hint_primary", "its hint says primary"},
     {"reads_differently", "client_encoding or standard_conforming_strings forbid a proof"},
@@ -82,16 +82,16 @@ constexpr ReasonWords kReasons[] = {
     {"proven_read_only", "proven read-only"},
     {"read_only_block", "a READ ONLY block"},
 };
-static_assert(std::size(kReasons) == static_cast<size_t>(SplitReason::kCount));
+static_assert(std::size(kSplitWords) == static_cast<size_t>(SplitReason::kCount));
 
 }  // namespace
 
 std::string_view reason_text(SplitReason reason) {
-    return kReasons[static_cast<size_t>(reason)].text;
+    return kSplitWords[static_cast<size_t>(reason)].text;
 }
 
 std::string_view reason_name(SplitReason reason) {
-    return kReasons[static_cast<size_t>(reason)].name;
+    return kSplitWords[static_cast<size_t>(reason)].name;
 }
 
 }  // namespace weir

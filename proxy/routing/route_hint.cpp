@@ -5,7 +5,7 @@
 namespace weir {
 namespace {
 
-constexpr std::string_view kSpace = " \t\r\n\f\v";
+constexpr std::string_view kBlanks = " \t\r\n\f\v";
 constexpr std::string_view kSeparators = " \t\r\n\f\v,";
 constexpr std::string_view kMark = "weir:";
 
@@ -17,10 +17,10 @@ void skip(std::string_view& text, std::string_view characters) {
 
 RouteHint route_hint(std::string_view sql) {
     RouteHint hint;
-    skip(sql, kSpace);
+    skip(sql, kBlanks);
     if (!sql.starts_with("/*")) return hint;  // nearly always
     sql = sql.substr(2, kHintBytesMax);
-    skip(sql, kSpace);
+    skip(sql, kBlanks);
     const size_t end = sql.find("*/");
     if (!sql.starts_with(kMark) || end == std::string_view::npos) return hint;
     std::string_view words = sql.substr(kMark.size(), end - kMark.size());

@@ -15,7 +15,7 @@ constexpr LeakKind kLeaseKinds[] = {LeakKind::IdleTransaction, LeakKind::Hold,  
                                     LeakKind::IdleSession,     LeakKind::Orphan, LeakKind::Buffer};
 
 // PostgreSQL cuts application_name at this length, too.
-constexpr size_t kNameBytesMax = 63;
+constexpr size_t kShownNameBytesMax = 63;
 
 std::string with_port(const std::string& host, uint16_t port) {
     const bool has_colon = host.find(':') != std::string::npos;
@@ -266,7 +266,7 @@ void LeakWatch::on_half_login(const ClientSession& session) {
 
 std::string LeakWatch::application_name(const TrackedParameters& parameters) const {
     const int index = ctx_.shared.names.index_of("application_name");
-    return shown_text(parameters.get(static_cast<size_t>(index)), kNameBytesMax);
+    return shown_text(parameters.get(static_cast<size_t>(index)), kShownNameBytesMax);
 }
 
 LeakReport LeakWatch::report_of(const ClientSession& session, LeakKind kind) const {

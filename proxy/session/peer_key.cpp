@@ -10,10 +10,10 @@ constexpr uint64_t kLowMask = (uint64_t{1} << 22) - 1;
 constexpr uint64_t kHighMask = (uint64_t{1} << 23) - 1;
 constexpr int kRounds = 8;
 
-constexpr unsigned kSlotBits = 21;
+constexpr unsigned kPeerSlotBits = 21;
 constexpr unsigned kSecretBits = 18;
-constexpr uint32_t kSlotMask = (1U << kSlotBits) - 1;
-constexpr uint64_t kWorkerMask = 63;
+constexpr uint32_t kPeerSlotMask = (1U << kPeerSlotBits) - 1;
+constexpr uint64_t kPeerWorkerMask = 63;
 constexpr unsigned kTailBits = 38;  // of the sealed 45: bytes 3 to 7 but for the count of hops
 constexpr uint64_t kHopsMask = 3;
 
@@ -47,8 +47,8 @@ uint64_t unseal(const SipKey& secret, uint64_t sealed) {
 }  // namespace
 
 CancelKey make_peer_key(const SipKey& process_secret, int peer_id, const ClientKey& key) {
-    const uint64_t plain = (key.worker & kWorkerMask) << (kSlotBits + kSecretBits) |
-                           uint64_t{key.slot & kSlotMask} << kSecretBits |
+    const uint64_t plain = (key.worker & kPeerWorkerMask) << (kPeerSlotBits + kSecretBits) |
+                           uint64_t{key.slot & kPeerSlotMask} << kSecretBits |
                            (key.secret & kPeerSecretMask);
     const uint64_t sealed = seal(process_secret, plain);
     const auto id = static_cast<uint64_t>(peer_id);
@@ -65,8 +65,8 @@ ClientKey parse_peer_key(const SipKey& process_secret, const CancelKey& key) {
         (word >> 56 & 0x7f) << kTailBits | (word >> 2 & ((uint64_t{1} << kTailBits) - 1));
     const uint64_t plain = unseal(process_secret, sealed);
     ClientKey out;
-    out.worker = static_cast<WorkerId>(plain >> (kSlotBits + kSecretBits));
-    out.slot = static_cast<uint32_t>(plain >> kSecretBits) & kSlotMask;
+    out.worker = static_cast<WorkerId>(plain >> (kPeerSlotBits + kSecretBits));
+    out.slot = static_cast<uint32_t>(plain >> kSecretBits) & kPeerSlotMask;
     out.secret = static_cast<uint32_t>(plain) & kPeerSecretMask;
     if (key.secret.size() > kCancelSecretBytesMin)
         out.tail = key.secret.substr(kCancelSecretBytesMin);

@@ -18,7 +18,7 @@ namespace weir {
 
 namespace {
 
-constexpr Duration kPatience = std::chrono::seconds(30);
+constexpr Duration kTakerPatience = std::chrono::seconds(30);
 
 Instant in(Duration time) {
     return SystemClock().now() + time;
@@ -41,7 +41,7 @@ Result<std::unique_ptr<Taker>> Taker::connect(const std::string& path) {
         return fail("08006", "cannot connect to " + path + ": " + why);
     }
     std::unique_ptr<Taker> taker(new Taker(fd));
-    taker->channel_->set_deadline(in(kPatience));
+    taker->channel_->set_deadline(in(kTakerPatience));
     Status asked = taker->log_in();
     if (asked) asked = taker->ask();
     if (!asked) return tl::unexpected<Error>(asked.error());
@@ -82,7 +82,7 @@ Status Taker::ask() {
 }
 
 Result<HandedWorld> Taker::receive() {
-    channel_->set_deadline(in(kPatience));
+    channel_->set_deadline(in(kTakerPatience));
     Status begun = channel_->send(HandoverTag::Begin);
     if (begun) begun = channel_->flush();
     if (!begun) return tl::unexpected<Error>(begun.error());
@@ -90,7 +90,7 @@ Result<HandedWorld> Taker::receive() {
 }
 
 Status Taker::commit(const std::string& pidfile) {
-    channel_->set_deadline(in(kPatience));
+    channel_->set_deadline(in(kTakerPatience));
     Status ready = channel_->send(HandoverTag::Ready, pidfile);
     if (ready) ready = channel_->flush();
     if (!ready) return ready;

@@ -9,6 +9,7 @@ import check_compatibility
 import check_coverage
 import check_layers
 import check_options
+import check_private_names
 import check_tidy
 import source
 
@@ -199,6 +200,31 @@ class TidyTest(unittest.TestCase):
         self.assert_one("fixes issue" " #12\n", "tracker", "conf/a.ini")
         self.assert_one('"resolved"' ': "http://x/y.tgz"\n', "registry", "tests/package-lock.json")
         self.assertEqual(self.problems("the network/ and the framework/ of it\n", "README.md"), [])
+
+
+class PrivateNamesTest(unittest.TestCase):
+    SOURCE = ("namespace weir {\n\nnamespace {\n\nconstexpr int kMost = 3;\nconst char* const kWords[] = {\n    \"kNot\",\n};\n\n"
+              "struct Row {\n    int inner(int kAlso);\n};\n\nstd::string_view cut(const std::string& text,\n                     int most) {\n"
+              "    return text;\n}\n\n}  // namespace\n\nvoid shown() {}\n\n}  // namespace weir\n")
+
+    def problems(self, other, room="conf"):
+        with Tree({"conf/a.cpp": self.SOURCE, f"{room}/b.cpp": other}) as root:
+            return check_private_names.check_tree(root)[0]
+
+    def test_what_is_private(self):
+        self.assertEqual(check_private_names.private_names(self.SOURCE), {"kMost", "kWords", "Row", "cut(std::string, int)"})
+
+    def test_two_of_a_name(self):
+        for text in ("constexpr long kMost = 4;", "enum class Row { One };", "int kWords() {\n    return 1;\n}\nstruct kWords {};"):
+            self.assertEqual(len(self.problems(f"namespace {{\n\n{text}\n\n}}  // namespace\n")), 1, text)
+        text = "namespace {\nint cut(std::string& line, int to = 3) {\n    return to;\n}\n}  // namespace\n"
+        self.assertEqual(self.problems(text), ["conf/b.cpp: cut(std::string, int) is a private name of conf/a.cpp, too"])
+
+    def test_what_may_be(self):
+        private = "namespace {{\n{}\n}}  // namespace\n"
+        self.assertEqual(self.problems(private.format("int cut(char c) {\n    return c;\n}")), [])  # an overload
+        self.assertEqual(self.problems("constexpr int kMost = 4;\n"), [])  # not private
+        self.assertEqual(self.problems(private.format("constexpr int kMost = 4;"), "health"), [])  # another room
 
 
 class OptionsTest(unittest.TestCase):
