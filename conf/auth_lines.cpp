@@ -9,20 +9,12 @@
 #include <memory>
 #include <optional>
 
+#include "conf/blanks.h"
 #include "conf/limits.h"
 
 namespace weir {
 
 namespace {
-
-bool is_gap(char c) {
-    return c == ' ' || c == '\t' || c == '\r' || c == '\v' || c == '\f';
-}
-
-void skip_gaps(std::string_view& rest) {
-    while (!rest.empty() && is_gap(rest.front()))
-        rest.remove_prefix(1);
-}
 
 // Takes one token off the front of `rest`, which does not begin with a blank, a comma or a comment.
 Result<AuthToken> take_token(std::string_view& rest) {
@@ -31,7 +23,7 @@ Result<AuthToken> take_token(std::string_view& rest) {
     bool is_open = false;
     while (!rest.empty()) {
         const char c = rest.front();
-        if (!is_open && (is_gap(c) || c == ',' || c == '#')) break;
+        if (!is_open && (is_blank(c) || c == ',' || c == '#')) break;
         rest.remove_prefix(1);
         if (c != '"') {
             token.text += c;
@@ -54,7 +46,7 @@ bool is_at_end(std::string_view rest) {
 Result<AuthField> take_field(std::string_view& rest) {
     AuthField field;
     while (true) {
-        skip_gaps(rest);
+        rest = skip_blanks(rest);
         if (is_at_end(rest) || rest.front() == ',') {
             return fail("22023", "a name is missing at a comma; write one, or remove the comma");
         }
@@ -169,7 +161,7 @@ class Reader {
     std::optional<AuthLine> read_line(std::string_view rest, const IniPlace& at, int depth) {
         AuthLine line{at, {}};
         bool is_right = true;
-        for (skip_gaps(rest); !is_at_end(rest); skip_gaps(rest)) {
+        for (rest = skip_blanks(rest); !is_at_end(rest); rest = skip_blanks(rest)) {
             Result<AuthField> field = take_field(rest);
             if (!field) {
                 complain(at, field.error().message);
@@ -215,7 +207,7 @@ class Reader {
             const IniPlace at{path, each.number()};
             std::string_view rest = each.text();
             while (true) {
-                while (!rest.empty() && (is_gap(rest.front()) || rest.front() == ','))
+                while (!rest.empty() && (is_blank(rest.front()) || rest.front() == ','))
                     rest.remove_prefix(1);
                 if (is_at_end(rest)) break;
                 Result<AuthToken> token = take_token(rest);

@@ -9,6 +9,7 @@
 #include <memory>
 #include <optional>
 
+#include "conf/blanks.h"
 #include "conf/limits.h"
 
 namespace weir {
@@ -28,19 +29,9 @@ void add_error(std::vector<ConfigError>& errors, ConfigError error) {
 
 namespace {
 
-bool is_blank(char c) {
-    return c == ' ' || c == '\t' || c == '\r' || c == '\v' || c == '\f';
-}
-
 bool is_key_char(char c) {
     return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' ||
            c == '.' || c == '*' || c == '-';
-}
-
-std::string_view skip_blanks(std::string_view s) {
-    while (!s.empty() && is_blank(s.front()))
-        s.remove_prefix(1);
-    return s;
 }
 
 std::string_view cut_trailing_blanks(std::string_view s) {

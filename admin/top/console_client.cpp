@@ -15,11 +15,6 @@ namespace {
 constexpr double kConnectSeconds = 5, kAnswerSeconds = 10;
 constexpr int kLookMs = 100;
 
-double clock_seconds() {
-    return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch())
-        .count();
-}
-
 std::string one_line(const char* text) {
     std::string out;
     for (const char c : std::string_view(text == nullptr ? "" : text)) {
@@ -51,6 +46,11 @@ TopTable table_of(const PGresult& result) {
 
 }  // namespace
 
+double seconds_now() {
+    return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch())
+        .count();
+}
+
 ConsoleClient::ConsoleClient(std::string where, std::function<bool()> go_on)
     : where_(std::move(where)), go_on_(std::move(go_on)) {}
 
@@ -73,10 +73,10 @@ bool ConsoleClient::wait(Until what, double deadline_s) {
         pollfd socket{};
         socket.fd = PQsocket(connection_);
         socket.events = what == Until::Readable ? POLLIN : POLLOUT;
-        const double left_ms = (deadline_s - clock_seconds()) * 1000;
+        const double left_ms = (deadline_s - seconds_now()) * 1000;
         const int look_ms = static_cast<int>(std::clamp(left_ms, 0.0, double{kLookMs})) + 1;
         if (poll(&socket, 1, look_ms) > 0) return true;
-        if (clock_seconds() > deadline_s) return false;
+        if (seconds_now() > deadline_s) return false;
     }
     return false;
 }
@@ -109,7 +109,7 @@ Status ConsoleClient::connect() {
     connection_ = PQconnectStartParams(names.data(), values.data(), 0);
     PQconninfoFree(given);
     if (connection_ == nullptr) return fail("53200", "out of memory");
-    const double deadline = clock_seconds() + kConnectSeconds;
+    const double deadline = seconds_now() + kConnectSeconds;
     PostgresPollingStatusType status = PGRES_POLLING_WRITING;
     while (status != PGRES_POLLING_OK) {
         if (status == PGRES_POLLING_FAILED || PQstatus(connection_) == CONNECTION_BAD)
@@ -127,7 +127,7 @@ Result<TopTable> ConsoleClient::ask(const std::string& query) {
     if (connection_ == nullptr) return fail("08003", "not connected");
     if (PQsendQuery(connection_, query.c_str()) == 0)
         return lost(one_line(PQerrorMessage(connection_)));
-    const double deadline = clock_seconds() + kAnswerSeconds;
+    const double deadline = seconds_now() + kAnswerSeconds;
     TopTable table;
     std::string refused;
     while (true) {
@@ -148,7 +148,7 @@ Result<TopTable> ConsoleClient::ask(const std::string& query) {
 }
 
 void ConsoleClient::idle(double seconds) {
-    (void)wait(Until::Readable, clock_seconds() + seconds);
+    (void)wait(Until::Readable, seconds_now() + seconds);
 }
 
 std::string ConsoleClient::server() const {

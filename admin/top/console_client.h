@@ -15,6 +15,9 @@ struct pg_conn;
 
 namespace weir {
 
+// Seconds of a clock that only goes forward, for time limits and rates.
+[[nodiscard]] double seconds_now();
+
 class ConsoleClient {
   public:
     // `where`: a connection string or URI as psql takes it, or empty. What it does not say, and the
