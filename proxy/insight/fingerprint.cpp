@@ -8,13 +8,6 @@
 
 namespace weir {
 
-namespace {
-
-// Each level of the tree takes some kB of the stack, see sql_shape.h.
-constexpr uint32_t kParseDepthMax = 1000;
-
-}  // namespace
-
 std::optional<uint64_t> fingerprint(std::string_view sql) {
     const SqlShape shape = shape_of(sql);
     if (shape.is_empty || shape.depth_bound > kParseDepthMax) return std::nullopt;

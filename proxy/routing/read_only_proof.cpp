@@ -15,10 +15,6 @@ namespace {
 
 using Node = PgQuery__Node;
 
-// Of shape_of's measure: at most some 4 messages are nested per unit, at less than 1 kB of stack
-// each, so this takes a fraction of a thread's 8 MB.
-constexpr uint32_t kDepthMax = 1000;
-
 // Settings that a session has on every server or that are the cluster's. Sorted.
 constexpr std::string_view kShownAlike[] = {
     "application_name",
@@ -474,7 +470,8 @@ Proof prove_read_only(std::string_view sql, size_t bytes_max) {
     if (shape.is_empty) return verdict(ProofKind::ReadOnly, ProofReason::Proven);
     if (!is_worth_parsing(shape.first_word))
         return verdict(ProofKind::NotProven, ProofReason::NotASelect, shape.first_word);
-    if (shape.depth_bound > kDepthMax) return verdict(ProofKind::NotProven, ProofReason::TooDeep);
+    if (shape.depth_bound > kParseDepthMax)
+        return verdict(ProofKind::NotProven, ProofReason::TooDeep);
     const Tree tree = parse(sql);
     if (tree == nullptr) return verdict(ProofKind::NotProven, ProofReason::Unparsable);
     return prove_all(*tree);

@@ -19,6 +19,10 @@
 
 namespace weir {
 
+// The depth_bound up to which PostgreSQL's parser may be asked: at most some 4 messages are nested
+// per unit, at less than 1 kB of stack each, so this takes a fraction of a thread's 8 MB.
+constexpr uint32_t kParseDepthMax = 1000;
+
 struct SqlShape {
     std::string_view first_word;  // behind space, comments, semicolons, '('; empty = there is none
     uint32_t depth_bound = 0;
