@@ -201,7 +201,8 @@ struct GlobalConfig {
     int tcp_user_timeout_ms = 0;
 
     // [weir]
-    int workers = 0;       // 0 = one per core
+    int workers = 0;  // 0 = one per core
+    bool fold_workers = true;
     int login_burst = 32;  // logins in flight per pool at the most
     int fifo_slack_us = 100;
     TlsNegotiation server_tls_negotiation = TlsNegotiation::Postgres;

@@ -11,10 +11,10 @@ namespace weir {
 
 class ParkingLot {
   public:
-    // A worker: stands still until release().
-    void park() {
+    // A thread that drives `count` workers: they stand still until release().
+    void park(unsigned count) {
         std::unique_lock lock(mutex_);
-        ++parked_;
+        parked_ += count;
         changed_.notify_all();
         changed_.wait(lock, [this] { return is_released_; });
     }

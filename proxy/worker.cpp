@@ -174,6 +174,7 @@ void Worker::on_message(WorkerMessage& message) {
         case WorkerMessage::Kind::Adopted: go_on(); break;
         case WorkerMessage::Kind::AdoptLate: adopt_late(*message.late, ctx_); break;
         case WorkerMessage::Kind::Park:
+        case WorkerMessage::Kind::Move:
         case WorkerMessage::Kind::StopAccepting: break;  // the thread's business
         case WorkerMessage::Kind::Stop: stop(); break;
     }

@@ -1,5 +1,5 @@
 // Worker: the sessions and server connections of one thread, as one machine that is fed events,
-// messages and the time. It knows no thread and no epoll: production drives it from a WorkerThread,
+// messages and the time. It knows no thread and no epoll: production drives it by a WorkerThread,
 // the simulator from virtual time. Owner: whoever drives it. Thread: the driver's, but for
 // client_count().
 #pragma once

@@ -168,6 +168,7 @@ SocketDetails make_server_details(const ServerConnection& server, const Paramete
 
 WorkerSnapshot Worker::snapshot(bool with_details) {
     WorkerSnapshot out;
+    out.thread = ctx_.thread;
     out.cpu_us = thread_cpu_us();
     out.inbox = ctx_.inbox_length;
     out.fixed_bytes = WorkerContext::kInputBytes;

@@ -1,42 +1,61 @@
 #include "proxy/worker_thread.h"
 
 #include <pthread.h>
+#include <sys/epoll.h>
+#include <unistd.h>
 
 #include <algorithm>
-#include <cerrno>
 #include <ctime>
-#include <limits>
 #include <utility>
 
-#include "conf/logging.h"
+#include "proxy/worker_group.h"
 
 namespace weir {
 
 namespace {
 
-constexpr Duration kAcceptPause = std::chrono::milliseconds(500);
-constexpr int kAcceptsPerEvent = 64;
+thread_local WorkerThread* running = nullptr;
 
 }  // namespace
 
-WorkerThread::WorkerThread(WorkerId id, WorkerGroup& group, Shared& shared, ConfigPtr config)
-    : id_(id),
-      group_(group),
-      clock_(shared.clock),
-      io_(socket_options_of(config->global)),
-      worker_(id, shared, io_, std::move(config)),
-      wakeup_(loop_, [this] { drain_inbox(); }) {
-    worker_.set_now(clock_.now());
+WorkerThread::WorkerThread(WorkerId id, WorkerGroup& group, Clock& clock)
+    : id_(id), group_(group), clock_(clock), now_(clock.now()) {
+    epoll_event event{};
+    event.events = EPOLLIN;
+    event.data.u64 = Watch::of(Watch::Kind::Loop, nullptr, 0).word;
+    WEIR_CHECK(epoll_ctl(set_.fd(), EPOLL_CTL_ADD, loop_.fd(), &event) == 0);
+    loop_.run_ready();  // registers the wake-up
 }
 
 WorkerThread::~WorkerThread() {
     join();
 }
 
-void WorkerThread::start(std::vector<ListenerPtr> listeners) {
-    listeners_ = std::move(listeners);
+WorkerThread* WorkerThread::current() {
+    return running;
+}
+
+void WorkerThread::drive_first(WorkerHost& host) {
+    hosts_[host.id()] = &host;
+    driven_.push_back(&host);
+}
+
+void WorkerThread::start() {
     thread_ = std::thread([this] { run(); });
     pthread_setname_np(thread_.native_handle(), ("weir-" + std::to_string(id_)).c_str());
+}
+
+void WorkerThread::arrive(WorkerHost& host) {
+    {
+        const std::lock_guard lock(mutex_);
+        arrivals_.push_back(&host);
+    }
+    wakeup_.wake();
+}
+
+void WorkerThread::end() {
+    is_ending_.store(true, std::memory_order_release);
+    wakeup_.wake();
 }
 
 void WorkerThread::join() {
@@ -54,264 +73,156 @@ Duration WorkerThread::cpu_time() {
 }
 
 void WorkerThread::run() {
-    io_.add(loop_.fd(), Watch::of(Watch::Kind::Loop, nullptr, 0), true, false);
-    io_.add_alarm(alarm_.fd(), Watch::of(Watch::Kind::Alarm, nullptr, 0));
-    watch_listeners();
-    loop_.run_ready();  // registers the wake-up
-    while (!worker_.is_stopped()) {
-        const int count = wait_for_events();
-        worker_.set_now(clock_.now());
-        on_events(count);
-        worker_.on_time();
-        if (!accept_again_at_.is_never() && worker_.context().now >= accept_again_at_)
-            watch_listeners();
-        if (parking_ != nullptr) std::exchange(parking_, nullptr)->park();
-    }
-}
-
-int WorkerThread::wait_for_events() {
-    int most_ms = worker_.sleep_ms();
-    if (most_ms == 0) return io_.wait(0);
-    if (!accept_again_at_.is_never() && (most_ms < 0 || most_ms > 100)) most_ms = 100;
-    alarm_.ring_in(worker_.context().now, most_ms);
-    return io_.wait(-1);
-}
-
-void WorkerThread::on_events(int count) {
-    for (int i = 0; i < count; ++i) {
-        const IoEvent event = io_.at(i);
-        switch (event.watch.kind()) {
-            case Watch::Kind::Loop: loop_.run_ready(); break;
-            case Watch::Kind::Alarm: alarm_.on_ring(); break;
-            case Watch::Kind::Listener:
-                for (const ListenerPtr& listener : listeners_) {
-                    if (listener->fd() == static_cast<int>(event.watch.word >> 16))
-                        (void)accept_from(*listener, kAcceptsPerEvent);
-                }
-                break;
-            default: worker_.on_event(event, i + 1 < count); break;
+    running = this;
+    tid_.store(gettid(), std::memory_order_relaxed);
+    while (!is_over()) {
+        const int count = wait();
+        begin_batch();
+        for (int i = 0; i < count; ++i) {
+            on_event(set_.at(i), i + 1 < count);
+            if (has_post_ != 0) drain_inboxes();
         }
+        end_batch();
+        send_off();
+        park();
     }
 }
 
-// ---- the inbox ----
-
-void WorkerThread::post(WorkerMessage message) {
-    bool was_empty;
-    {
-        const std::lock_guard lock(mutex_);
-        was_empty = messages_.empty() && grants_.empty();
-        messages_.push_back(std::move(message));
-    }
-    if (was_empty) wakeup_.wake();
+bool WorkerThread::is_over() const {
+    return is_ending_.load(std::memory_order_acquire) &&
+           std::all_of(driven_.begin(), driven_.end(),
+                       [](WorkerHost* host) { return host->worker().is_stopped(); });
 }
 
-void WorkerThread::post_grant(const Grant& grant) {
-    bool was_empty;
-    {
-        const std::lock_guard lock(mutex_);
-        was_empty = messages_.empty() && grants_.empty();
-        grants_.push_back(grant);
-    }
-    if (was_empty) wakeup_.wake();
+int WorkerThread::wait() {
+    return set_.wait(restless_ != 0 ? 0 : -1);
 }
 
-void WorkerThread::drain_inbox() {
-    {
-        const std::lock_guard lock(mutex_);
-        messages_running_.swap(messages_);
-        grants_running_.swap(grants_);
+void WorkerThread::begin_batch() {
+    now_ = clock_.now();
+    touched_ = 0;
+    if (restless_ == 0) return;
+    for (WorkerHost* host : driven_)
+        if ((restless_ & bit(host->id())) != 0) touch(*host);
+}
+
+void WorkerThread::touch(WorkerHost& host) {
+    touched_ |= bit(host.id());
+    host.set_now(now_);
+}
+
+WorkerHost* WorkerThread::host_of(const IoEvent& event) const {
+    if (driven_.size() == 1) return driven_.front();
+    WorkerId worker = kNoWorker;
+    switch (event.watch.kind()) {
+        case Watch::Kind::Client:
+            worker = event.watch.object<ClientSession>()->client.worker;
+            break;
+        case Watch::Kind::Server:
+            worker = event.watch.object<ServerConnection>()->load_owner().worker;
+            break;
+        case Watch::Kind::Cancel: worker = event.watch.object<CancelConnection>()->worker; break;
+        case Watch::Kind::Peer: worker = event.watch.object<PeerConnection>()->worker; break;
+        default: break;
     }
-    worker_.context().inbox_length = grants_running_.size() + messages_running_.size();
-    for (const Grant& grant : grants_running_)
-        worker_.on_grant(grant);
-    grants_running_.clear();
-    for (WorkerMessage& message : messages_running_) {
-        if (message.kind == WorkerMessage::Kind::NewClient) {
-            apply_options(message.fd, message.address, io_.options());
-        } else if (message.kind == WorkerMessage::Kind::ConfigChanged) {
-            io_.set_options(socket_options_of(message.config->global));
-        } else if (message.kind == WorkerMessage::Kind::Hold) {
-            is_suspended_ = true;
-            unwatch_listeners();
-        } else if (message.kind == WorkerMessage::Kind::Release) {
-            is_suspended_ = false;
-            watch_listeners();
-        } else if (message.kind == WorkerMessage::Kind::StopAccepting) {
-            let_listeners_go(message.flag);
-        } else if (message.kind == WorkerMessage::Kind::Park) {
-            parking_ = std::move(message.parking);
+    return worker < kMaxWorkers ? hosts_[worker] : nullptr;
+}
+
+void WorkerThread::on_event(const IoEvent& event, bool more_come) {
+    switch (event.watch.kind()) {
+        case Watch::Kind::Loop:
+        case Watch::Kind::Alarm: {
+            auto* host = event.watch.object<WorkerHost>();
+            if (host == nullptr) return loop_.run_ready();
+            touch(*host);
+            return event.watch.kind() == Watch::Kind::Loop ? host->on_loop() : host->on_alarm();
         }
-        worker_.on_message(message);
+        case Watch::Kind::Listener:
+            touch(*hosts_[id_]);
+            return hosts_[id_]->on_listener(static_cast<int>(event.watch.word >> 16));
+        default: break;
     }
-    messages_running_.clear();
+    WorkerHost* host = host_of(event);
+    if (host == nullptr) return;
+    touch(*host);
+    host->on_event(event, more_come);
 }
 
-bool WorkerThread::drain_parked() {
-    worker_.set_now(clock_.now());
-    {
-        const std::lock_guard lock(mutex_);
-        if (messages_.empty() && grants_.empty()) return false;
-    }
-    drain_inbox();
+// ---- between hosts ----
+
+bool WorkerThread::look_at_inbox_of(WorkerId worker) {
+    if (hosts_[worker] == nullptr) return false;
+    has_post_ |= bit(worker);
     return true;
 }
 
-void WorkerThread::drop_listeners() {
-    unwatch_listeners();
-    listeners_.clear();
-    accept_again_at_ = {};
-}
-
-// ---- accepting ----
-
-void WorkerThread::watch_listeners() {
-    accept_again_at_ = {};
-    if (are_listeners_watched_ || is_suspended_) return;
-    are_listeners_watched_ = true;
-    for (const ListenerPtr& listener : listeners_) {
-        const uint64_t word = static_cast<uint64_t>(listener->fd()) << 16 |
-                              static_cast<uint64_t>(Watch::Kind::Listener);
-        io_.add_listener(listener->fd(), {word});
-    }
-}
-
-void WorkerThread::unwatch_listeners() {
-    if (!are_listeners_watched_) return;
-    are_listeners_watched_ = false;
-    for (const ListenerPtr& listener : listeners_)
-        io_.remove(listener->fd());
-}
-
-// What the kernel has accepted for us is ours: closing the socket would reset it.
-void WorkerThread::let_listeners_go(bool only_tcp) {
-    for (const ListenerPtr& listener : listeners_) {
-        if (!only_tcp || !listener->is_unix())
-            (void)accept_from(*listener, std::numeric_limits<int>::max());
-    }
-    unwatch_listeners();
-    std::erase_if(listeners_, [only_tcp](const ListenerPtr& listener) {
-        return !only_tcp || !listener->is_unix();
-    });
-    watch_listeners();
-}
-
-bool WorkerThread::accept_from(const Listener& listener, int most) {
-    for (int i = 0; i < most; ++i) {
-        WorkerMessage message;
-        message.kind = WorkerMessage::Kind::NewClient;
-        message.fd = accept_on(listener.fd(), message.address);
-        if (message.fd == -EINTR || message.fd == -ECONNABORTED) continue;
-        if (message.fd == -EMFILE || message.fd == -ENFILE || message.fd == -ENOBUFS ||
-            message.fd == -ENOMEM) {
-            log::error("cannot accept: out of file descriptors or memory, pausing");
-            accept_again_at_ = worker_.context().now + kAcceptPause;
-            unwatch_listeners();
-            return false;
+// What is done may post more.
+void WorkerThread::drain_inboxes() {
+    while (has_post_ != 0) {
+        const uint64_t with_post = std::exchange(has_post_, 0);
+        for (WorkerHost* host : driven_) {
+            if ((with_post & bit(host->id())) == 0) continue;
+            touch(*host);
+            host->drain_inbox();
         }
-        if (message.fd < 0) return true;
-        if (listener.drops_syns()) listener.clear_filter(message.fd);
-        const WorkerId to = group_.least_loaded(id_);
-        if (to != id_) {
-            group_.post(to, std::move(message));
+    }
+}
+
+void WorkerThread::end_batch() {
+    do {
+        drain_inboxes();
+        for (WorkerHost* host : driven_) {
+            if ((touched_ & bit(host->id())) != 0) host->on_batch_end();
+        }
+    } while (has_post_ != 0);
+    restless_ = 0;
+    for (WorkerHost* host : driven_) {
+        if ((touched_ & bit(host->id())) != 0 && !host->may_sleep()) restless_ |= bit(host->id());
+    }
+}
+
+// ---- from thread to thread ----
+
+void WorkerThread::send_off() {
+    for (size_t i = 0; i < driven_.size();) {
+        WorkerHost& host = *driven_[i];
+        if (!host.wanted_by()) {
+            ++i;
             continue;
         }
-        apply_options(message.fd, message.address, io_.options());
-        worker_.on_message(message);
-    }
-    return false;
-}
-
-// ---- the group ----
-
-void WorkerGroup::create(unsigned count, Shared& shared, const ConfigPtr& config) {
-    for (unsigned i = 0; i < count; ++i) {
-        threads_.push_back(
-            std::make_unique<WorkerThread>(static_cast<WorkerId>(i), *this, shared, config));
+        driven_.erase(driven_.begin() + static_cast<ptrdiff_t>(i));
+        hosts_[host.id()] = nullptr;
+        restless_ &= ~bit(host.id());
+        const WorkerId to = *host.wanted_by();
+        host.leave();
+        group_.thread(to).arrive(host);
     }
 }
 
-void WorkerGroup::start(const std::vector<ListenerPtr>& listeners) {
-    for (auto& thread : threads_)
-        thread->start(listeners);
-}
-
-void WorkerGroup::stop() {
-    WorkerMessage message;
-    message.kind = WorkerMessage::Kind::Stop;
-    broadcast(message);
-    for (auto& thread : threads_)
-        thread->join();
-}
-
-void WorkerGroup::broadcast(const WorkerMessage& message) {
-    for (auto& thread : threads_)
-        thread->post(message);
-}
-
-WorkerId WorkerGroup::least_loaded(WorkerId here) const {
-    WorkerId best = here;
-    int fewest = threads_[here]->worker().client_count();
-    // With many clients an exact balance is not worth waking another thread for.
-    fewest -= fewest / 16;
-    for (size_t i = 0; i < threads_.size(); ++i) {
-        const int count = threads_[i]->worker().client_count();
-        if (count < fewest) {
-            fewest = count;
-            best = static_cast<WorkerId>(i);
-        }
+void WorkerThread::take_arrivals() {
+    std::vector<WorkerHost*> arrivals;
+    {
+        const std::lock_guard lock(mutex_);
+        arrivals.swap(arrivals_);
     }
-    return best;
+    for (WorkerHost* host : arrivals) {
+        drive_first(*host);
+        host->enter(set_, id_);
+        touch(*host);  // its deadlines may have passed meanwhile
+        group_.on_arrival();
+    }
 }
 
-void WorkerGroup::post(WorkerId to, WorkerMessage message) {
-    threads_[to]->post(std::move(message));
-}
-
-void WorkerGroup::post_grant(const Grant& grant) {
-    threads_[grant.client.worker]->post_grant(grant);
-}
-
-int WorkerGroup::client_count() const {
-    int count = 0;
-    for (const auto& thread : threads_)
-        count += thread->worker().client_count();
-    return count;
-}
-
-// ---- hand-over ----
-
-void WorkerGroup::park() {
-    parking_ = std::make_shared<ParkingLot>();
-    WorkerMessage message;
-    message.kind = WorkerMessage::Kind::Park;
-    message.parking = parking_;
-    broadcast(message);
-    parking_->wait_for(workers());
-}
-
-void WorkerGroup::unpark() {
-    if (parking_ != nullptr) parking_->release();
-    parking_.reset();
-}
-
-bool WorkerGroup::drain_parked() {
-    bool did = false;
-    for (auto& thread : threads_)
-        did = thread->drain_parked() || did;
-    return did;
-}
-
-void WorkerGroup::drop_listeners() {
-    for (auto& thread : threads_)
-        thread->drop_listeners();
-}
-
-std::vector<WorkerContext*> WorkerGroup::contexts() {
-    std::vector<WorkerContext*> out;
-    for (auto& thread : threads_)
-        out.push_back(&thread->worker().context());
-    return out;
+// When all that are driven here have been told.
+void WorkerThread::park() {
+    if (driven_.empty() || driven_.front()->parking() == nullptr) return;
+    const bool have_all = std::all_of(driven_.begin(), driven_.end(),
+                                      [](WorkerHost* host) { return host->parking() != nullptr; });
+    if (!have_all) return;
+    const std::shared_ptr<ParkingLot> lot = driven_.front()->parking();
+    for (WorkerHost* host : driven_)
+        host->forget_parking();
+    lot->park(static_cast<unsigned>(driven_.size()));
 }
 
 }  // namespace weir

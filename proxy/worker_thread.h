@@ -1,121 +1,82 @@
-// WorkerThread: a thread that drives one Worker with epoll. It sleeps in its own epoll set, of
-// which the libuv loop (wake-ups from other threads) and an alarm (deadlines) are members, so that
-// the data path costs one epoll_wait per batch, and that one sets up no timer. WorkerGroup: all of
-// them, and the Exchange between them. Owner: Control. Thread: start/post/stop any; the rest the
-// worker's own.
+// WorkerThread: a thread that drives WorkerHosts with epoll: its own, or several, or none. All that
+// they watch is in its one epoll set, the wake-ups by other threads and the alarms for deadlines
+// included, so that the data path costs one epoll_wait per batch of events, and that one sets up no
+// timer. Two hosts of one thread tell each other without waking anybody.
+// Owner: WorkerGroup. Thread: drive_first(), start(), arrive(), end(), join() and the clocks the
+// group's; the rest its own.
 #pragma once
 
-#include <memory>
+#include <array>
+#include <atomic>
 #include <mutex>
 #include <thread>
 #include <vector>
 
-#include "proxy/net/epoll_io.h"
-#include "proxy/net/listener.h"
-#include "proxy/parking.h"
-#include "proxy/runtime/alarm.h"
-#include "proxy/runtime/loop.h"
-#include "proxy/worker.h"
+#include "proxy/worker_host.h"
 
 namespace weir {
 
-class WorkerGroup;
-
 class WorkerThread {
   public:
-    WorkerThread(WorkerId id, WorkerGroup& group, Shared& shared, ConfigPtr config);
+    WorkerThread(WorkerId id, WorkerGroup& group, Clock& clock);
     ~WorkerThread();
 
-    void start(std::vector<ListenerPtr> listeners);
-    // Waits for the thread to end; a Stop message must be on its way.
+    // Before start().
+    void drive_first(WorkerHost& host);
+    void start();
+    // A host that nobody drives any more is to be driven here.
+    void arrive(WorkerHost& host);
+    // It ends when all that it drives are stopped.
+    void end();
     void join();
-    void post(WorkerMessage message);
-    void post_grant(const Grant& grant);
+
     // How long the thread has run, by its own clock; zero when it does not run.
     [[nodiscard]] Duration cpu_time();
-    EpollIo& io() { return io_; }
-    Worker& worker() { return worker_; }
+    // In the kernel's words; 0 when it does not run yet.
+    [[nodiscard]] int tid() const { return tid_.load(std::memory_order_relaxed); }
+    [[nodiscard]] const EpollSet& set() const { return set_; }
 
-    // ---- while the thread is parked, or not started yet ----
-
-    // Carries out what has come for it. False when there was nothing.
-    bool drain_parked();
-    // Another process goes on with them, and with who waits there.
-    void drop_listeners();
+    // The one that is running; null on other threads.
+    static WorkerThread* current();
+    // True: it drives that worker, and looks at its inbox before it sleeps.
+    bool look_at_inbox_of(WorkerId worker);
 
   private:
     void run();
+    [[nodiscard]] bool is_over() const;
     // Waits for events; gives their number.
-    int wait_for_events();
-    void on_events(int count);
-    void drain_inbox();
-    // Takes what waits there, at most `most`; false when there may be more.
-    bool accept_from(const Listener& listener, int most);
-    void watch_listeners();
-    void unwatch_listeners();
-    void let_listeners_go(bool only_tcp);
+    int wait();
+    void begin_batch();
+    void on_event(const IoEvent& event, bool more_come);
+    // Whose the event is; null: of nobody here.
+    [[nodiscard]] WorkerHost* host_of(const IoEvent& event) const;
+    // It takes part in the present batch.
+    void touch(WorkerHost& host);
+    void drain_inboxes();
+    void end_batch();
+    void send_off();
+    void take_arrivals();
+    void park();
+
+    static constexpr uint64_t bit(WorkerId worker) { return uint64_t{1} << worker; }
 
     const WorkerId id_;
     WorkerGroup& group_;
     Clock& clock_;
-    EpollIo io_;
-    Worker worker_;
+    EpollSet set_;
+    Instant now_;                                   // of the batch
+    std::array<WorkerHost*, kMaxWorkers> hosts_{};  // that are driven here, by number
+    std::vector<WorkerHost*> driven_;               // the same
+    uint64_t touched_ = 0;                          // bits of workers: take part in the batch
+    uint64_t has_post_ = 0;                         // something is in their inbox
+    uint64_t restless_ = 0;                         // have something to do at once
+    std::mutex mutex_;                              // guards arrivals_
+    std::vector<WorkerHost*> arrivals_;
+    std::atomic<bool> is_ending_{false};
+    std::atomic<int> tid_{0};
     Loop loop_;
-    Alarm alarm_;
-    std::mutex mutex_;  // guards the inbox
-    std::vector<WorkerMessage> messages_;
-    std::vector<Grant> grants_;
-    std::vector<WorkerMessage> messages_running_;  // its twin, being carried out
-    std::vector<Grant> grants_running_;
-    std::vector<ListenerPtr> listeners_;
-    bool are_listeners_watched_ = false;
-    bool is_suspended_ = false;            // SUSPEND: nobody is accepted
-    Instant accept_again_at_;              // out of descriptors until then
-    std::shared_ptr<ParkingLot> parking_;  // where to stand still at the end of the batch
-    Wakeup wakeup_;                        // after the members that its callback uses
+    Wakeup wakeup_{loop_, [this] { take_arrivals(); }};
     std::thread thread_;
-};
-
-class WorkerGroup final : public Exchange {
-  public:
-    WorkerGroup() = default;
-
-    // Makes the workers; they run after start().
-    void create(unsigned count, Shared& shared, const ConfigPtr& config);
-    // `listeners` are shared by all of them.
-    void start(const std::vector<ListenerPtr>& listeners);
-    void stop();
-    void broadcast(const WorkerMessage& message);
-    void set_control(std::function<void(ControlMessage)> post) { post_control_ = std::move(post); }
-    // Where the next client should go: here unless another has clearly fewer.
-    [[nodiscard]] WorkerId least_loaded(WorkerId here) const;
-    // Of all of them.
-    [[nodiscard]] int client_count() const;
-    [[nodiscard]] Duration cpu_time(WorkerId worker) { return threads_[worker]->cpu_time(); }
-
-    // ---- hand-over to or from another process ----
-
-    // All workers stand still when this returns, and what is theirs is the caller's until unpark().
-    void park();
-    void unpark();
-    // While they stand still, or have not started yet: carries out what they have been sent. False
-    // when there was nothing; what is done may send more.
-    bool drain_parked();
-    void drop_listeners();
-    [[nodiscard]] std::vector<WorkerContext*> contexts();
-
-    void post(WorkerId to, WorkerMessage message) override;
-    void post_grant(const Grant& grant) override;
-    void post_control(ControlMessage message) override { post_control_(std::move(message)); }
-    [[nodiscard]] unsigned workers() const override {
-        return static_cast<unsigned>(threads_.size());
-    }
-    Io& io(WorkerId worker) override { return threads_[worker]->io(); }
-
-  private:
-    std::vector<std::unique_ptr<WorkerThread>> threads_;
-    std::shared_ptr<ParkingLot> parking_;
-    std::function<void(ControlMessage)> post_control_;
 };
 
 }  // namespace weir

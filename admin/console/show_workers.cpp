@@ -1,4 +1,4 @@
-// SHOW WORKERS: what each worker thread has, has done, and has used.
+// SHOW WORKERS: what each worker has and has done, and what the thread that drives it has used.
 #include <algorithm>
 
 #include "admin/console/show_specs.h"
@@ -8,9 +8,9 @@ namespace weir {
 namespace {
 
 constexpr ResultColumn kWorkersColumns[] = {
-    {"worker", ColumnType::Int4},         {"clients", ColumnType::Int4},
-    {"logins", ColumnType::Int4},         {"waiting", ColumnType::Int4},
-    {"servers", ColumnType::Int4},  // leased or being opened
+    {"worker", ColumnType::Int4},         {"thread", ColumnType::Int4},
+    {"clients", ColumnType::Int4},        {"logins", ColumnType::Int4},
+    {"waiting", ColumnType::Int4},        {"servers", ColumnType::Int4},  // leased or being opened
     {"cpu_ms", ColumnType::Int8},         {"transactions", ColumnType::Int8},
     {"queries", ColumnType::Int8},        {"bytes_received", ColumnType::Int8},
     {"bytes_sent", ColumnType::Int8},     {"inbox", ColumnType::Int8},
@@ -30,7 +30,8 @@ void show_workers(const ShowInput& input, CommandOutcome& outcome) {
             return std::count_if(worker.clients.begin(), worker.clients.end(), is_counted);
         };
         outcome.rows.push_back(
-            {i, worker.clients.size(), count([](const ClientRow& row) { return row.is_login; }),
+            {i, worker.thread, worker.clients.size(),
+             count([](const ClientRow& row) { return row.is_login; }),
              count([](const ClientRow& row) { return row.waits_for != WaitReason::Nothing; }),
              worker.servers.size(), worker.cpu_us / 1000, totals[i].transactions, totals[i].queries,
              totals[i].bytes_received, totals[i].bytes_sent, worker.inbox, worker.buffered_bytes,

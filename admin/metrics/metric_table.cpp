@@ -164,7 +164,8 @@ constexpr MetricSpec kMetrics[] = {
     {M::DnsZones, "weir_dns_zones", Gauge, "", "Zones that are watched."},
 
     {M::WorkerCpu, "weir_worker_cpu_seconds_total", Counter, "worker",
-     "CPU time of a worker's thread; it sleeps for the rest. A rate of 1 is a busy core."},
+     "CPU time of a worker's thread; it sleeps for the rest. A rate of 1 is a busy core. Folded, "
+     "the first drives all workers (fold_workers)."},
     {M::WorkerLag, "weir_worker_loop_lag_seconds", Gauge, "worker",
      "How long the question of this scrape had to wait for the worker."},
     {M::WorkerConnections, "weir_worker_connections_total", Counter, "worker",

@@ -16,7 +16,7 @@
 #include "proxy/janitor.h"
 #include "proxy/runtime/loop.h"
 #include "proxy/stats/event_log.h"
-#include "proxy/worker_thread.h"
+#include "proxy/worker_group.h"
 
 namespace weir {
 

@@ -91,7 +91,7 @@ bool Control::run(const std::function<void()>& on_up) {
               ctx_.workers_count, uv_version_string(), resolver_version(),
               OpenSSL_version(OPENSSL_VERSION));
     ctx_.note(ProcessEvent::Kind::Process, "", "up", fmt::format("Weir {}", WEIR_VERSION));
-    ctx_.workers.start(ctx_.listeners.all());
+    ctx_.workers.start(ctx_.listeners.all(), ctx_.config->global.fold_workers);
     ticker_ = std::make_unique<Ticker>(ctx_.loop, kTickMs, [this] { on_tick(); });
     ctx_.service.ready();
     if (on_up) on_up();
@@ -116,6 +116,7 @@ void Control::on_tick() {
     suspension_.tick(now);
     // What stands still is left alone.
     if (!suspension_.is_flushed()) ctx_.janitor.tick(now);
+    folding_.on_tick(now);
     auditor_.tick(now, ctx_.config->global);
     if (on_tick_) on_tick_(now);
     life_cycle_.on_tick(now);

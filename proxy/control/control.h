@@ -21,6 +21,7 @@
 #include "proxy/control/reloading.h"
 #include "proxy/control/snapshots.h"
 #include "proxy/control/taken_over.h"
+#include "proxy/control/worker_folding.h"
 #include "proxy/inspector.h"
 
 namespace weir {
@@ -165,6 +166,7 @@ class Control final : public Inspector, public ConsoleOutlet {
     Predecessors predecessors_{ctx_, inbox_};
     TakenOver taken_over_{ctx_, orders_, predecessors_};
     Auditor auditor_;
+    WorkerFolding folding_{ctx_};
     std::function<void(Instant)> on_tick_;
     std::unique_ptr<Ticker> ticker_;
     // Gone first: a look-up that ends while the loop is being closed finds nobody here.

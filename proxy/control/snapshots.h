@@ -6,7 +6,7 @@
 #include <vector>
 
 #include "proxy/control/inbox.h"
-#include "proxy/worker_thread.h"
+#include "proxy/worker_group.h"
 
 namespace weir {
 

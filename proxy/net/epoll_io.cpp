@@ -13,7 +13,7 @@
 
 namespace weir {
 
-// The three calls of the data path go past glibc's recv(), send() and epoll_wait(): in a process
+// The calls of the data path go past glibc's recv(), send() and epoll_wait(): in a process
 // with several threads these are points of cancellation, and enter and leave a state for it each
 // time, which is a hundredth of a transaction. Nobody cancels a worker. Gives -1 and errno.
 namespace {
@@ -26,63 +26,91 @@ ssize_t call_send(int fd, const iovec& piece) {
     return syscall(SYS_sendto, fd, piece.iov_base, piece.iov_len, MSG_NOSIGNAL, nullptr, 0);
 }
 
-int call_epoll_wait(int fd, std::span<epoll_event> events, int timeout_ms) {
-    return static_cast<int>(syscall(SYS_epoll_pwait, fd, events.data(),
-                                    static_cast<int>(events.size()), timeout_ms, nullptr,
-                                    size_t{0}));
-}
-
 }  // namespace
 
-EpollIo::EpollIo(const SocketOptions& options)
-    : epoll_fd_(epoll_create1(EPOLL_CLOEXEC)), options_(options), events_(kEventsMax) {
-    WEIR_CHECK(epoll_fd_ >= 0);
+void EpollIo::enter(const EpollSet& set) {
+    const std::lock_guard lock(mutex_);
+    set_fd_ = set.fd();
+    table_.for_each_of(worker_, [this](int fd, const WatchTable::Entry& entry) {
+        epoll_event event{};
+        event.events = entry.events.load(std::memory_order_relaxed);
+        event.data.u64 = entry.word.load(std::memory_order_relaxed);
+        WEIR_CHECK(epoll_ctl(set_fd_, EPOLL_CTL_ADD, fd, &event) == 0);
+    });
 }
 
-EpollIo::~EpollIo() {
-    ::close(epoll_fd_);
-}
-
-int EpollIo::wait(int timeout_ms) {
-    const int n = call_epoll_wait(epoll_fd_, events_, timeout_ms);
-    return n < 0 ? 0 : n;  // EINTR
-}
-
-IoEvent EpollIo::at(int index) const {
-    const epoll_event& event = events_[static_cast<size_t>(index)];
-    const bool is_broken = (event.events & (EPOLLHUP | EPOLLERR)) != 0;
-    return {{event.data.u64},
-            (event.events & EPOLLIN) != 0 || is_broken,
-            (event.events & EPOLLOUT) != 0 || is_broken,
-            is_broken};
+void EpollIo::leave() {
+    const std::lock_guard lock(mutex_);
+    table_.for_each_of(worker_, [this](int fd, const WatchTable::Entry&) {
+        if (WEIR_BUG(epoll_ctl(set_fd_, EPOLL_CTL_DEL, fd, nullptr) != 0)) forget(fd);
+    });
+    set_fd_ = -1;
 }
 
 void EpollIo::control(int operation, int fd, Watch watch, uint32_t events) {
     epoll_event event{};
     event.events = events;
     event.data.u64 = watch.word;
-    const int result = epoll_ctl(epoll_fd_, operation, fd, &event);
-    WEIR_CHECK(result == 0);
+    WEIR_CHECK(epoll_ctl(set_fd_, operation, fd, &event) == 0);
+    WatchTable::Entry& entry = table_.at(fd);
+    entry.word.store(watch.word, std::memory_order_relaxed);
+    entry.events.store(events, std::memory_order_relaxed);
+    entry.owner.store(worker_, std::memory_order_relaxed);
+}
+
+void EpollIo::forget(int fd) {
+    WatchTable::Entry& entry = table_.at(fd);
+    if (entry.owner.load(std::memory_order_relaxed) == worker_)
+        entry.owner.store(kNoWorker, std::memory_order_relaxed);
 }
 
 void EpollIo::add_listener(int fd, Watch watch) {
-    control(EPOLL_CTL_ADD, fd, watch, EPOLLIN | EPOLLEXCLUSIVE);
+    const std::lock_guard lock(mutex_);
+    epoll_event event{};
+    event.events = EPOLLIN | EPOLLEXCLUSIVE;
+    event.data.u64 = watch.word;
+    WEIR_CHECK(epoll_ctl(set_fd_, EPOLL_CTL_ADD, fd, &event) == 0);
+}
+
+void EpollIo::remove_listener(int fd) {
+    const std::lock_guard lock(mutex_);
+    epoll_ctl(set_fd_, EPOLL_CTL_DEL, fd, nullptr);
 }
 
 void EpollIo::add_alarm(int fd, Watch watch) {
+    const std::lock_guard lock(mutex_);
     control(EPOLL_CTL_ADD, fd, watch, EPOLLIN | EPOLLET);
 }
 
 void EpollIo::add(int fd, Watch watch, bool read, bool write) {
+    const std::lock_guard lock(mutex_);
     control(EPOLL_CTL_ADD, fd, watch, (read ? EPOLLIN : 0U) | (write ? EPOLLOUT : 0U));
 }
 
 void EpollIo::modify(int fd, Watch watch, bool read, bool write) {
+    const std::lock_guard lock(mutex_);
     control(EPOLL_CTL_MOD, fd, watch, (read ? EPOLLIN : 0U) | (write ? EPOLLOUT : 0U));
 }
 
 void EpollIo::remove(int fd) {
-    epoll_ctl(epoll_fd_, EPOLL_CTL_DEL, fd, nullptr);
+    const std::lock_guard lock(mutex_);
+    forget(fd);
+    epoll_ctl(set_fd_, EPOLL_CTL_DEL, fd, nullptr);
+}
+
+// Two workers of one thread share its set: the descriptor stays where it is.
+void EpollIo::take(Io& from, int fd, Watch watch) {
+    auto& other = static_cast<EpollIo&>(from);
+    {
+        const std::scoped_lock lock(mutex_, other.mutex_);
+        WatchTable::Entry& entry = table_.at(fd);
+        const bool is_there = other.set_fd_ == set_fd_ &&
+                              entry.owner.load(std::memory_order_relaxed) == other.worker_ &&
+                              entry.events.load(std::memory_order_relaxed) == EPOLLIN &&
+                              entry.word.load(std::memory_order_relaxed) == watch.word;
+        if (is_there) return entry.owner.store(worker_, std::memory_order_relaxed);
+    }
+    Io::take(from, fd, watch);
 }
 
 ssize_t EpollIo::receive(int fd, std::span<uint8_t> into) {
@@ -174,7 +202,12 @@ void EpollIo::shutdown_send(int fd) {
     shutdown(fd, SHUT_WR);
 }
 
+// Forgotten first: once it is closed the number may be somebody else's.
 void EpollIo::close(int fd) {
+    {
+        const std::lock_guard lock(mutex_);
+        forget(fd);
+    }
     ::close(fd);
 }
 

@@ -1,35 +1,40 @@
-// EpollIo: the Io of production: one epoll set per worker, sockets, and nothing else.
-// Owner: WorkerThread. Thread: the worker's; remove() any.
+// EpollIo: the Io of production: sockets, and the epoll set of the thread that drives the worker,
+// which may change: see WorkerThread. Owner: WorkerHost. Thread: the worker's; remove() any.
 #pragma once
 
-#include <sys/epoll.h>
+#include <mutex>
 
-#include <atomic>
-#include <vector>
-
+#include "proxy/net/epoll_set.h"
 #include "proxy/net/socket.h"
+#include "proxy/net/watch_table.h"
 #include "proxy/runtime/io.h"
 
 namespace weir {
 
 class EpollIo final : public Io {
   public:
-    explicit EpollIo(const SocketOptions& options);
-    ~EpollIo() override;
+    EpollIo(WorkerId worker, WatchTable& table, const SocketOptions& options)
+        : worker_(worker), table_(table), options_(options) {}
 
-    // Waits for events, at most `timeout_ms` (-1 = for ever); gives how many at() has.
-    int wait(int timeout_ms);
-    [[nodiscard]] IoEvent at(int index) const;
-    // Watches a listening socket that several workers share: each connection wakes one of them.
-    void add_listener(int fd, Watch watch);
+    // All that is watched, and will be, is watched in `set`. Nothing is ready that was not, and
+    // nothing is missed: what is ready by then is reported there.
+    void enter(const EpollSet& set);
+    // Nothing is watched until it enters another set.
+    void leave();
+
     // Watches an alarm: reported once each time that it goes off.
     void add_alarm(int fd, Watch watch);
+    // A listening socket that several workers share: each connection wakes one of them. To be
+    // removed before leave().
+    void add_listener(int fd, Watch watch);
+    void remove_listener(int fd);
     void set_options(const SocketOptions& options) { options_ = options; }
     [[nodiscard]] const SocketOptions& options() const { return options_; }
 
     void add(int fd, Watch watch, bool read, bool write) override;
     void modify(int fd, Watch watch, bool read, bool write) override;
     void remove(int fd) override;
+    void take(Io& from, int fd, Watch watch) override;
     ssize_t receive(int fd, std::span<uint8_t> into) override;
     ssize_t peek(int fd, std::span<uint8_t> into) override;
     ssize_t send(int fd, std::span<const iovec> pieces) override;
@@ -45,13 +50,15 @@ class EpollIo final : public Io {
     void close(int fd) override;
 
   private:
-    static constexpr int kEventsMax = 256;
-
+    // With the mutex held.
     void control(int operation, int fd, Watch watch, uint32_t events);
+    void forget(int fd);
 
-    const int epoll_fd_;
+    const WorkerId worker_;
+    WatchTable& table_;
     SocketOptions options_;
-    std::vector<epoll_event> events_;
+    std::mutex mutex_;  // guards what is below, and the worker's entries in the table
+    int set_fd_ = -1;   // -1: in no set
 };
 
 }  // namespace weir

@@ -51,6 +51,11 @@ class Io {
     virtual void add(int fd, Watch watch, bool read, bool write) = 0;
     virtual void modify(int fd, Watch watch, bool read, bool write) = 0;
     virtual void remove(int fd) = 0;
+    // Registers for reading what has been registered with `from`, and forgets it there.
+    virtual void take(Io& from, int fd, Watch watch) {
+        from.remove(fd);
+        add(fd, watch, true, false);
+    }
 
     // Bytes received; 0 = end of stream; -errno otherwise (-EAGAIN: nothing there).
     virtual ssize_t receive(int fd, std::span<uint8_t> into) = 0;

@@ -176,6 +176,7 @@ void Cancels::start(ServerConnection& server, ClientId requester) {
     const Result<int> fd = ctx_.io.connect(server.address);
     if (!fd) return notify(requester, "connect failed");
     CancelConnection& cancel = slab_.take();
+    cancel.worker = ctx_.id;
     cancel.fd = *fd;
     cancel.server = &server;
     cancel.requester = requester;
@@ -302,6 +303,7 @@ void Cancels::close_all() {
 void Cancels::adopt(int fd, ServerConnection* server, ClientId requester, std::string request,
                     bool is_sent) {
     CancelConnection& cancel = slab_.take();
+    cancel.worker = ctx_.id;
     cancel.fd = fd;
     cancel.server = server;
     cancel.requester = requester;

@@ -23,6 +23,7 @@ CancelKey cancel_key_of(const WorkerContext& context, const ClientSession& sessi
 struct alignas(64) CancelConnection : Deadline {
     uint32_t slot = 0;
     uint32_t generation = 0;
+    WorkerId worker = kNoWorker;  // whose it is
     int fd = -1;
     ServerConnection* server = nullptr;  // null when that one is gone
     ClientId requester;                  // nobody for a cancel of our own

@@ -95,6 +95,7 @@ struct WorkerContext {
     ~WorkerContext();
 
     const WorkerId id;
+    WorkerId thread = id;  // that drives it, to be shown
     Shared& shared;
     Io& io;
     ConfigPtr config;

@@ -125,7 +125,8 @@ struct WorkerSnapshot {
     // Of a brief snapshot this is all there is.
     std::vector<const ServerConnection*> holdings;
     WorkerCensus census;       // of one that asked for it alone
-    int64_t cpu_us = 0;        // that its thread has used since it began
+    unsigned thread = 0;       // that drives it
+    int64_t cpu_us = 0;        // that this thread has used since it began
     uint64_t inbox = 0;        // messages that came together with this question
     uint64_t fixed_bytes = 0;  // what it keeps for reading, whoever is there
     uint64_t text_bytes = 0;   // names, settings and the like of its sessions
@@ -176,6 +177,7 @@ struct WorkerMessage {
         Adopted,        // what another process has handed over may go on
         AdoptLate,      // late: a session that follows from there
         Park,           // parking: stand still there, at the end of the batch
+        Move,           // number: the thread that is to drive the worker from then on
         Stop,           // close everything and leave the loop
     };
     Kind kind = Kind::Stop;

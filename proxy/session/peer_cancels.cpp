@@ -29,6 +29,7 @@ const PeerConfig* PeerCancels::config_of(int peer) const {
 void PeerCancels::forward(int peer, const CancelKey& key, ClientId requester) {
     if (config_of(peer) == nullptr) return ctx_.cancels->notify(requester);
     PeerConnection& connection = slab_.take();
+    connection.worker = ctx_.id;
     connection.fd = -1;
     connection.peer = peer;
     connection.requester = requester;

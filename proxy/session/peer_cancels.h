@@ -22,6 +22,7 @@ namespace weir {
 struct alignas(64) PeerConnection : Deadline {
     uint32_t slot = 0;
     uint32_t generation = 0;
+    WorkerId worker = kNoWorker;  // whose it is
     int fd = -1;
     int peer = 0;
     ClientId requester;

@@ -743,7 +743,7 @@ class Service(Case):
     def test_few_clients_use_every_worker(self):
         if WORKERS < 2:
             return
-        self.start(default_pool_size=8)
+        self.start(default_pool_size=8, weir={"fold_workers": 0})
         clients = self.clients(4)
         for _ in range(1500):
             for c in clients:

@@ -13,7 +13,7 @@ import threading
 import time
 
 from harness import wire
-from harness.case import Case, background, subset, wait_until
+from harness.case import Case, background, beyond_pgbouncer, subset, wait_until
 from harness.util import SLOW, scaled
 
 HERE = pathlib.Path(__file__).resolve().parent
@@ -78,7 +78,8 @@ class Storms(Case):
             p.communicate()
             dead.append(count)
 
-    def storm(self, clients, limit, users="app", kill9=True, **settings):
+    def storm(self, clients, limit, users="app", kill9=True, beside=threading.Event.wait, **settings):
+        """`beside` runs meanwhile, until the event that it is given is set."""
         self.start(max_client_conn=clients * 2 + 200, query_wait_timeout=int(120 * SLOW), **settings)
         self.pg.sql("create table storm(a int, b int); grant all on storm to public", database=self.weir.dbname)
         with self.weir.connect() as c:
@@ -87,7 +88,7 @@ class Storms(Case):
         chance, stop, seen, dead = random.Random(SEED), threading.Event(), {}, []
         processes = 3
         with background(self.watch, stop, seen, limit), background(self.kill_servers, stop, chance, SECONDS / 2 if kill9 else 0, seen), \
-                background(self.kill_clients, stop, chance, users, clients // 10, dead):
+                background(self.kill_clients, stop, chance, users, clients // 10, dead), background(beside, stop):
             try:
                 running = [self.process(users, clients // processes, SECONDS, n * 100_000) for n in range(processes)]
                 results = []
@@ -128,6 +129,23 @@ class Storms(Case):
     @subset("tsan", "asan")
     def test_storm(self):
         self.storm(scaled(CLIENTS, 60), 20, default_pool_size=20)
+
+    @beyond_pgbouncer
+    @subset("tsan", "asan")
+    def test_storm_while_workers_change_threads(self):
+        """All are driven by one thread, each has its own, and again, several times a second."""
+        seen = {1: 0, 2: 0}
+
+        def change(stop):
+            with self.weir.console() as console:
+                folds = 1
+                while not stop.wait(0.1 * SLOW):
+                    folds = 1 - folds
+                    console.sql(f"set fold_workers = {folds}")
+                    seen[len({r["thread"] for r in self.weir.show("workers")})] += 1
+
+        self.storm(scaled(CLIENTS, 60), 20, beside=change, default_pool_size=20, weir={"workers": 2, "fold_workers": 1})
+        self.assertGreater(min(seen.values()), 3, seen)
 
     @subset("tsan")
     def test_storm_of_users_within_a_limit(self):

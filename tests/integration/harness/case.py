@@ -1,12 +1,14 @@
 """Base class of the tests: one cluster for the run, a pooler for the class or for the test, connections that clean up."""
 import contextlib
+import os
 import threading
 import unittest
+import zlib
 
 from . import replication, wire
 from .postgres import Cluster
 from .util import wait_until  # noqa: F401  (re-exported for the tests)
-from .weir import IS_PGBOUNCER, Weir
+from .weir import FOLDS, IS_PGBOUNCER, Weir
 
 _cluster = _replicated = None
 
@@ -50,6 +52,12 @@ def beyond_pgbouncer(thing):
     return unittest.skipIf(IS_PGBOUNCER, "not in PgBouncer 1.18")(thing)
 
 
+def vary_threads(name):
+    """In one half of the tests all workers are driven by one thread, in the other each by its own; which half is the name's choice. Races need threads:
+    under the sanitizer that looks for them it is a quarter."""
+    FOLDS["workers"] = int(zlib.crc32(name.encode()) % (4 if os.environ.get("TSAN_OPTIONS") else 2) == 0)
+
+
 class Case(unittest.TestCase):
     """`settings` (arguments of Weir) start a pooler for the class, reachable as self.weir; None starts none."""
     settings = None
@@ -60,12 +68,14 @@ class Case(unittest.TestCase):
         cls.pg = cls.make_cluster()
         cls.weir = None
         if cls.settings is not None:
+            vary_threads(cls.__qualname__)
             cls.weir = Weir(cls.pg, **cls.settings)
             cls.addClassCleanup(cls.weir.stop)
             cls.weir.start()
 
     def start(self, **arguments):
         """A pooler for this test alone; it becomes self.weir."""
+        vary_threads(self.id())
         w = Weir(self.pg, **arguments)
         self.addCleanup(w.stop)
         self.weir = w.start()

@@ -20,6 +20,7 @@ from .util import SLOW, cpu_seconds, free_port, give_to_postgres, rss_kb, run_as
 BIN = os.environ.get("WEIR_BIN", "")
 IS_PGBOUNCER = os.path.basename(BIN) == "pgbouncer"
 WORKERS = int(os.environ.get("WEIR_WORKERS", "2"))
+FOLDS = {"workers": 1}  # whether they are folded, unless a test says so; Case changes it from test to test
 NEWER_THAN_PGBOUNCER = {"max_prepared_statements", "max_db_client_connections", "max_user_client_connections", "transaction_timeout",
                         "query_wait_notify", "track_extra_parameters", "pool_idle_timeout", "login_notify_message", "scram_iterations"}
 USERS = {name: "" for name in ("app", "app2", "app3", "admin", "stats", "u_scram", "u_md5", "u_plain", "repl")}
@@ -54,7 +55,7 @@ class Weir:
         self.files = files or {}
         self.env = env or {}
         self.console_secret = None  # of the user `admin`
-        self.users, self.weir_section, self.text = users or {}, {"workers": WORKERS, **(weir or {})}, text
+        self.users, self.weir_section, self.text = users or {}, {"workers": WORKERS, "fold_workers": FOLDS["workers"], **(weir or {})}, text
         self.userlist = USERS if userlist is None else userlist
         self.options = {"listen_addr": "127.0.0.1,::1", "listen_port": self.port, "unix_socket_dir": self.socket_dir, "auth_type": "trust",
                         "auth_file": self.userlist_path, "admin_users": "admin", "stats_users": "stats", "pool_mode": "transaction",

@@ -161,6 +161,7 @@ TEST_CASE("SHOW WORKERS sums what each worker has and has done") {
     worker.clients[1].is_login = true;
     worker.clients[0].waits_for = WaitReason::Queue;
     worker.servers.resize(3);
+    worker.thread = 5;
     worker.cpu_us = 12'345;
     worker.inbox = 2;
     const Answer answer = f.run("SHOW WORKERS");
@@ -171,6 +172,7 @@ TEST_CASE("SHOW WORKERS sums what each worker has and has done") {
     CHECK(row.at("logins") == "1");
     CHECK(row.at("waiting") == "1");
     CHECK(row.at("servers") == "3");
+    CHECK(row.at("thread") == "5");
     CHECK(row.at("cpu_ms") == "12");
     CHECK(row.at("transactions") == "7");
     CHECK(row.at("queries") == "8");

@@ -1,0 +1,134 @@
+"""Workers that share a thread while one is enough: who drives whom, when that changes, and that nobody notices."""
+from harness import wire
+from harness.case import Case, beyond_pgbouncer, subset, wait_until
+
+
+@beyond_pgbouncer
+class Folding(Case):
+    def fold(self, folds):
+        self.weir.admin(f"set fold_workers = {int(folds)}")
+        wait_until(lambda: self.threads() == ({"0"} if folds else {"0", "1", "2"}), 10, "the workers to be where they belong")
+
+    def threads(self):
+        return {row["thread"] for row in self.weir.show("workers")}
+
+    def begin(self, **settings):
+        self.start(default_pool_size=6, weir={"workers": 3, "fold_workers": 1, **settings})
+
+    def test_idle_workers_share_one_thread_and_clients_are_dealt_to_all(self):
+        self.begin()
+        clients = self.clients(6)
+        for c in clients:
+            c.sql("select 1")
+        rows = self.weir.show("workers")
+        self.assertEqual({row["thread"] for row in rows}, {"0"})
+        self.assertTrue(all(int(row["clients"]) >= 2 for row in rows), rows)
+
+    def test_off_gives_each_a_thread_of_its_own(self):
+        self.begin(fold_workers=0)
+        self.assertEqual(self.threads(), {"0", "1", "2"})
+        self.client().sql("select 1")
+
+    def test_calm_workers_are_folded_again(self):
+        self.begin()
+        self.fold(False)
+        self.weir.admin("set fold_workers = 1")
+        wait_until(lambda: self.threads() == {"0"}, 10, "the workers to share a thread")
+        self.assertIn("workers: one thread for all", self.weir.log())
+
+    @subset("tsan", "asan")
+    def test_sessions_go_on_where_they_were(self):
+        """In a transaction, in a COPY, in mid-message, waiting, and with a prepared statement."""
+        self.begin()
+        self.pg.sql("create table lines(a int); grant all on lines to public", database=self.weir.dbname)
+        for folds in (False, True, False):
+            in_transaction, in_copy, halfway, prepared = self.clients(4)
+            in_transaction.sql("begin; create temporary table t(a int) on commit drop; insert into t values (42)")
+            in_copy.send(wire.query("copy lines from stdin"))
+            in_copy.collect("G")
+            message = wire.query("select 'whole'")
+            halfway.send(message[:9])
+            prepared.send(wire.parse("s", "select $1::int + 1") + wire.sync())
+            prepared.collect().check()
+            holders = self.clients(4)
+            for c in holders:
+                c.sql("begin")
+            waiting = self.client()
+            waiting.send(wire.query("select 'served'"))
+            self.weir.wait_waiting(1)
+            self.fold(folds)
+            self.assertEqual(in_transaction.one("select a from t"), "42")
+            in_copy.send(wire.copy_data(b"1\n2\n") + wire.copy_done())
+            in_copy.collect().check()
+            holders[0].sql("commit")
+            self.assertEqual(waiting.collect().check().value, "served")
+            halfway.send(message[9:])
+            self.assertEqual(halfway.collect().check().value, "whole")
+            prepared.send(wire.bind("", "s", ["41"]) + wire.execute("") + wire.sync())
+            self.assertEqual(prepared.collect().check().value, "42")
+            in_transaction.sql("commit")
+            for c in holders[1:]:
+                c.sql("commit")
+            self.assert_idle(10)
+        self.assertEqual(self.pg.one("select count(*) from lines", database=self.weir.dbname), "6")
+
+    @subset("tsan")
+    def test_idle_servers_are_watched_by_whoever_has_them_now(self):
+        self.begin()
+        for folds in (False, True):
+            clients = self.clients(6)
+            for c in clients:
+                c.sql("begin")
+            for c in clients:
+                c.sql("commit")
+            self.assertEqual(self.weir.count(), 6)
+            self.fold(folds)
+            self.pg.sql(f"select pg_terminate_backend(pid) from pg_stat_activity where datname = '{self.weir.dbname}' and usename = 'app'")
+            wait_until(lambda: not self.weir.show("servers", database="app"), 10, "the dead servers to be noticed")
+            for c in clients:
+                c.sql("select 1")
+                c.close()
+
+    @subset("tsan")
+    def test_deadlines_pass_on_the_new_thread(self):
+        self.begin()
+        self.weir.admin("set query_wait_timeout = 2")
+        for folds in (False, True):
+            holders = self.clients(6)
+            for c in holders:
+                c.sql("begin")
+            waiting = self.client()
+            waiting.send(wire.query("select 1"))
+            self.weir.wait_waiting(1)
+            self.fold(folds)
+            self.fatal(waiting, text="query_wait_timeout")
+            for c in holders:
+                c.sql("commit")
+                c.close()
+
+    @subset("tsan")
+    def test_cancel_finds_its_way(self):
+        self.begin()
+        for folds in (False, True):
+            clients = self.clients(3)
+            for c in clients:
+                c.send(wire.query("select pg_sleep(60)"))
+            wait_until(lambda: self.weir.count("state = 'active'") == 3, 10, "the queries to run")
+            self.fold(folds)
+            for c in clients:
+                c.cancel()
+                self.assert_error(c.collect(), "57014")
+            for c in clients:
+                c.close()
+
+    def test_new_clients_come_in_whoever_drives(self):
+        self.begin()
+        for folds in (False, True, False):
+            self.fold(folds)
+            for c in self.clients(6):
+                c.sql("select 1")
+                c.close()
+        with self.weir.console() as console:
+            for command in ("suspend", "set fold_workers = 1", "resume"):
+                console.sql(command)
+        self.assertEqual(self.client().one("select 1"), "1")
