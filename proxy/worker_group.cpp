@@ -22,7 +22,7 @@ void WorkerGroup::start(const std::vector<ListenerPtr>& listeners, bool is_folde
             host->enter(threads_[driver]->set(), driver);
         }
         host->begin(listeners);
-        threads_[driver]->drive_first(*host);
+        threads_[driver]->drive(*host);
     }
     for (auto& thread : threads_)
         thread->start();

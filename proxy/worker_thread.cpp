@@ -4,7 +4,6 @@
 #include <sys/epoll.h>
 #include <unistd.h>
 
-#include <algorithm>
 #include <ctime>
 #include <utility>
 
@@ -35,9 +34,9 @@ WorkerThread* WorkerThread::current() {
     return running;
 }
 
-void WorkerThread::drive_first(WorkerHost& host) {
+void WorkerThread::drive(WorkerHost& host) {
     hosts_[host.id()] = &host;
-    driven_.push_back(&host);
+    driven_ |= bit(host.id());
 }
 
 void WorkerThread::start() {
@@ -89,9 +88,10 @@ void WorkerThread::run() {
 }
 
 bool WorkerThread::is_over() const {
-    return is_ending_.load(std::memory_order_acquire) &&
-           std::all_of(driven_.begin(), driven_.end(),
-                       [](WorkerHost* host) { return host->worker().is_stopped(); });
+    if (!is_ending_.load(std::memory_order_acquire)) return false;
+    bool are_stopped = true;
+    for_each(driven_, [&](WorkerHost& host) { are_stopped &= host.worker().is_stopped(); });
+    return are_stopped;
 }
 
 int WorkerThread::wait() {
@@ -101,9 +101,7 @@ int WorkerThread::wait() {
 void WorkerThread::begin_batch() {
     now_ = clock_.now();
     touched_ = 0;
-    if (restless_ == 0) return;
-    for (WorkerHost* host : driven_)
-        if ((restless_ & bit(host->id())) != 0) touch(*host);
+    for_each(restless_, [this](WorkerHost& host) { touch(host); });
 }
 
 void WorkerThread::touch(WorkerHost& host) {
@@ -112,7 +110,7 @@ void WorkerThread::touch(WorkerHost& host) {
 }
 
 WorkerHost* WorkerThread::host_of(const IoEvent& event) const {
-    if (driven_.size() == 1) return driven_.front();
+    if (std::has_single_bit(driven_)) return hosts_[static_cast<size_t>(std::countr_zero(driven_))];
     WorkerId worker = kNoWorker;
     switch (event.watch.kind()) {
         case Watch::Kind::Client:
@@ -159,44 +157,36 @@ bool WorkerThread::look_at_inbox_of(WorkerId worker) {
 // What is done may post more.
 void WorkerThread::drain_inboxes() {
     while (has_post_ != 0) {
-        const uint64_t with_post = std::exchange(has_post_, 0);
-        for (WorkerHost* host : driven_) {
-            if ((with_post & bit(host->id())) == 0) continue;
-            touch(*host);
-            host->drain_inbox();
-        }
+        for_each(std::exchange(has_post_, 0), [this](WorkerHost& host) {
+            touch(host);
+            host.drain_inbox();
+        });
     }
 }
 
 void WorkerThread::end_batch() {
     do {
         drain_inboxes();
-        for (WorkerHost* host : driven_) {
-            if ((touched_ & bit(host->id())) != 0) host->on_batch_end();
-        }
+        for_each(touched_, [](WorkerHost& host) { host.on_batch_end(); });
     } while (has_post_ != 0);
     restless_ = 0;
-    for (WorkerHost* host : driven_) {
-        if ((touched_ & bit(host->id())) != 0 && !host->may_sleep()) restless_ |= bit(host->id());
-    }
+    for_each(touched_, [this](WorkerHost& host) {
+        if (!host.may_sleep()) restless_ |= bit(host.id());
+    });
 }
 
 // ---- from thread to thread ----
 
 void WorkerThread::send_off() {
-    for (size_t i = 0; i < driven_.size();) {
-        WorkerHost& host = *driven_[i];
-        if (!host.wanted_by()) {
-            ++i;
-            continue;
-        }
-        driven_.erase(driven_.begin() + static_cast<ptrdiff_t>(i));
+    for_each(touched_, [this](WorkerHost& host) {
+        if (!host.wanted_by()) return;
         hosts_[host.id()] = nullptr;
+        driven_ &= ~bit(host.id());
         restless_ &= ~bit(host.id());
         const WorkerId to = *host.wanted_by();
         host.leave();
         group_.thread(to).arrive(host);
-    }
+    });
 }
 
 void WorkerThread::take_arrivals() {
@@ -206,7 +196,7 @@ void WorkerThread::take_arrivals() {
         arrivals.swap(arrivals_);
     }
     for (WorkerHost* host : arrivals) {
-        drive_first(*host);
+        drive(*host);
         host->enter(set_, id_);
         touch(*host);  // its deadlines may have passed meanwhile
         group_.on_arrival();
@@ -215,14 +205,15 @@ void WorkerThread::take_arrivals() {
 
 // When all that are driven here have been told.
 void WorkerThread::park() {
-    if (driven_.empty() || driven_.front()->parking() == nullptr) return;
-    const bool have_all = std::all_of(driven_.begin(), driven_.end(),
-                                      [](WorkerHost* host) { return host->parking() != nullptr; });
-    if (!have_all) return;
-    const std::shared_ptr<ParkingLot> lot = driven_.front()->parking();
-    for (WorkerHost* host : driven_)
-        host->forget_parking();
-    lot->park(static_cast<unsigned>(driven_.size()));
+    std::shared_ptr<ParkingLot> lot;
+    bool have_all = true;
+    for_each(driven_, [&](WorkerHost& host) {
+        have_all &= host.parking() != nullptr;
+        lot = host.parking();
+    });
+    if (lot == nullptr || !have_all) return;
+    for_each(driven_, [](WorkerHost& host) { host.forget_parking(); });
+    lot->park(static_cast<unsigned>(std::popcount(driven_)));
 }
 
 }  // namespace weir

@@ -2,12 +2,13 @@
 // they watch is in its one epoll set, the wake-ups by other threads and the alarms for deadlines
 // included, so that the data path costs one epoll_wait per batch of events, and that one sets up no
 // timer. Two hosts of one thread tell each other without waking anybody.
-// Owner: WorkerGroup. Thread: drive_first(), start(), arrive(), end(), join() and the clocks the
+// Owner: WorkerGroup. Thread: start(), arrive(), end(), join() and the clocks the
 // group's; the rest its own.
 #pragma once
 
 #include <array>
 #include <atomic>
+#include <bit>
 #include <mutex>
 #include <thread>
 #include <vector>
@@ -21,8 +22,8 @@ class WorkerThread {
     WorkerThread(WorkerId id, WorkerGroup& group, Clock& clock);
     ~WorkerThread();
 
-    // Before start().
-    void drive_first(WorkerHost& host);
+    // From now on it drives the host. Before start(), or its own.
+    void drive(WorkerHost& host);
     void start();
     // A host that nobody drives any more is to be driven here.
     void arrive(WorkerHost& host);
@@ -58,18 +59,27 @@ class WorkerThread {
     void take_arrivals();
     void park();
 
-    static constexpr uint64_t bit(WorkerId worker) { return uint64_t{1} << worker; }
+    // Of workers, by their numbers.
+    using Bits = uint64_t;
+    static_assert(kMaxWorkers <= 64);
+    static constexpr Bits bit(WorkerId worker) { return Bits{1} << worker; }
+    // Calls fn(WorkerHost&) for those that are driven here.
+    template <typename Fn>
+    void for_each(Bits bits, Fn&& fn) const {
+        for (Bits left = bits; left != 0; left &= left - 1)
+            fn(*hosts_[static_cast<size_t>(std::countr_zero(left))]);
+    }
 
     const WorkerId id_;
     WorkerGroup& group_;
     Clock& clock_;
     EpollSet set_;
     Instant now_;                                   // of the batch
-    std::array<WorkerHost*, kMaxWorkers> hosts_{};  // that are driven here, by number
-    std::vector<WorkerHost*> driven_;               // the same
-    uint64_t touched_ = 0;                          // bits of workers: take part in the batch
-    uint64_t has_post_ = 0;                         // something is in their inbox
-    uint64_t restless_ = 0;                         // have something to do at once
+    std::array<WorkerHost*, kMaxWorkers> hosts_{};  // that are driven here
+    Bits driven_ = 0;                               // the same
+    Bits touched_ = 0;                              // take part in the batch
+    Bits has_post_ = 0;                             // something is in their inbox
+    Bits restless_ = 0;                             // have something to do at once
     std::mutex mutex_;                              // guards arrivals_
     std::vector<WorkerHost*> arrivals_;
     std::atomic<bool> is_ending_{false};

@@ -14,8 +14,10 @@ bool FoldRule::decide(Instant now, bool is_folded, const ThreadLoad& load, doubl
 }
 
 bool FoldRule::stays_folded(Instant now, const ThreadLoad& load, double idle_cores) {
-    const bool would_gain = idle_cores >= kIdleCores || load.running < kSqueezed;
-    full_looks_ = is_full(true, load) && would_gain ? full_looks_ + 1 : 0;
+    const bool is_full = load.wanted() >= kFull;
+    const bool would_gain = (is_full && (idle_cores >= kIdleCores || load.running < kSqueezed)) ||
+                            (load.wanted() >= kBusy && idle_cores >= kManyCores);
+    full_looks_ = would_gain ? full_looks_ + 1 : 0;
     if (full_looks_ < kFullLooks) return true;
     full_looks_ = 0;
     const bool was_short = !folded_at_.is_never() && now - folded_at_ < calm_time_;

@@ -59,7 +59,7 @@ void WorkerFolding::on_tick(Instant now) {
     const ThreadLoad load = look(past);
     if (is_first) return;
     double idle = 0;
-    if (FoldRule::is_full(is_folded, load)) {
+    if (FoldRule::asks_for_idle(is_folded, load)) {
         idle = idle_cores(past);
     } else {
         idle_ticks_.reset();

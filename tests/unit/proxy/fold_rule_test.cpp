@@ -30,12 +30,19 @@ struct Fixture {
 
 TEST_CASE_FIXTURE(Fixture, "folded workers stay so while one thread is enough") {
     CHECK(looks_until_changed({0.0, 0.0}, 2, 60) == -1);
-    CHECK(looks_until_changed({0.6, 0.3}, 2, 60) == -1);
+    CHECK(looks_until_changed({0.7, 0.0}, 8, 60) == -1);
+    CHECK(looks_until_changed({0.7, 0.2}, 1, 60) == -1);
 }
 
 TEST_CASE_FIXTURE(Fixture, "a full thread on a machine with an idle core is unfolded, soon") {
-    CHECK(FoldRule::is_full(true, {0.99, 0.0}));
-    CHECK(looks_until_changed({0.99, 0.0}, 1.0, 60) == FoldRule::kFullLooks);
+    CHECK(FoldRule::asks_for_idle(true, {0.99, 0.0}));
+    CHECK(looks_until_changed({0.99, 0.0}, 0.6, 60) == FoldRule::kFullLooks);
+}
+
+TEST_CASE_FIXTURE(Fixture, "where many cores are idle it need not be full") {
+    CHECK(FoldRule::asks_for_idle(true, {0.8, 0.0}));
+    CHECK(looks_until_changed({0.8, 0.0}, 1.0, 60) == -1);
+    CHECK(looks_until_changed({0.8, 0.0}, 4.0, 60) == FoldRule::kFullLooks);
 }
 
 TEST_CASE_FIXTURE(Fixture, "a thread that is full for a moment is not unfolded") {
