@@ -35,9 +35,11 @@ std::optional<int64_t> read_idle_ticks() {
     for (std::string line; std::getline(file, line) && line.starts_with("cpu");) {
         unsigned core = 0;
         long long idle = 0;
-        const int found = std::sscanf(line.c_str(), "cpu%u %*s %*s %*s %lld", &core, &idle);
-        if (found == 2 && core < CPU_SETSIZE && CPU_ISSET(core, &ours))
-            sum = sum.value_or(0) + idle;
+        long long waiting_for_disks = 0;  // idle as well
+        const int found = std::sscanf(line.c_str(), "cpu%u %*s %*s %*s %lld %lld", &core, &idle,
+                                      &waiting_for_disks);
+        if (found == 3 && core < CPU_SETSIZE && CPU_ISSET(core, &ours))
+            sum = sum.value_or(0) + idle + waiting_for_disks;
     }
     return sum;
 }

@@ -51,7 +51,8 @@ class Io {
     virtual void add(int fd, Watch watch, bool read, bool write) = 0;
     virtual void modify(int fd, Watch watch, bool read, bool write) = 0;
     virtual void remove(int fd) = 0;
-    // Registers for reading what has been registered with `from`, and forgets it there.
+    // Registers for reading what is registered with `from`, another worker's Io of the same kind,
+    // where it is forgotten.
     virtual void take(Io& from, int fd, Watch watch) {
         from.remove(fd);
         add(fd, watch, true, false);

@@ -239,7 +239,7 @@ class Exchange {
     virtual void post_grant(const Grant& grant) = 0;
     virtual void post_control(ControlMessage message) = 0;
     [[nodiscard]] virtual unsigned workers() const = 0;
-    // The Io of a worker, for taking over a connection registered there (remove() only).
+    // The Io of a worker, for taking over a connection registered there: Io::take(), remove().
     virtual Io& io(WorkerId worker) = 0;
 };
 

@@ -125,6 +125,24 @@ TEST_CASE("a wait for a server costs no socket call more") {
     CHECK(cost[Call::Wake] == 0);
 }
 
+TEST_CASE("workers that share a thread cost no more than one") {
+    constexpr int kClients = 8;
+    constexpr uint64_t kTransactions = uint64_t{kRounds} * kClients;
+    Rig rig({.workers = 2, .are_folded = true, .pool_size = 3});
+    Clients clients = rig.clients(kClients);
+    for (auto& client : clients)
+        client->run(prepare("s", "select $1, 's'"));
+    for (const std::string& request : {kSimple, kExtended, kPrepared}) {
+        const Counts cost = measure(clients, {request});
+        INFO(cost.text());
+        CHECK(cost.socket_calls() <= 4 * kTransactions + kStragglers);
+        CHECK(cost[Call::EpollWait] <= 2 * kTransactions);
+        CHECK(cost[Call::EpollControl] == 0);
+        CHECK(cost[Call::Wake] == 0);
+        CHECK(cost[Call::Allocate] <= 20);  // the largest batch ever may come late
+    }
+}
+
 TEST_CASE("a large result moves in large pieces") {
     constexpr uint64_t kBytes = InstantServer::kStreamRows * InstantServer::kStreamRowBytes;
     Rig rig({});

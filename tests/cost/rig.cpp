@@ -281,6 +281,7 @@ Rig::Rig(const RigPlan& plan) : port_(free_port()) {
     global.max_client_conn = 1000;
     global.log_connections = global.log_disconnections = false;
     global.workers = plan.workers;
+    global.fold_workers = plan.are_folded;
     // Every ten seconds, of no transaction's: it would be counted with whichever is running.
     global.leak_count_check = false;
     global.server_tls_sslmode = SslMode::Disable;

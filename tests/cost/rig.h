@@ -66,6 +66,7 @@ class Client {
 
 struct RigPlan {
     int workers = 1;
+    bool are_folded = false;
     int pool_size = 1;
     bool has_rate_limits = false;  // that every client is within
 };
