@@ -14,9 +14,9 @@ bool FoldRule::decide(Instant now, bool is_folded, const ThreadLoad& load, doubl
 }
 
 bool FoldRule::stays_folded(Instant now, const ThreadLoad& load, double idle_cores) {
-    const bool is_full = load.wanted() >= kFull;
-    const bool would_gain = (is_full && (idle_cores >= kIdleCores || load.running < kSqueezed)) ||
-                            (load.wanted() >= kBusy && idle_cores >= kManyCores);
+    const bool would_gain =
+        (load.wanted() >= kFull && idle_cores >= kIdleCores) ||
+        (load.wanted() >= kBusy && (idle_cores >= kManyCores || load.waiting >= kSqueezed));
     full_looks_ = would_gain ? full_looks_ + 1 : 0;
     if (full_looks_ < kFullLooks) return true;
     full_looks_ = 0;

@@ -2,8 +2,8 @@
 //
 // One thread is cheaper while it is enough: on two cores that were full, two threads took 3 to 29 %
 // more CPU time per transaction and had 0.86 to 1.0 of the throughput (bench/README.md). It is not
-// enough when it wants to run all the time and would get more by being several: because a core
-// stands idle, or because so many others want this one that its share is less than half of it. On a
+// enough when it wants to run all the time and a core stands idle; or when it is squeezed: so many
+// want its core that it waits for half of the time, and several would get a larger share. On a
 // machine that is merely full, several threads would only take from PostgreSQL what they get. Where
 // many cores stand idle it need not be full: what it does is done sooner by several.
 //
@@ -27,9 +27,9 @@ class FoldRule {
   public:
     static constexpr double kFull = 0.95;      // of one thread: it wants to run all the time
     static constexpr double kIdleCores = 0.5;  // enough for another thread
-    static constexpr double kSqueezed = 0.5;   // a full one that runs for less than this
     static constexpr double kBusy = 0.75;      // of one thread: enough where there are ...
-    static constexpr double kManyCores = 1.5;  // ... so many idle cores
+    static constexpr double kManyCores = 1.5;  // ... so many idle cores, or it is squeezed:
+    static constexpr double kSqueezed = 0.5;   // it waits for so much of the time
     static constexpr double kCalm = 0.5;       // of all threads: one will do
     static constexpr int kFullLooks = 3;       // in a row, before it is believed
     static constexpr Duration kCalmTime = std::chrono::seconds(2);

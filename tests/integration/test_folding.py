@@ -1,6 +1,13 @@
 """Workers that share a thread while one is enough: who drives whom, when that changes, and that nobody notices."""
+import os
+import subprocess
+import sys
+
 from harness import wire
 from harness.case import Case, beyond_pgbouncer, subset, wait_until
+from harness.postgres import bindir
+from harness.util import tied
+from harness.weir import Weir
 
 
 @beyond_pgbouncer
@@ -29,12 +36,35 @@ class Folding(Case):
         self.assertEqual(self.threads(), {"0", "1", "2"})
         self.client().sql("select 1")
 
-    def test_calm_workers_are_folded_again(self):
+    def test_on_and_off(self):
         self.begin()
         self.fold(False)
-        self.weir.admin("set fold_workers = 1")
-        wait_until(lambda: self.threads() == {"0"}, 10, "the workers to share a thread")
-        self.assertIn("workers: one thread for all", self.weir.log())
+        self.fold(True)
+        self.assertIn("workers: one thread for all (fold_workers is on)", self.weir.log())
+
+    def test_a_thread_that_is_squeezed_becomes_several_until_there_is_little_to_do(self):
+        """All of them on one core, where three others want to run all the time, too."""
+        core = str(min(os.sched_getaffinity(0)))
+        w = Weir(self.pg, default_pool_size=6, weir={"workers": 3, "fold_workers": 1})
+        self.addCleanup(w.stop)
+        self.weir = w.start(before=["taskset", "-c", core])
+        self.assertEqual(self.threads(), {"0"})
+        script = f"{w.dir}/one.sql"
+        with open(script, "w") as f:
+            f.write("select 1;\n")
+        load = ["pgbench", "-n", "-c", "16", "-T", "60", "-f", script, "-h", w.host, "-p", str(w.port), "-U", "app", "app"]
+        spin = tied(["taskset", "-c", core, sys.executable, "-c", "while True: pass"])
+        run = [subprocess.Popen(spin, start_new_session=True) for _ in range(3)]  # sessions get equal shares, where the kernel groups them
+        try:
+            run.append(subprocess.Popen(tied([f"{bindir()}/{load[0]}", *load[1:]]), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL))
+            wait_until(lambda: "workers: a thread for each (one is full)" in w.log(), 30, "the workers to get threads")
+        finally:
+            for p in run:
+                p.kill()
+                p.wait()
+        wait_until(lambda: "workers: one thread for all (one is enough)" in w.log(), 60, "the workers to share a thread again")
+        self.assertEqual(self.threads(), {"0"})
+        self.assert_serves()
 
     @subset("tsan", "asan")
     def test_sessions_go_on_where_they_were(self):

@@ -56,11 +56,11 @@ TEST_CASE_FIXTURE(Fixture, "a thread that is full for a moment is not unfolded")
 
 TEST_CASE_FIXTURE(Fixture, "on a machine that is full others would lose what more threads get") {
     CHECK(looks_until_changed({0.86, 0.13}, 0.2, 60) == -1);
-    CHECK(looks_until_changed({0.65, 0.34}, 0.1, 60) == -1);
+    CHECK(looks_until_changed({0.6, 0.4}, 0.1, 60) == -1);
 }
 
-TEST_CASE_FIXTURE(Fixture, "a thread that gets less than half a core, and wants it, is unfolded") {
-    CHECK(looks_until_changed({0.33, 0.66}, 0.0, 60) == FoldRule::kFullLooks);
+TEST_CASE_FIXTURE(Fixture, "a thread that waits for a core half of the time is unfolded") {
+    CHECK(looks_until_changed({0.3, 0.6}, 0.0, 60) == FoldRule::kFullLooks);
 }
 
 TEST_CASE_FIXTURE(Fixture, "little to do is no reason, however little it gets") {
