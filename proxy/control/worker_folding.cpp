@@ -76,11 +76,9 @@ ThreadLoad WorkerFolding::look(Duration past) {
     Used sum;
     for (unsigned i = 0; i < ctx_.workers.workers(); ++i) {
         const auto id = static_cast<WorkerId>(i);
-        const Used used =
-            read_schedstat(ctx_.workers.thread(id).tid())
-                .value_or(Used{.running_us = ctx_.workers.cpu_time(id).count(), .waiting_us = 0});
-        sum.running_us += used.running_us;
-        sum.waiting_us += used.waiting_us;
+        const std::optional<Used> used = read_schedstat(ctx_.workers.thread(id).tid());
+        sum.running_us += used ? used->running_us : ctx_.workers.cpu_time(id).count();
+        sum.waiting_us += used ? used->waiting_us : 0;
     }
     const Used before = std::exchange(used_, sum);
     const auto past_us = static_cast<double>(past.count());

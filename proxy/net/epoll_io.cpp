@@ -26,16 +26,21 @@ ssize_t call_send(int fd, const iovec& piece) {
     return syscall(SYS_sendto, fd, piece.iov_base, piece.iov_len, MSG_NOSIGNAL, nullptr, 0);
 }
 
+void call_epoll_ctl(int set_fd, int operation, int fd, uint64_t word, uint32_t events) {
+    epoll_event event{};
+    event.events = events;
+    event.data.u64 = word;
+    WEIR_CHECK(epoll_ctl(set_fd, operation, fd, &event) == 0);
+}
+
 }  // namespace
 
 void EpollIo::enter(const EpollSet& set) {
     const std::lock_guard lock(mutex_);
     set_fd_ = set.fd();
     table_.for_each_of(worker_, [this](int fd, const WatchTable::Entry& entry) {
-        epoll_event event{};
-        event.events = entry.events.load(std::memory_order_relaxed);
-        event.data.u64 = entry.word.load(std::memory_order_relaxed);
-        WEIR_CHECK(epoll_ctl(set_fd_, EPOLL_CTL_ADD, fd, &event) == 0);
+        call_epoll_ctl(set_fd_, EPOLL_CTL_ADD, fd, entry.word.load(std::memory_order_relaxed),
+                       entry.events.load(std::memory_order_relaxed));
     });
 }
 
@@ -48,10 +53,7 @@ void EpollIo::leave() {
 }
 
 void EpollIo::control(int operation, int fd, Watch watch, uint32_t events) {
-    epoll_event event{};
-    event.events = events;
-    event.data.u64 = watch.word;
-    WEIR_CHECK(epoll_ctl(set_fd_, operation, fd, &event) == 0);
+    call_epoll_ctl(set_fd_, operation, fd, watch.word, events);
     WatchTable::Entry& entry = table_.at(fd);
     entry.word.store(watch.word, std::memory_order_relaxed);
     entry.events.store(events, std::memory_order_relaxed);
@@ -66,10 +68,7 @@ void EpollIo::forget(int fd) {
 
 void EpollIo::add_listener(int fd, Watch watch) {
     const std::lock_guard lock(mutex_);
-    epoll_event event{};
-    event.events = EPOLLIN | EPOLLEXCLUSIVE;
-    event.data.u64 = watch.word;
-    WEIR_CHECK(epoll_ctl(set_fd_, EPOLL_CTL_ADD, fd, &event) == 0);
+    call_epoll_ctl(set_fd_, EPOLL_CTL_ADD, fd, watch.word, EPOLLIN | EPOLLEXCLUSIVE);
 }
 
 void EpollIo::remove_listener(int fd) {

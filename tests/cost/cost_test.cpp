@@ -53,13 +53,15 @@ const std::string kSimple = simple("select 1");
 const std::string kExtended = extended("select $1");
 const std::string kPrepared = prepared("s");
 
+// With several workers the largest batch ever may come late: lists of grants double then.
+constexpr uint64_t kLateGrowth = 20;
+
 void check_no_allocation(int workers, int servers, int count, bool has_rate_limits = false) {
     Rig rig({.workers = workers, .pool_size = servers, .has_rate_limits = has_rate_limits});
     Clients clients = rig.clients(count);
     for (auto& client : clients)
         client->run(prepare("s", "select $1, 's'"));
-    // With several workers the largest batch ever may come late: lists of grants double then.
-    const uint64_t allowed = workers > 1 ? 20 : 0;
+    const uint64_t allowed = workers > 1 ? kLateGrowth : 0;
     const std::pair<std::string, std::vector<std::string>> kinds[] = {
         {"simple", {kSimple}},
         {"extended", {kExtended}},
@@ -75,6 +77,26 @@ void check_no_allocation(int workers, int servers, int count, bool has_rate_limi
     const Counts cost = measure(clients, {simple("begin"), kSimple, kPrepared, simple("commit")});
     INFO("block: ", cost.text());
     CHECK(cost[Call::Allocate] <= allowed);
+}
+
+// Of eight clients.
+void check_calls(const RigPlan& plan, uint64_t allocations) {
+    constexpr int kClients = 8;
+    constexpr uint64_t kTransactions = uint64_t{kRounds} * kClients;
+    Rig rig(plan);
+    Clients clients = rig.clients(kClients);
+    for (auto& client : clients)
+        client->run(prepare("s", "select $1, 's'"));
+    for (const std::string& request : {kSimple, kExtended, kPrepared}) {
+        const Counts cost = measure(clients, {request});
+        INFO(cost.text());
+        CHECK(cost.socket_calls() <= 4 * kTransactions + kStragglers);
+        CHECK(cost[Call::EpollWait] <= 2 * kTransactions);
+        CHECK(cost[Call::EpollControl] == 0);
+        CHECK(cost[Call::Wake] == 0);
+        CHECK(cost[Call::Allocate] <= allocations);
+        CHECK(cost[Call::Other] <= kWokenMax);
+    }
 }
 
 }  // namespace
@@ -96,21 +118,7 @@ TEST_CASE("servers that change hands between workers allocate nothing") {
 }
 
 TEST_CASE("a transaction costs four socket calls and a share of epoll_wait") {
-    constexpr int kClients = 8;
-    constexpr uint64_t kTransactions = uint64_t{kRounds} * kClients;
-    Rig rig({.workers = 1, .pool_size = kClients});
-    Clients clients = rig.clients(kClients);
-    for (auto& client : clients)
-        client->run(prepare("s", "select $1, 's'"));
-    for (const std::string& request : {kSimple, kExtended, kPrepared}) {
-        const Counts cost = measure(clients, {request});
-        INFO(cost.text());
-        CHECK(cost.socket_calls() <= 4 * kTransactions + kStragglers);
-        CHECK(cost[Call::EpollWait] <= 2 * kTransactions);
-        CHECK(cost[Call::EpollControl] == 0);
-        CHECK(cost[Call::Wake] == 0);
-        CHECK(cost[Call::Other] <= kWokenMax);
-    }
+    check_calls({.workers = 1, .pool_size = 8}, 0);
 }
 
 TEST_CASE("a wait for a server costs no socket call more") {
@@ -126,21 +134,7 @@ TEST_CASE("a wait for a server costs no socket call more") {
 }
 
 TEST_CASE("workers that share a thread cost no more than one") {
-    constexpr int kClients = 8;
-    constexpr uint64_t kTransactions = uint64_t{kRounds} * kClients;
-    Rig rig({.workers = 2, .are_folded = true, .pool_size = 3});
-    Clients clients = rig.clients(kClients);
-    for (auto& client : clients)
-        client->run(prepare("s", "select $1, 's'"));
-    for (const std::string& request : {kSimple, kExtended, kPrepared}) {
-        const Counts cost = measure(clients, {request});
-        INFO(cost.text());
-        CHECK(cost.socket_calls() <= 4 * kTransactions + kStragglers);
-        CHECK(cost[Call::EpollWait] <= 2 * kTransactions);
-        CHECK(cost[Call::EpollControl] == 0);
-        CHECK(cost[Call::Wake] == 0);
-        CHECK(cost[Call::Allocate] <= 20);  // the largest batch ever may come late
-    }
+    check_calls({.workers = 2, .are_folded = true, .pool_size = 3}, kLateGrowth);
 }
 
 TEST_CASE("a large result moves in large pieces") {

@@ -19,6 +19,13 @@ class Folding(Case):
     def threads(self):
         return {row["thread"] for row in self.weir.show("workers")}
 
+    def in_transactions(self, count):
+        """Clients of which each has a server."""
+        clients = self.clients(count)
+        for c in clients:
+            c.sql("begin")
+        return clients
+
     def begin(self, **settings):
         self.start(default_pool_size=6, weir={"workers": 3, "fold_workers": 1, **settings})
 
@@ -80,9 +87,7 @@ class Folding(Case):
             halfway.send(message[:9])
             prepared.send(wire.parse("s", "select $1::int + 1") + wire.sync())
             prepared.collect().check()
-            holders = self.clients(4)
-            for c in holders:
-                c.sql("begin")
+            holders = self.in_transactions(4)
             waiting = self.client()
             waiting.send(wire.query("select 'served'"))
             self.weir.wait_waiting(1)
@@ -106,9 +111,7 @@ class Folding(Case):
     def test_idle_servers_are_watched_by_whoever_has_them_now(self):
         self.begin()
         for folds in (False, True):
-            clients = self.clients(6)
-            for c in clients:
-                c.sql("begin")
+            clients = self.in_transactions(6)
             for c in clients:
                 c.sql("commit")
             self.assertEqual(self.weir.count(), 6)
@@ -124,9 +127,7 @@ class Folding(Case):
         self.begin()
         self.weir.admin("set query_wait_timeout = 2")
         for folds in (False, True):
-            holders = self.clients(6)
-            for c in holders:
-                c.sql("begin")
+            holders = self.in_transactions(6)
             waiting = self.client()
             waiting.send(wire.query("select 1"))
             self.weir.wait_waiting(1)
