@@ -2,9 +2,10 @@
 import os
 import subprocess
 import sys
+import threading
 
 from harness import wire
-from harness.case import Case, beyond_pgbouncer, subset, wait_until
+from harness.case import Case, background, beyond_pgbouncer, subset, wait_until
 from harness.postgres import bindir
 from harness.util import tied
 from harness.weir import Weir
@@ -50,7 +51,8 @@ class Folding(Case):
         self.assertIn("workers: one thread for all (fold_workers is on)", self.weir.log())
 
     def test_a_thread_that_is_squeezed_becomes_several_until_there_is_little_to_do(self):
-        """All of them on one core, where three others want to run all the time, too."""
+        """All of them on one core, where others want to run all the time, too: more and more of them, until its share is too small whatever else
+        runs on this machine."""
         core = str(min(os.sched_getaffinity(0)))
         w = Weir(self.pg, default_pool_size=6, weir={"workers": 3, "fold_workers": 1})
         self.addCleanup(w.stop)
@@ -59,12 +61,22 @@ class Folding(Case):
         script = f"{w.dir}/one.sql"
         with open(script, "w") as f:
             f.write("select 1;\n")
-        load = ["pgbench", "-n", "-c", "16", "-T", "60", "-f", script, "-h", w.host, "-p", str(w.port), "-U", "app", "app"]
+        load = ["pgbench", "-n", "-M", "prepared", "-c", "16", "-T", "120", "-f", script, "-h", w.host, "-p", str(w.port), "-U", "app", "app"]
         spin = tied(["taskset", "-c", core, sys.executable, "-c", "while True: pass"])
-        run = [subprocess.Popen(spin, start_new_session=True) for _ in range(3)]  # sessions get equal shares, where the kernel groups them
+        run = [subprocess.Popen(tied([f"{bindir()}/{load[0]}", *load[1:]]), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)]
+        changed = threading.Event()
+
+        def squeeze():
+            while len(run) < 30 and not changed.is_set():
+                for _ in range(6):  # sessions get equal shares, where the kernel groups them
+                    run.append(subprocess.Popen(spin, start_new_session=True))
+                changed.wait(2)
         try:
-            run.append(subprocess.Popen(tied([f"{bindir()}/{load[0]}", *load[1:]]), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL))
-            wait_until(lambda: "workers: a thread for each (one is full)" in w.log(), 30, "the workers to get threads")
+            with background(squeeze):
+                try:
+                    wait_until(lambda: "workers: a thread for each (one is full)" in w.log(), 30, "the workers to get threads")
+                finally:
+                    changed.set()
         finally:
             for p in run:
                 p.kill()
