@@ -93,10 +93,10 @@ void Worker::on_time() {
 // In a round of its own, so that nobody else has to wait for one that sends without end.
 void Worker::read_unread() {
     if (ctx_.unread.empty()) return;
-    std::vector<Watch> unread;
-    unread.swap(ctx_.unread);
-    for (const Watch& watch : unread)
-        on_event({.watch = watch, .readable = true}, false);
+    ctx_.unread_running.swap(ctx_.unread);
+    for (const Watch& watch : ctx_.unread_running)
+        on_event({.watch = watch, .readable = true, .ended = true}, false);
+    ctx_.unread_running.clear();
 }
 
 void Worker::release_sends() {

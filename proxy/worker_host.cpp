@@ -30,7 +30,7 @@ WorkerHost::WorkerHost(WorkerId id, WorkerGroup& group, WatchTable& watches, Sha
 
 void WorkerHost::begin(std::vector<ListenerPtr> listeners) {
     listeners_ = std::move(listeners);
-    io_.add(loop_.fd(), Watch::of(Watch::Kind::Loop, this, 0), true, false);
+    io_.add(loop_.fd(), Watch::of(Watch::Kind::Loop, this, 0), {.read = true});
     io_.add_alarm(alarm_.fd(), Watch::of(Watch::Kind::Alarm, this, 0));
     watch_listeners();
     loop_.run_ready();  // registers the wake-up

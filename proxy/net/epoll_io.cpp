@@ -26,6 +26,11 @@ ssize_t call_send(int fd, const iovec& piece) {
     return syscall(SYS_sendto, fd, piece.iov_base, piece.iov_len, MSG_NOSIGNAL, nullptr, 0);
 }
 
+uint32_t events_of(Interest interest) {
+    if (interest.once && interest.read && !interest.write) return EPOLLIN | EPOLLRDHUP | EPOLLET;
+    return (interest.read ? EPOLLIN : 0U) | (interest.write ? EPOLLOUT : 0U);
+}
+
 void call_epoll_ctl(int set_fd, int operation, int fd, uint64_t word, uint32_t events) {
     epoll_event event{};
     event.events = events;
@@ -81,14 +86,14 @@ void EpollIo::add_alarm(int fd, Watch watch) {
     control(EPOLL_CTL_ADD, fd, watch, EPOLLIN | EPOLLET);
 }
 
-void EpollIo::add(int fd, Watch watch, bool read, bool write) {
+void EpollIo::add(int fd, Watch watch, Interest interest) {
     const std::lock_guard lock(mutex_);
-    control(EPOLL_CTL_ADD, fd, watch, (read ? EPOLLIN : 0U) | (write ? EPOLLOUT : 0U));
+    control(EPOLL_CTL_ADD, fd, watch, events_of(interest));
 }
 
-void EpollIo::modify(int fd, Watch watch, bool read, bool write) {
+void EpollIo::modify(int fd, Watch watch, Interest interest) {
     const std::lock_guard lock(mutex_);
-    control(EPOLL_CTL_MOD, fd, watch, (read ? EPOLLIN : 0U) | (write ? EPOLLOUT : 0U));
+    control(EPOLL_CTL_MOD, fd, watch, events_of(interest));
 }
 
 void EpollIo::remove(int fd) {
@@ -98,18 +103,18 @@ void EpollIo::remove(int fd) {
 }
 
 // Two workers of one thread share its set: the descriptor stays where it is.
-void EpollIo::take(Io& from, int fd, Watch watch) {
+void EpollIo::take(Io& from, int fd, Watch watch, Interest interest) {
     auto& other = static_cast<EpollIo&>(from);
     {
         const std::scoped_lock lock(mutex_, other.mutex_);
         WatchTable::Entry& entry = table_.at(fd);
         const bool is_there = other.set_fd_ == set_fd_ &&
                               entry.owner.load(std::memory_order_relaxed) == other.worker_ &&
-                              entry.events.load(std::memory_order_relaxed) == EPOLLIN &&
+                              entry.events.load(std::memory_order_relaxed) == events_of(interest) &&
                               entry.word.load(std::memory_order_relaxed) == watch.word;
         if (is_there) return entry.owner.store(worker_, std::memory_order_relaxed);
     }
-    Io::take(from, fd, watch);
+    Io::take(from, fd, watch, interest);
 }
 
 ssize_t EpollIo::receive(int fd, std::span<uint8_t> into) {

@@ -31,10 +31,10 @@ class EpollIo final : public Io {
     void set_options(const SocketOptions& options) { options_ = options; }
     [[nodiscard]] const SocketOptions& options() const { return options_; }
 
-    void add(int fd, Watch watch, bool read, bool write) override;
-    void modify(int fd, Watch watch, bool read, bool write) override;
+    void add(int fd, Watch watch, Interest interest) override;
+    void modify(int fd, Watch watch, Interest interest) override;
     void remove(int fd) override;
-    void take(Io& from, int fd, Watch watch) override;
+    void take(Io& from, int fd, Watch watch, Interest interest) override;
     ssize_t receive(int fd, std::span<uint8_t> into) override;
     ssize_t peek(int fd, std::span<uint8_t> into) override;
     ssize_t send(int fd, std::span<const iovec> pieces) override;

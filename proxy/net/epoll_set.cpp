@@ -28,7 +28,8 @@ IoEvent EpollSet::at(int index) const {
     return {{event.data.u64},
             (event.events & EPOLLIN) != 0 || is_broken,
             (event.events & EPOLLOUT) != 0 || is_broken,
-            is_broken};
+            is_broken,
+            (event.events & EPOLLRDHUP) != 0 || is_broken};
 }
 
 }  // namespace weir

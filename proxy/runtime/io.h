@@ -41,21 +41,34 @@ struct IoEvent {
     bool readable = false;  // bytes, end of stream or an error: a receive will tell
     bool writable = false;
     bool broken = false;  // reset, or closed in both directions; reported whatever the interest
+    bool ended = false;   // behind the bytes may come the end: receive until it, or -EAGAIN
+};
+
+// What is to be reported of a descriptor.
+struct Interest {
+    bool read = false;
+    bool write = false;
+    // Cheaper, since the system need not look again after each event; counts while `write` is
+    // false. What has arrived is reported once: after that only what arrives later, or all anew
+    // when the descriptor is registered or its interest changed. A receive that gives less than it
+    // could has taken everything, unless the event said `ended`. Whoever leaves something there has
+    // to come back by himself.
+    bool once = false;
 };
 
 class Io {
   public:
     virtual ~Io() = default;
 
-    // Registers / changes / forgets a descriptor. Level-triggered.
-    virtual void add(int fd, Watch watch, bool read, bool write) = 0;
-    virtual void modify(int fd, Watch watch, bool read, bool write) = 0;
+    // Registers / changes / forgets a descriptor.
+    virtual void add(int fd, Watch watch, Interest interest) = 0;
+    virtual void modify(int fd, Watch watch, Interest interest) = 0;
     virtual void remove(int fd) = 0;
-    // Registers for reading what is registered with `from`, another worker's Io of the same kind,
-    // where it is forgotten.
-    virtual void take(Io& from, int fd, Watch watch) {
+    // Registers what is registered with `from`, another worker's Io of the same kind, where it is
+    // forgotten. What `from` has been told of may not be reported again.
+    virtual void take(Io& from, int fd, Watch watch, Interest interest) {
         from.remove(fd);
-        add(fd, watch, true, false);
+        add(fd, watch, interest);
     }
 
     // Bytes received; 0 = end of stream; -errno otherwise (-EAGAIN: nothing there).

@@ -189,7 +189,7 @@ void Cancels::start(ServerConnection& server, ClientId requester) {
     cancel.request = make_cancel_request(server.backend_key);
     ++server.cancels_in_flight;
     open_.push_back(&cancel);
-    ctx_.io.add(cancel.fd, watch_of(cancel), false, true);
+    ctx_.io.add(cancel.fd, watch_of(cancel), {.write = true});
     ctx_.deadlines.arm(cancel, ctx_.now + ctx_.config->global.cancel_wait_timeout);
 }
 
@@ -216,7 +216,7 @@ void Cancels::on_connected(CancelConnection& cancel) {
     const ssize_t n = ctx_.channel(cancel).send(as_bytes(request));
     if (n != static_cast<ssize_t>(request.size())) return finish(cancel, false);
     cancel.stage = CancelConnection::Stage::AskingTls;
-    ctx_.io.modify(cancel.fd, watch_of(cancel), true, false);
+    ctx_.io.modify(cancel.fd, watch_of(cancel), {.read = true});
 }
 
 void Cancels::on_tls_answer(CancelConnection& cancel) {
@@ -240,7 +240,8 @@ void Cancels::shake_hands(CancelConnection& cancel) {
         case TlsStream::Progress::Done: return send_request(cancel);
         case TlsStream::Progress::Failed: return finish(cancel, false);
         case TlsStream::Progress::Wait:
-            return ctx_.io.modify(cancel.fd, watch_of(cancel), true, cancel.tls->wants_to_write());
+            return ctx_.io.modify(cancel.fd, watch_of(cancel),
+                                  {.read = true, .write = cancel.tls->wants_to_write()});
     }
 }
 
@@ -250,7 +251,7 @@ void Cancels::send_request(CancelConnection& cancel) {
     if (n != static_cast<ssize_t>(cancel.request.size())) return finish(cancel, false);
     cancel.stage = CancelConnection::Stage::Sent;
     ctx_.stats.cancels_sent.add(1);
-    ctx_.io.modify(cancel.fd, watch_of(cancel), true, false);
+    ctx_.io.modify(cancel.fd, watch_of(cancel), {.read = true});
 }
 
 void Cancels::on_deadline(CancelConnection& cancel) {
@@ -311,7 +312,7 @@ void Cancels::adopt(int fd, ServerConnection* server, ClientId requester, std::s
     cancel.request = std::move(request);
     if (server != nullptr) ++server->cancels_in_flight;
     open_.push_back(&cancel);
-    ctx_.io.add(cancel.fd, watch_of(cancel), is_sent, !is_sent);
+    ctx_.io.add(cancel.fd, watch_of(cancel), {.read = is_sent, .write = !is_sent});
     ctx_.deadlines.arm(cancel, ctx_.now + ctx_.config->global.cancel_wait_timeout);
 }
 

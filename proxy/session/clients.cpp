@@ -53,7 +53,7 @@ void Clients::accept(int fd, const Address& peer) {
     session.login = std::make_unique<ClientLogin>(ctx_, session);
     ctx_.shared.logins.fetch_add(1, std::memory_order_relaxed);
     session.reads = true;
-    ctx_.io.add(fd, watch_of(session), true, false);
+    ctx_.io.add(fd, watch_of(session), WorkerContext::interest(session));
     ctx_.client_count.fetch_add(1, std::memory_order_relaxed);
     if (log::is_enabled(LogLevel::Debug)) {
         const LogPeer there = log_peer(ctx_, session);
@@ -72,7 +72,7 @@ void Clients::on_event(ClientSession& session, const IoEvent& event) {
     // A read that had to write first goes on as well.
     const bool may_go_on =
         event.writable && session.tls != nullptr && session.tls->wants_to_write();
-    if ((event.readable || may_go_on) && session.reads) return read(session);
+    if ((event.readable || may_go_on) && session.reads) return read(session, event.ended);
     if (event.broken) close(session, "client unexpected eof");
 }
 
@@ -85,11 +85,12 @@ void Clients::on_login_answer(LoginAnswer& answer) {
 
 // ---- input ----
 
-void Clients::read(ClientSession& session) {
+void Clients::read(ClientSession& session, bool until_empty) {
     const uint32_t life = session.generation;
     if (session.may_be_direct && !look_at_first_byte(session)) return;
     for (int rounds = ctx_.reads_max(); rounds > 0; --rounds) {
-        if (session.phase == ClientPhase::Closing || is_blocked(session)) return hold_more(session);
+        if (session.phase == ClientPhase::Closing || is_blocked(session))
+            return hold_more(session, until_empty);
         // What is held goes in front, so that every message is in one piece of memory.
         const size_t held = session.held.size();
         const bool fits = held <= WorkerContext::kInputBytes / 2;
@@ -118,9 +119,9 @@ void Clients::read(ClientSession& session) {
         }
         if (session.generation != life) return;
         const bool has_unread = session.tls != nullptr && session.tls->has_unread();
-        if (bytes < into.size() && !has_unread) return;
+        if (bytes < into.size() && !has_unread && !until_empty) return;
     }
-    note_unread(session);
+    ctx_.come_back(watch_of(session));
 }
 
 // Does it begin with TLS, rather than with a request for it? False = that cannot be told yet.
@@ -137,6 +138,7 @@ bool Clients::look_at_first_byte(ClientSession& session) {
 void Clients::accept_tls(ClientSession& session, bool is_direct) {
     session.tls = TlsStream::accept(ctx_.tls->client, session.fd, is_direct);
     session.is_tls = true;
+    ctx_.io.modify(session.fd, watch_of(session), WorkerContext::interest(session));
     session.login->begin_handshake();
 }
 
@@ -155,20 +157,20 @@ void Clients::on_nothing_read(ClientSession& session, ssize_t result) {
 // What is left in its TLS after a read would else be forgotten.
 void Clients::note_unread(ClientSession& session) {
     if (session.tls == nullptr || !session.tls->has_unread()) return;
-    ctx_.unread.push_back(watch_of(session));
+    ctx_.come_back(watch_of(session));
 }
 
 // The input waits: keep a little of it, mostly to notice when the client hangs up.
-void Clients::hold_more(ClientSession& session) {
+void Clients::hold_more(ClientSession& session, bool until_empty) {
     const size_t held = session.held.size();
     const bool is_closing = session.phase == ClientPhase::Closing;
     if (!is_closing && held >= kHeldBytesMax) return set_interest(session, false, session.writes);
     const size_t room = is_closing ? WorkerContext::kInputBytes : kHeldBytesMax - held;
     const ssize_t n = ctx_.channel(session).receive({ctx_.input.get(), room});
-    if (is_closing) {
-        if (n <= 0 && n != -EAGAIN) return free(session);
-        return note_unread(session);
-    }
+    if (is_closing && n <= 0 && n != -EAGAIN) return free(session);
+    const bool may_have_more = n == static_cast<ssize_t>(room) || (n > 0 && until_empty);
+    if (may_have_more) ctx_.come_back(watch_of(session));
+    if (is_closing) return note_unread(session);
     if (n <= 0) return on_nothing_read(session, n);
     if (session.pool != nullptr) {
         ctx_.counters(*session.pool).bytes_received.add(static_cast<uint64_t>(n));
@@ -285,7 +287,7 @@ void Clients::set_interest(ClientSession& session, bool read, bool write) {
     if (session.reads == read && session.writes == write) return;
     session.reads = read;
     session.writes = write;
-    ctx_.io.modify(session.fd, watch_of(session), read, write);
+    ctx_.io.modify(session.fd, watch_of(session), WorkerContext::interest(session));
     if (read) note_unread(session);
 }
 

@@ -64,12 +64,13 @@ class Clients {
     void let_go(ClientSession& session);
 
   private:
-    void read(ClientSession& session);
+    // `until_empty`: a receive that gives less than it could is not the last, see IoEvent::ended.
+    void read(ClientSession& session, bool until_empty);
     bool look_at_first_byte(ClientSession& session);
     void on_nothing_read(ClientSession& session, ssize_t result);
     void fail_tls(ClientSession& session);
     void use_input(ClientSession& session, ByteView input);
-    void hold_more(ClientSession& session);
+    void hold_more(ClientSession& session, bool until_empty);
     void write(ClientSession& session);
     int flush_outbox(ClientSession& session);
     void free(ClientSession& session);

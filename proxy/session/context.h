@@ -3,6 +3,7 @@
 // Thread: the worker's, except `exchange` and `pools`, which are any thread's.
 #pragma once
 
+#include <algorithm>
 #include <limits>
 #include <memory>
 #include <span>
@@ -115,8 +116,10 @@ struct WorkerContext {
     IntrusiveList<ClientSession, ReadyHook> ready;     // have held input that may go on
     std::vector<Grant> grants;          // for our own waiters, carried out after the current event
     std::vector<Grant> grants_running;  // its twin, swapped so that neither allocates
-    // Sockets whose TLS has something that no poll tells of: looked at in the next round.
+    // Connections on which something may be left that no event will tell of: looked at in the next
+    // round, see come_back(). And its twin.
     std::vector<Watch> unread;
+    std::vector<Watch> unread_running;
     std::vector<std::unique_ptr<ClientLogin>> retired_logins;  // until the end of the event
     size_t inbox_length = 0;           // messages in the batch that is carried out
     std::atomic<int> client_count{0};  // read by others to deal evenly
@@ -147,6 +150,16 @@ struct WorkerContext {
     template <typename T>
     [[nodiscard]] Channel channel(T& connection) const {
         return {io, connection.fd, connection.tls.get()};
+    }
+    // Of a client or a server. With TLS, a receive gives one record, and says nothing of the next.
+    template <typename T>
+    [[nodiscard]] static Interest interest(const T& connection) {
+        return {connection.reads, connection.writes, connection.tls == nullptr};
+    }
+    // A connection on which something may be left gets an event in the next round.
+    void come_back(Watch watch) {
+        if (std::ranges::find(unread, watch.word, &Watch::word) == unread.end())
+            unread.push_back(watch);
     }
     PoolCounters& counters(Pool& pool) const { return pool.counters()[id]; }
     // A server that `pool` has lent since its requested_at has done with its client.

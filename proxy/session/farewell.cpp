@@ -43,6 +43,7 @@ void Farewell::on_readable(ServerConnection& server) {
         if (n == -EAGAIN) return;
         if (n <= 0) return finish(server);
     }
+    ctx_.come_back(Servers::watch_of(server));
 }
 
 void Farewell::finish(ServerConnection& server) {

@@ -135,14 +135,16 @@ void Leasing::on_wait_failed(const Grant& grant, const Error& error) {
 void Leasing::adopt(ServerConnection& server) {
     if (server.registered_with != ctx_.id) {
         const Watch watch = Servers::watch_of(server);
-        if (server.registered_with != kNoWorker) {
-            ctx_.io.take(ctx_.shared.exchange.io(server.registered_with), server.fd, watch);
-        } else {
-            ctx_.io.add(server.fd, watch, true, false);
-        }
-        server.registered_with = ctx_.id;
         server.reads = true;
         server.writes = false;
+        const Interest interest = WorkerContext::interest(server);
+        if (server.registered_with != kNoWorker) {
+            Io& before = ctx_.shared.exchange.io(server.registered_with);
+            ctx_.io.take(before, server.fd, watch, interest);
+        } else {
+            ctx_.io.add(server.fd, watch, interest);
+        }
+        server.registered_with = ctx_.id;
     }
     if (!server.OwnedHook::is_linked()) ctx_.owned.push_back(server);
 }

@@ -91,7 +91,7 @@ void PeerCancels::connect_to(PeerConnection& connection, const Address& address)
     const Result<int> fd = ctx_.io.connect(address);
     if (!fd) return fail(connection, fd.error().message);
     connection.fd = *fd;
-    ctx_.io.add(connection.fd, watch_of(connection), false, true);
+    ctx_.io.add(connection.fd, watch_of(connection), {.write = true});
 }
 
 void PeerCancels::on_event(PeerConnection& connection, const IoEvent& event) {
@@ -107,7 +107,7 @@ void PeerCancels::on_event(PeerConnection& connection, const IoEvent& event) {
         if (n != static_cast<ssize_t>(connection.request.size()))
             return fail(connection, "the request could not be sent");
         connection.is_sent = true;
-        return ctx_.io.modify(connection.fd, watch_of(connection), true, false);
+        return ctx_.io.modify(connection.fd, watch_of(connection), {.read = true});
     }
     // The peer closes when it has carried the request out.
     uint8_t scratch[64];

@@ -35,7 +35,7 @@ void Servers::on_event(ServerConnection& server, const IoEvent& event) {
             return;
         ctx_.owned.push_back(server);
         owner = server.load_owner();
-        if (event.watch.generation() == static_cast<uint16_t>(server.id)) read(server);
+        if (event.watch.generation() == static_cast<uint16_t>(server.id)) read(server, event.ended);
         const bool is_still_ours = server.load_owner() == owner && server.client == nullptr;
         if (!is_still_ours) return;
         if (!server.is_clean()) {
@@ -46,10 +46,13 @@ void Servers::on_event(ServerConnection& server, const IoEvent& event) {
         }
         return ctx_.leasing->give_back(server, false);
     }
-    // Granted to us, but its message is still in the inbox; or an event of the slot's earlier
-    // connection.
-    if (server.registered_with != ctx_.id) return;
-    if (event.watch.generation() != static_cast<uint16_t>(server.id)) return;
+    if (event.watch.generation() != static_cast<uint16_t>(server.id))
+        return;  // of the slot's earlier connection
+    if (server.registered_with != ctx_.id) {
+        // Granted to us, but its message is still in the inbox.
+        if (server.fd >= 0) ctx_.come_back(event.watch);
+        return;
+    }
     if (server.phase <= ServerPhase::LoggingIn) ctx_.sends.send_all();
     if (server.phase == ServerPhase::Connecting) {
         if (server.fd >= 0 && (event.writable || event.readable)) on_connected(server);
@@ -61,11 +64,12 @@ void Servers::on_event(ServerConnection& server, const IoEvent& event) {
     const bool may_go_on = event.writable && server.tls != nullptr && server.tls->wants_to_write();
     if (event.writable && server.writes) write(server);
     if (server.load_owner() != owner || server.fd < 0) return;
-    if ((event.readable || may_go_on) && server.reads) read(server);
+    if ((event.readable || may_go_on) && server.reads) read(server, event.ended);
 }
 
-void Servers::read(ServerConnection& server) {
+void Servers::read(ServerConnection& server, bool until_empty) {
     const ServerOwner owner = server.load_owner();
+    const Watch watch = watch_of(server);
     for (int rounds = ctx_.reads_max(); rounds > 0; --rounds) {
         if (server.client != nullptr && !server.client->outbox.empty()) {
             // The client takes its time: do not read what it cannot be given.
@@ -95,11 +99,16 @@ void Servers::read(ServerConnection& server) {
         const bool is_alive = server.phase == ServerPhase::LoggingIn
                                   ? on_login_bytes(server, input)
                                   : ctx_.relay->from_server(server, input);
-        if (!is_alive || server.load_owner() != owner) return;
+        const bool may_have_more = static_cast<size_t>(n) == into.size() || until_empty;
+        if (!is_alive || server.load_owner() != owner) {
+            // Whoever has it next is told.
+            if (may_have_more) ctx_.come_back(watch);
+            return;
+        }
         const bool has_unread = server.tls != nullptr && server.tls->has_unread();
-        if (static_cast<size_t>(n) < into.size() && !has_unread) return;
+        if (!may_have_more && !has_unread) return;
     }
-    note_unread(server);
+    ctx_.come_back(watch);
 }
 
 void Servers::on_deadline(ServerConnection& server) {
@@ -201,8 +210,9 @@ void Servers::set_interest(ServerConnection& server, bool read, bool write) {
     server.writes = write;
     if (!read && !write) return ctx_.io.remove(server.fd);
     if (read) note_unread(server);
-    if (!was_watched) return ctx_.io.add(server.fd, watch_of(server), read, write);
-    ctx_.io.modify(server.fd, watch_of(server), read, write);
+    if (!was_watched)
+        return ctx_.io.add(server.fd, watch_of(server), WorkerContext::interest(server));
+    ctx_.io.modify(server.fd, watch_of(server), WorkerContext::interest(server));
 }
 
 void Servers::close(ServerConnection& server, std::string_view reason,

@@ -73,7 +73,8 @@ class Servers {
     void note_tls_session(ServerConnection& server);
     void note_unread(ServerConnection& server);
     void on_nothing_to_read(ServerConnection& server);
-    void read(ServerConnection& server);
+    // `until_empty`: a receive that gives less than it could is not the last, see IoEvent::ended.
+    void read(ServerConnection& server, bool until_empty);
     bool on_login_bytes(ServerConnection& server, ByteView input);
     void on_logged_in(ServerConnection& server);
     void write(ServerConnection& server);

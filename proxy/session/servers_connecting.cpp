@@ -86,7 +86,7 @@ void Servers::connect_to(ServerConnection& server, const Address& address) {
     server.registered_with = ctx_.id;
     server.reads = false;
     server.writes = true;
-    ctx_.io.add(server.fd, watch_of(server), false, true);
+    ctx_.io.add(server.fd, watch_of(server), WorkerContext::interest(server));
 }
 
 void Servers::on_connected(ServerConnection& server) {

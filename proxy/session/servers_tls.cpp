@@ -41,6 +41,7 @@ void Servers::start_tls(ServerConnection& server) {
     server.tls =
         TlsStream::connect(ctx_.tls->server, server.fd,
                            {.host = server.host, .is_direct = is_direct, .session = session.get()});
+    ctx_.io.modify(server.fd, watch_of(server), WorkerContext::interest(server));
     shake_hands(server);
 }
 
@@ -113,7 +114,7 @@ void Servers::note_tls_session(ServerConnection& server) {
 // What is left in its TLS after a read would else be forgotten.
 void Servers::note_unread(ServerConnection& server) {
     if (server.tls == nullptr || !server.tls->has_unread()) return;
-    ctx_.unread.push_back(watch_of(server));
+    ctx_.come_back(watch_of(server));
 }
 
 // Its TLS took something that was no bytes of the server's (new keys, a ticket), after which the

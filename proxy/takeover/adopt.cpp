@@ -330,7 +330,7 @@ class Adopter {
         if (handed.is_leaving) pool.announce_leaving(server);
         // With nothing to wait for, it is not watched at all, see Servers::set_interest().
         if (server.reads || server.writes)
-            ctx.io.add(server.fd, Servers::watch_of(server), server.reads, server.writes);
+            ctx.io.add(server.fd, Servers::watch_of(server), WorkerContext::interest(server));
         ++adoption_.servers;
     }
 

@@ -36,7 +36,7 @@ void take_basics(const HandedSession& handed, ClientSession& session, WorkerCont
 }
 
 void watch(ClientSession& session, WorkerContext& ctx) {
-    ctx.io.add(session.fd, Clients::watch_of(session), session.reads, session.writes);
+    ctx.io.add(session.fd, Clients::watch_of(session), WorkerContext::interest(session));
 }
 
 ClientSession& take_slot(WorkerContext& ctx) {

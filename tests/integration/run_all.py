@@ -21,7 +21,7 @@ import unittest
 
 HERE = pathlib.Path(__file__).resolve().parent
 # Beginnings of names; the longest that fits says in which lane a test is. Those of many backends wait more than they work.
-LANES = (("pooling.", "folding.", "parameters.", "replication_clients.", "prepared.", "copy.", "cancel.", "faults.", "malformed.", "auth.", "hba.", "auth_query.", "tls.", "console.", "console_commands.", "console_set.", "console_shows.", "console_tools.", "show_people.", "audit.", "config.", "life_cycle.", "network.", "peers.", "insight.", "top.", "rate_limits.", "page.", "log.", "dns.", "notices.", "many_pools.", "metrics.", "drivers.", "tools.", "storm."),
+LANES = (("pooling.", "folding.", "parameters.", "replication_clients.", "prepared.", "copy.", "arrivals.", "cancel.", "faults.", "malformed.", "auth.", "hba.", "auth_query.", "tls.", "console.", "console_commands.", "console_set.", "console_shows.", "console_tools.", "show_people.", "audit.", "config.", "life_cycle.", "network.", "peers.", "insight.", "top.", "rate_limits.", "page.", "log.", "dns.", "notices.", "many_pools.", "metrics.", "drivers.", "tools.", "storm."),
          ("backends.F", "leaks.", "http.", "reuseport.", "pool_sizes.", "pam.", "ldap."),
          ("rig.", "backends.", "backends_console.", "split.", "explain_route.", "read_only_proof.", "dashboards.", "takeover."))
 MODULES = tuple(dict.fromkeys(begin.split(".")[0] for lane in LANES for begin in lane))

@@ -10,8 +10,8 @@ namespace weir {
 
 class DeafIo : public Io {
   public:
-    void add(int, Watch, bool, bool) override {}
-    void modify(int, Watch, bool, bool) override {}
+    void add(int, Watch, Interest) override {}
+    void modify(int, Watch, Interest) override {}
     void remove(int) override {}
     ssize_t receive(int, std::span<uint8_t>) override { return -EAGAIN; }
     ssize_t peek(int, std::span<uint8_t>) override { return -EAGAIN; }

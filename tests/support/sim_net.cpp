@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <numeric>
 
 namespace weir::sim {
 
@@ -38,7 +39,9 @@ bool Link::fly(Prng& random, bool is_calm) {
         from.erase(0, n);
         did = true;
     };
+    const size_t before = to_proxy.size();
     move(to_proxy_flight, to_proxy, to_proxy_max);
+    bytes_arrived += to_proxy.size() - before;
     if (is_peer_closed && !to_peer_flight.empty()) {
         // Bytes for an end that is closed: answered by a reset.
         to_peer_flight.clear();
@@ -131,28 +134,38 @@ SimIo::~SimIo() {
     std::erase(net_.sets, this);
 }
 
-void SimIo::add(int fd, Watch watch, bool read, bool write) {
+void SimIo::add(int fd, Watch watch, Interest interest) {
     if (net_.at(fd, "add") == nullptr) return;
     for (const SimIo* set : net_.sets) {
         if (set->is_watching(fd)) net_.trace.fail("descriptor is registered twice");
     }
-    watched_[fd] = {watch, read, write};
+    watched_[fd] = {watch, interest, {}};
 }
 
-void SimIo::modify(int fd, Watch watch, bool read, bool write) {
+void SimIo::modify(int fd, Watch watch, Interest interest) {
     if (net_.at(fd, "modify") == nullptr) return;
     if (!watched_.contains(fd))
         return net_.trace.fail("modify of a descriptor that is not registered here");
-    watched_[fd] = {watch, read, write};
+    watched_[fd] = {watch, interest, {}};
+}
+
+void SimIo::tell_again(int fd) {
+    if (const auto it = watched_.find(fd); it != watched_.end()) it->second.told.reset();
 }
 
 ssize_t SimIo::receive(int fd, std::span<uint8_t> into) {
     Link* link = net_.at(fd, "receive");
     if (link == nullptr) return -EBADF;
-    if (net_.random.chance(net_.faults.again)) return -EAGAIN;
+    if (net_.random.chance(net_.faults.again)) {
+        tell_again(fd);
+        return -EAGAIN;
+    }
     if (!link->to_proxy.empty()) {
         size_t n = std::min(into.size(), link->to_proxy.size());
-        if (net_.random.chance(net_.faults.short_io)) n = 1 + net_.random.below(n);
+        if (net_.random.chance(net_.faults.short_io)) {
+            n = 1 + net_.random.below(n);
+            tell_again(fd);
+        }
         std::copy_n(link->to_proxy.begin(), n, into.begin());
         link->to_proxy.erase(0, n);
         return static_cast<ssize_t>(n);
@@ -161,8 +174,7 @@ ssize_t SimIo::receive(int fd, std::span<uint8_t> into) {
         link->is_error_told = true;
         return -ECONNRESET;
     }
-    const bool is_end = link->is_reset || (link->has_peer_fin && link->to_proxy_flight.empty());
-    return is_end ? 0 : -EAGAIN;
+    return link->is_ended() ? 0 : -EAGAIN;
 }
 
 ssize_t SimIo::send(int fd, std::span<const iovec> pieces) {
@@ -209,7 +221,7 @@ int SimIo::connect_result(int fd) {
 bool SimIo::is_peer_gone(int fd) {
     const Link* link = net_.at(fd, "is_peer_gone");
     if (link == nullptr) return false;
-    return link->is_reset || (link->has_peer_fin && link->to_proxy_flight.empty());
+    return link->is_ended();
 }
 
 size_t SimIo::unsent_bytes(int fd) {
@@ -222,17 +234,33 @@ void SimIo::shutdown_send(int fd) {
 }
 
 void SimIo::fetch(std::vector<IoEvent>& out, size_t max) {
-    for (const auto& [fd, entry] : watched_) {
+    struct Ready {
+        Watched& entry;
+        Link::Arrivals arrivals;
+        IoEvent event;
+    };
+    std::vector<Ready> ready;
+    for (auto& [fd, entry] : watched_) {
         const Link* link = net_.at(fd, "fetch");
         if (link == nullptr) continue;
+        const Interest& wanted = entry.interest;
+        const bool is_once = wanted.once && wanted.read && !wanted.write;
+        if (is_once && entry.told == link->arrivals()) continue;
         const bool is_broken = link->is_broken();
-        const IoEvent event{entry.watch, (entry.read && link->is_readable()) || is_broken,
-                            (entry.write && link->is_writable()) || is_broken, is_broken};
-        if (event.readable || event.writable) out.push_back(event);
+        const IoEvent event{entry.watch, (wanted.read && link->is_readable()) || is_broken,
+                            (wanted.write && link->is_writable()) || is_broken, is_broken,
+                            is_broken || (is_once && link->is_ended())};
+        if (event.readable || event.writable) ready.push_back({entry, link->arrivals(), event});
     }
-    for (size_t i = out.size(); i > 1; --i)
-        std::swap(out[i - 1], out[net_.random.below(i)]);
-    if (out.size() > max) out.resize(max);
+    std::vector<size_t> order(ready.size());
+    std::iota(order.begin(), order.end(), size_t{0});
+    for (size_t i = order.size(); i > 1; --i)
+        std::swap(order[i - 1], order[net_.random.below(i)]);
+    if (order.size() > max) order.resize(max);
+    for (const size_t i : order) {
+        ready[i].entry.told = ready[i].arrivals;
+        out.push_back(ready[i].event);
+    }
 }
 
 }  // namespace weir::sim

@@ -38,6 +38,7 @@ struct Link {
     State state = State::Up;
     std::string to_proxy_flight, to_proxy;  // under way, arrived
     std::string to_peer_flight, to_peer;
+    size_t bytes_arrived = 0;
     size_t to_proxy_max = 65536;
     size_t to_peer_max = 65536;
     bool has_peer_fin = false;  // behind the last byte in flight
@@ -60,6 +61,15 @@ struct Link {
     // Moves some bytes that are under way; true when there were any.
     bool fly(Prng& random, bool is_calm);
     // ---- the proxy's side ----
+    struct Arrivals {
+        size_t bytes = 0;  // ever
+        bool is_ended = false, is_broken = false;
+        bool operator==(const Arrivals&) const = default;
+    };
+    [[nodiscard]] Arrivals arrivals() const { return {bytes_arrived, is_ended(), is_broken()}; }
+    [[nodiscard]] bool is_ended() const {
+        return is_reset || (has_peer_fin && to_proxy_flight.empty());
+    }
     [[nodiscard]] bool is_readable() const;
     [[nodiscard]] bool is_writable() const;
     [[nodiscard]] bool is_broken() const;
@@ -111,8 +121,8 @@ class SimIo final : public Io {
     SimIo(const SimIo&) = delete;
     SimIo& operator=(const SimIo&) = delete;
 
-    void add(int fd, Watch watch, bool read, bool write) override;
-    void modify(int fd, Watch watch, bool read, bool write) override;
+    void add(int fd, Watch watch, Interest interest) override;
+    void modify(int fd, Watch watch, Interest interest) override;
     void remove(int fd) override { watched_.erase(fd); }
     ssize_t receive(int fd, std::span<uint8_t> into) override;
     ssize_t peek(int, std::span<uint8_t>) override { return -EAGAIN; }  // for TLS only
@@ -135,9 +145,11 @@ class SimIo final : public Io {
   private:
     struct Watched {
         Watch watch;
-        bool read = false;
-        bool write = false;
+        Interest interest;
+        std::optional<Link::Arrivals> told;  // what it has been told of, if `once`
     };
+    // What is left looks to the proxy as if it arrived only now.
+    void tell_again(int fd);
     SimNet& net_;
     std::map<int, Watched> watched_;
 };

@@ -3,6 +3,7 @@
 #include "proxy/net/epoll_io.h"
 
 #include <doctest/doctest.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include <array>
@@ -27,6 +28,9 @@ struct Pipe {
     }
     std::array<int, 2> ends{};
 };
+
+constexpr Interest kRead{.read = true};
+constexpr Interest kReadOnce{.read = true, .once = true};
 
 Watch watch_of(uint64_t number) {
     return {number << 16};
@@ -56,7 +60,7 @@ struct Fixture {
 };
 
 TEST_CASE_FIXTURE(Fixture, "what is ready is reported in the set of its worker, and only there") {
-    one.add(pipe.in(), watch_of(7), true, false);
+    one.add(pipe.in(), watch_of(7), kRead);
     CHECK(ready_in(first).empty());
     pipe.write();
     CHECK(ready_in(first) == Numbers{7});
@@ -64,8 +68,8 @@ TEST_CASE_FIXTURE(Fixture, "what is ready is reported in the set of its worker, 
 }
 
 TEST_CASE_FIXTURE(Fixture, "a worker that changes sets takes along what it watches") {
-    one.add(pipe.in(), watch_of(7), true, false);
-    two.add(other.in(), watch_of(8), true, false);
+    one.add(pipe.in(), watch_of(7), kRead);
+    two.add(other.in(), watch_of(8), kRead);
     other.write();
     two.leave();
     CHECK(ready_in(second).empty());
@@ -82,24 +86,24 @@ TEST_CASE_FIXTURE(Fixture, "a worker that changes sets takes along what it watch
 }
 
 TEST_CASE_FIXTURE(Fixture, "the interest goes along as it was last changed") {
-    two.add(other.in(), watch_of(8), true, false);
+    two.add(other.in(), watch_of(8), kRead);
     other.write();
-    two.modify(other.in(), watch_of(9), false, false);
+    two.modify(other.in(), watch_of(9), {});
     two.leave();
     two.enter(first);
     CHECK(ready_in(first).empty());
-    two.modify(other.in(), watch_of(9), true, false);
+    two.modify(other.in(), watch_of(9), kRead);
     CHECK(ready_in(first) == Numbers{9});
 }
 
 TEST_CASE_FIXTURE(Fixture, "what was removed or closed is not watched anew") {
     Pipe gone;
-    two.add(other.in(), watch_of(8), true, false);
-    two.add(gone.in(), watch_of(9), true, false);
-    two.add(pipe.in(), watch_of(7), true, false);
+    two.add(other.in(), watch_of(8), kRead);
+    two.add(gone.in(), watch_of(9), kRead);
+    two.add(pipe.in(), watch_of(7), kRead);
     const int closed = dup(pipe.in());
     REQUIRE(closed >= 0);
-    two.add(closed, watch_of(10), true, false);
+    two.add(closed, watch_of(10), kRead);
     two.remove(gone.in());
     two.close(closed);
     for (const Pipe* one_of : {&other, &gone, &pipe})
@@ -112,20 +116,58 @@ TEST_CASE_FIXTURE(Fixture, "what was removed or closed is not watched anew") {
 
 TEST_CASE_FIXTURE(Fixture,
                   "a descriptor goes from worker to worker, in one set or from set to set") {
-    one.add(pipe.in(), watch_of(7), true, false);
-    two.take(one, pipe.in(), watch_of(7));
+    one.add(pipe.in(), watch_of(7), kRead);
+    two.take(one, pipe.in(), watch_of(7), kRead);
     pipe.write();
     CHECK(ready_in(first).empty());
     CHECK(ready_in(second) == Numbers{7});
     two.leave();
     two.enter(first);
-    one.take(two, pipe.in(), watch_of(7));
+    one.take(two, pipe.in(), watch_of(7), kRead);
     CHECK(ready_in(first) == Numbers{7});
     // It is the first one's now: it stays when the second goes.
     two.leave();
     two.enter(second);
     CHECK(ready_in(first) == Numbers{7});
     CHECK(ready_in(second).empty());
+}
+
+TEST_CASE_FIXTURE(Fixture, "who is told once is told of what arrives, not of what is there") {
+    one.add(pipe.in(), watch_of(7), kReadOnce);
+    pipe.write();
+    CHECK(ready_in(first) == Numbers{7});
+    CHECK(ready_in(first).empty());
+    pipe.write();
+    CHECK(ready_in(first) == Numbers{7});
+    CHECK(ready_in(first).empty());
+    one.modify(pipe.in(), watch_of(7), kReadOnce);
+    CHECK(ready_in(first) == Numbers{7});
+    two.take(one, pipe.in(), watch_of(7), kReadOnce);
+    CHECK(ready_in(first).empty());
+    CHECK(ready_in(second) == Numbers{7});
+    two.leave();
+    two.enter(first);
+    CHECK(ready_in(first) == Numbers{7});
+    CHECK(ready_in(first).empty());
+}
+
+TEST_CASE_FIXTURE(Fixture,
+                  "the end of the stream is told with the bytes before it, or after them") {
+    std::array<int, 2> ends{};
+    REQUIRE(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, ends.data()) == 0);
+    one.add(ends[0], watch_of(7), kReadOnce);
+    REQUIRE(send(ends[1], "x", 1, 0) == 1);
+    REQUIRE(first.wait(0) == 1);
+    CHECK(first.at(0).readable);
+    CHECK_FALSE(first.at(0).ended);
+    REQUIRE(send(ends[1], "y", 1, 0) == 1);
+    REQUIRE(shutdown(ends[1], SHUT_WR) == 0);
+    REQUIRE(first.wait(0) == 1);
+    CHECK(first.at(0).readable);
+    CHECK(first.at(0).ended);
+    CHECK(first.wait(0) == 0);
+    close(ends[0]);
+    close(ends[1]);
 }
 
 TEST_CASE_FIXTURE(Fixture, "an alarm is reported once in each set") {
