@@ -183,7 +183,7 @@ public class JdbcCheck {
     }
 
     static void cancels() throws Exception {
-        try (Connection c = connect(); Statement s = c.createStatement()) {
+        try (Connection c = connect(); Statement s = c.createStatement(); Connection other = connect()) {
             for (int turn = 0; turn < 3; ++turn) {
                 AtomicReference<SQLException> got = new AtomicReference<>();
                 Thread t = new Thread(() -> {
@@ -194,10 +194,11 @@ public class JdbcCheck {
                     }
                 });
                 t.start();
-                while (t.isAlive()) {
-                    s.cancel();
-                    t.join(50);
-                }
+                // The driver cancels a statement once, and before it has arrived there is nothing to be cancelled.
+                String running = "select count(*)::int from pg_stat_activity where query = 'select pg_sleep(60)' and state = 'active'";
+                while (!one(other, running).equals(1)) Thread.sleep(10);
+                s.cancel();
+                t.join();
                 check("57014", got.get().getSQLState());
                 check(1, one(c, "select 1"));
             }
