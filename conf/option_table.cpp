@@ -352,8 +352,8 @@ constexpr Option kOptions[] = {
      within(0, 1'000'000)},
     {Weir, "fold_workers", T::Bool, "1", kReload, &G::fold_workers,
      "One thread drives all workers while it is enough, which costs less CPU than several that "
-     "wake each other; when it is full and there are cores for more, each has its own. 0: each "
-     "always has its own."},
+     "wake each other; when it is full and there are cores for more, or waits for its core half "
+     "of the time, each has its own. 0: each always has its own."},
     {Weir, "log_format", T::Word, "pgbouncer", kReload, &G::log_format,
      "How a line of the log reads: as PgBouncer writes it, or one JSON object.", kNone,
      kLogFormatWords},

@@ -25,11 +25,13 @@ int EpollSet::wait(int timeout_ms) {
 IoEvent EpollSet::at(int index) const {
     const epoll_event& event = events_[static_cast<size_t>(index)];
     const bool is_broken = (event.events & (EPOLLHUP | EPOLLERR)) != 0;
+    // Urgent data (tcp(7)) cut a receive short as well.
+    const bool is_ended = is_broken || (event.events & (EPOLLRDHUP | EPOLLPRI)) != 0;
     return {{event.data.u64},
             (event.events & EPOLLIN) != 0 || is_broken,
             (event.events & EPOLLOUT) != 0 || is_broken,
             is_broken,
-            (event.events & EPOLLRDHUP) != 0 || is_broken};
+            is_ended};
 }
 
 }  // namespace weir

@@ -3,6 +3,7 @@
 #include "proxy/net/epoll_io.h"
 
 #include <doctest/doctest.h>
+#include <netinet/in.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -168,6 +169,34 @@ TEST_CASE_FIXTURE(Fixture,
     CHECK(first.wait(0) == 0);
     close(ends[0]);
     close(ends[1]);
+}
+
+TEST_CASE_FIXTURE(Fixture, "urgent data, which cut a receive short, are told as well") {
+    const int listener = socket(AF_INET, SOCK_STREAM, 0);
+    sockaddr_in address{};
+    address.sin_family = AF_INET;
+    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    auto* there = reinterpret_cast<sockaddr*>(&address);
+    socklen_t bytes = sizeof address;
+    REQUIRE(bind(listener, there, bytes) == 0);
+    REQUIRE(listen(listener, 1) == 0);
+    REQUIRE(getsockname(listener, there, &bytes) == 0);
+    const int peer = socket(AF_INET, SOCK_STREAM, 0);
+    REQUIRE(connect(peer, there, bytes) == 0);
+    const int ours = accept(listener, nullptr, nullptr);
+    REQUIRE(ours >= 0);
+    REQUIRE(send(peer, "before!", 7, MSG_OOB) == 7);
+    REQUIRE(send(peer, "behind", 6, 0) == 6);
+    one.add(ours, watch_of(7), kReadOnce);
+    REQUIRE(first.wait(1000) == 1);
+    CHECK(first.at(0).readable);
+    CHECK(first.at(0).ended);
+    std::array<uint8_t, 100> into{};
+    CHECK(one.receive(ours, into) == 6);
+    CHECK(one.receive(ours, into) == 6);
+    one.close(ours);
+    close(peer);
+    close(listener);
 }
 
 TEST_CASE_FIXTURE(Fixture, "an alarm is reported once in each set") {
