@@ -86,7 +86,7 @@ class Arrivals(Case):
     @beyond_pgbouncer
     def test_a_server_that_has_sent_its_last(self):
         """The whole answer and the end of the stream in one event: the client has its answer, nobody gets this server."""
-        is_stopped = threading.Event()
+        is_asked, is_stopped = threading.Event(), threading.Event()
 
         def script(peer):
             peer.startup()
@@ -95,6 +95,7 @@ class Arrivals(Case):
             def answer(sql):
                 if sql != "last":
                     return None
+                is_asked.set()
                 is_stopped.wait(wire.TIMEOUT)
                 peer.send(result("answer"))
                 raise wire.Closed()
@@ -104,7 +105,7 @@ class Arrivals(Case):
         self.begin(databases={"app": fake.connstr})
         c = self.client()
         c.send(query("last"))
-        wait_until(lambda: self.weir.pool()["sv_active"] == 1, 10, "the query to be sent")
+        self.assertTrue(is_asked.wait(wire.TIMEOUT))
         with self.stopped():
             is_stopped.set()
             wait_until(lambda: fake.peers[0].fileno() < 0, 10, "the server to end")
