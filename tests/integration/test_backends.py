@@ -188,9 +188,11 @@ class Slow(Backends):
             r = load.result()
         self.check_quiet(r)
         before, after = r.between(at - 4, at), r.between(at + self.WITHIN, cleared)
-        self.assertGreater(self.share(before, slow), 0.2, before)
+        self.assertGreater(self.share(before, slow), self.SHARE, before)
         self.assertLess(self.share(after, slow), self.SHARE, r.table())
-        self.assertLess(after.percentile(99), self.RISE * max(before.percentile(99), 0.04), r.table())
+        # Whatever else happens on this machine meanwhile slows the others as well.
+        usual = max(before.percentile(99), after.without(self.port(slow)).percentile(99), 0.04)
+        self.assertLess(after.percentile(99), self.RISE * usual, r.table())
         self.assertNotIn("EJECTED", self.states().values(), "slow is not broken")
         self.check_recovered()
 

@@ -266,6 +266,10 @@ class Result:
     def ended_between(self, start, end=math.inf):
         return Result([s for s in self.samples if start <= s.start + s.latency < end], self.logins, self.violations, max(start, self.begin))
 
+    def without(self, port):
+        """Those that this server did not answer."""
+        return Result([s for s in self.samples if s.port != port], self.logins, self.violations, self.begin)
+
     def percentile(self, percent):
         """Seconds."""
         if not self.good:
