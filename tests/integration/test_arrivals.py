@@ -115,9 +115,7 @@ class Arrivals(Case):
 
     def test_idle_servers_that_have_gone(self):
         self.begin(default_pool_size=4)
-        clients = self.clients(4)
-        for c in clients:
-            c.sql("begin")
+        clients = self.in_transactions(4)
         for c in clients:
             c.sql("commit")
         with self.stopped():

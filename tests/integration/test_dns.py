@@ -31,9 +31,7 @@ class Lookups(Names):
     def test_a_name_is_looked_up_and_remembered(self):
         dns = Dns({"db.example.test": ["127.0.0.1"]})
         self.pooler(dns, dns_max_ttl=3600, default_pool_size=3)
-        clients = self.clients(3)
-        for c in clients:
-            c.sql("begin")
+        clients = self.in_transactions(3)
         self.assertEqual(self.host(), ["127.0.0.1"] * 3)
         self.assertEqual((dns.count("db.example.test", A), dns.count("db.example.test", AAAA)), (1, 1))
 
@@ -46,9 +44,7 @@ class Lookups(Names):
     def test_several_addresses_in_turn(self):
         dns = Dns({"db.example.test": ["127.0.0.1", "::1"]})
         self.pooler(dns, default_pool_size=4)
-        clients = self.clients(4)
-        for c in clients:
-            c.sql("begin")
+        clients = self.in_transactions(4)
         self.assertEqual(sorted(self.host()), ["127.0.0.1", "127.0.0.1", "::1", "::1"])
 
     def test_dns_max_ttl(self):
@@ -156,9 +152,7 @@ class Changes(Names):
         dns = Dns({"db.example.test": ["::1"]})
         port = self.pg.port
         self.pooler(dns, {"app": f"host=db.example.test,127.0.0.1 port={port} dbname=postgres"}, default_pool_size=2, dns_max_ttl=0.2)
-        a, b = self.clients(2)
-        for c in (a, b):
-            c.sql("begin")
+        a, b = self.in_transactions(2)
         self.assertEqual(sorted(self.host()), ["127.0.0.1", "::1"])
         for c in (a, b):
             c.sql("commit")

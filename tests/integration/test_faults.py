@@ -108,9 +108,7 @@ class Killed(Case):
 
     def test_restart_of_postgresql_with_idle_clients(self):
         self.start(default_pool_size=5)
-        clients = self.clients(5)
-        for c in clients:
-            c.sql("begin")
+        clients = self.in_transactions(5)
         for c in clients:
             c.sql("commit")
         self.pg.proc.send_signal(signal.SIGINT)

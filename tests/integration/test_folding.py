@@ -20,13 +20,6 @@ class Folding(Case):
     def threads(self):
         return {row["thread"] for row in self.weir.show("workers")}
 
-    def in_transactions(self, count):
-        """Clients of which each has a server."""
-        clients = self.clients(count)
-        for c in clients:
-            c.sql("begin")
-        return clients
-
     def begin(self, **settings):
         self.start(default_pool_size=6, weir={"workers": 3, "fold_workers": 1, **settings})
 

@@ -84,9 +84,7 @@ class Modes(Case):
         self.assertEqual(self.client(database="any_other").one("select current_database()"), self.weir.dbname)
 
     def test_sequential_queries_reuse_the_last_server(self):
-        clients = self.clients(5)
-        for c in clients:
-            c.sql("begin")
+        clients = self.in_transactions(5)
         for c in clients:
             c.sql("commit")
         self.assertEqual(len({clients[0].server_pid() for _ in range(10)}), 1)
@@ -183,9 +181,7 @@ class Sizes(Case):
 
     def test_round_robin_uses_every_server(self):
         self.start(default_pool_size=3, server_round_robin=1)
-        clients = self.clients(3)
-        for c in clients:
-            c.sql("begin")
+        clients = self.in_transactions(3)
         for c in clients:
             c.sql("commit")
         self.assertEqual(len({clients[0].server_pid() for _ in range(12)}), 3)
@@ -212,9 +208,7 @@ class Limits(Case):
     @subset("tsan")
     def test_max_db_connections_evicts_idle_servers_of_other_users(self):
         self.start(default_pool_size=5, max_db_connections=2)
-        a1, a2 = self.clients(2, user="app")
-        for c in (a1, a2):
-            c.sql("begin")
+        a1, a2 = self.in_transactions(2, user="app")
         for c in (a1, a2):
             c.sql("commit")
         self.assertEqual(self.weir.count("usename = 'app'"), 2)

@@ -320,9 +320,7 @@ class Pool(Replication):
 
     def test_an_idle_one_makes_room(self):
         self.start(databases=DATABASES, default_pool_size=2)
-        a, b = self.clients(2, user="repl")
-        for c in (a, b):
-            c.sql("begin")
+        a, b = self.in_transactions(2, user="repl")
         for c in (a, b):
             c.sql("commit")
         self.assertEqual(len(self.servers()), 2)
@@ -337,9 +335,7 @@ class Pool(Replication):
 
     def test_waits_for_room_and_takes_it(self):
         self.start(databases=DATABASES, default_pool_size=2)
-        a, b = self.clients(2, user="repl")
-        for c in (a, b):
-            c.sql("begin")
+        a, b = self.in_transactions(2, user="repl")
         c = self.raw().send(wire.startup_packet({"user": "repl", "database": "app", "replication": "true"}))
         self.weir.wait_waiting(1, user="repl")
         self.assertFalse(c.readable(0.3))

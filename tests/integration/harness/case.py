@@ -89,6 +89,13 @@ class Case(unittest.TestCase):
     def clients(self, count, **kw):
         return [self.client(**kw) for _ in range(count)]
 
+    def in_transactions(self, count, **kw):
+        """Clients of which each has a server."""
+        clients = self.clients(count, **kw)
+        for c in clients:
+            c.sql("begin")
+        return clients
+
     def raw(self, host=None, **kw):
         c = wire.Wire(host or self.weir.host, self.weir.port, **kw)
         self.addCleanup(c.drop)
