@@ -28,6 +28,8 @@ struct Channel {
         const iovec piece{const_cast<uint8_t*>(bytes.data()), bytes.size()};
         return io.send(fd, {&piece, 1});
     }
+    // What a receive has left in TLS, of which no event will tell.
+    [[nodiscard]] bool has_unread() const { return tls != nullptr && tls->has_unread(); }
     // No more will be sent; the other side sees the end behind the last byte.
     void finish() const {
         if (tls != nullptr) tls->end();

@@ -27,8 +27,7 @@ ssize_t call_send(int fd, const iovec& piece) {
 }
 
 uint32_t events_of(Interest interest) {
-    if (interest.once && interest.read && !interest.write)
-        return EPOLLIN | EPOLLRDHUP | EPOLLPRI | EPOLLET;
+    if (interest.is_once()) return EPOLLIN | EPOLLRDHUP | EPOLLPRI | EPOLLET;
     return (interest.read ? EPOLLIN : 0U) | (interest.write ? EPOLLOUT : 0U);
 }
 

@@ -54,6 +54,8 @@ struct Interest {
     // could has taken everything, unless the event said `ended`. Whoever leaves something there has
     // to come back by himself.
     bool once = false;
+
+    [[nodiscard]] bool is_once() const { return once && read && !write; }
 };
 
 class Io {

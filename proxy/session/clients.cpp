@@ -118,7 +118,7 @@ void Clients::read(ClientSession& session, bool until_empty) {
             use_input(session, {ctx_.input.get(), held + bytes});
         }
         if (session.generation != life) return;
-        const bool has_unread = session.tls != nullptr && session.tls->has_unread();
+        const bool has_unread = ctx_.channel(session).has_unread();
         if (bytes < into.size() && !has_unread && !until_empty) return;
     }
     ctx_.come_back(watch_of(session));
@@ -156,8 +156,7 @@ void Clients::on_nothing_read(ClientSession& session, ssize_t result) {
 
 // What is left in its TLS after a read would else be forgotten.
 void Clients::note_unread(ClientSession& session) {
-    if (session.tls == nullptr || !session.tls->has_unread()) return;
-    ctx_.come_back(watch_of(session));
+    if (ctx_.channel(session).has_unread()) ctx_.come_back(watch_of(session));
 }
 
 // The input waits: keep a little of it, mostly to notice when the client hangs up.

@@ -105,8 +105,7 @@ void Servers::read(ServerConnection& server, bool until_empty) {
             if (may_have_more) ctx_.come_back(watch);
             return;
         }
-        const bool has_unread = server.tls != nullptr && server.tls->has_unread();
-        if (!may_have_more && !has_unread) return;
+        if (!may_have_more && !ctx_.channel(server).has_unread()) return;
     }
     ctx_.come_back(watch);
 }

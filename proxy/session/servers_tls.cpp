@@ -113,8 +113,7 @@ void Servers::note_tls_session(ServerConnection& server) {
 
 // What is left in its TLS after a read would else be forgotten.
 void Servers::note_unread(ServerConnection& server) {
-    if (server.tls == nullptr || !server.tls->has_unread()) return;
-    ctx_.come_back(watch_of(server));
+    if (ctx_.channel(server).has_unread()) ctx_.come_back(watch_of(server));
 }
 
 // Its TLS took something that was no bytes of the server's (new keys, a ticket), after which the

@@ -54,7 +54,7 @@ bool Link::fly(Prng& random, bool is_calm) {
 
 bool Link::is_readable() const {
     if (state == State::Connecting) return false;
-    return !to_proxy.empty() || is_broken() || (has_peer_fin && to_proxy_flight.empty());
+    return !to_proxy.empty() || is_broken() || is_ended();
 }
 
 bool Link::is_writable() const {
@@ -244,12 +244,11 @@ void SimIo::fetch(std::vector<IoEvent>& out, size_t max) {
         const Link* link = net_.at(fd, "fetch");
         if (link == nullptr) continue;
         const Interest& wanted = entry.interest;
-        const bool is_once = wanted.once && wanted.read && !wanted.write;
-        if (is_once && entry.told == link->arrivals()) continue;
+        if (wanted.is_once() && entry.told == link->arrivals()) continue;
         const bool is_broken = link->is_broken();
         const IoEvent event{entry.watch, (wanted.read && link->is_readable()) || is_broken,
                             (wanted.write && link->is_writable()) || is_broken, is_broken,
-                            is_broken || (is_once && link->is_ended())};
+                            is_broken || (wanted.is_once() && link->is_ended())};
         if (event.readable || event.writable) ready.push_back({entry, link->arrivals(), event});
     }
     std::vector<size_t> order(ready.size());
