@@ -16,7 +16,7 @@ namespace {
 std::string process_state(Inspector& inspector) {
     if (inspector.is_shutting_down()) return "shutting down";
     if (inspector.is_suspended()) return "suspended (SUSPEND)";
-    if (inspector.pools().are_all_paused.load()) return "paused (PAUSE)";
+    if (inspector.pools().are_all_paused()) return "paused (PAUSE)";
     return {};
 }
 

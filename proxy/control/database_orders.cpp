@@ -56,7 +56,7 @@ void DatabaseOrders::close_idle_of_paused(std::string_view reason) {
 Status DatabaseOrders::pause(const std::optional<std::string>& database) {
     if (Status running = is_running(); !running) return running;
     if (!database) {
-        ctx_.pools.are_all_paused.store(true);
+        ctx_.pools.pause_all(true);
     } else {
         const Status paused = for_databases(database, [](DatabaseState& state) -> Status {
             state.paused.store(true);
@@ -72,7 +72,7 @@ Status DatabaseOrders::pause(const std::optional<std::string>& database) {
 void DatabaseOrders::pause_for_good() {
     is_for_good_ = true;
     if (suspension_.is_on()) suspension_.end();
-    ctx_.pools.are_all_paused.store(true);
+    ctx_.pools.pause_all(true);
     close_idle_of_paused("pause mode");
 }
 
@@ -104,7 +104,7 @@ Status DatabaseOrders::resume(const std::optional<std::string>& database) {
     }
     if (!database) {
         are_all_killed_ = false;
-        ctx_.pools.are_all_paused.store(false);
+        ctx_.pools.pause_all(false);
         if (suspension_.is_on()) suspension_.end();
     }
     const Instant now = ctx_.clock.now();

@@ -35,12 +35,12 @@ class DatabaseOrders {
     [[nodiscard]] bool is_quiet(const std::optional<std::string>& database);
     [[nodiscard]] bool is_suspended() const { return suspension_.is_on(); }
     // All databases are.
-    [[nodiscard]] bool is_paused() const { return ctx_.pools.are_all_paused.load(); }
+    [[nodiscard]] bool is_paused() const { return ctx_.pools.are_all_paused(); }
 
     // The process ends when the servers are quiet: nobody resumes any more.
     void pause_for_good();
     // They were in the process that ours takes over from.
-    void take_over(bool is_paused) { ctx_.pools.are_all_paused.store(is_paused); }
+    void take_over(bool is_paused) { ctx_.pools.pause_all(is_paused); }
 
   private:
     // No name: all of them.

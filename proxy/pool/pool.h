@@ -66,8 +66,9 @@ struct DatabaseState {
     std::string name;
     Cap servers;  // max_db_connections
     ShareState shares;
-    Cap clients;                      // max_db_client_connections
-    std::atomic<bool> paused{false};  // PAUSE or KILL of this one
+    Cap clients;                          // max_db_client_connections
+    std::atomic<bool> paused{false};      // PAUSE or KILL of this one
+    std::atomic<bool> all_paused{false};  // PAUSE without a name; see PoolSet::pause_all
     std::atomic<bool> disabled{false};
     std::atomic<bool> removed{false};
     std::atomic<bool> is_opening_held{false};  // nothing new is opened, for a while
@@ -79,12 +80,10 @@ struct DatabaseState {
     bool is_active = false;     // see PoolSet::take_active(); control thread's
     bool has_gone = false;      // pools that are no more have counted something
     PoolTotals gone;            // what they have counted
-    const std::atomic<bool>* are_all_paused = nullptr;  // PAUSE without a name
 
     // New work waits.
     [[nodiscard]] bool is_paused() const {
-        return paused.load(std::memory_order_relaxed) ||
-               (are_all_paused != nullptr && are_all_paused->load(std::memory_order_relaxed));
+        return paused.load(std::memory_order_relaxed) || all_paused.load(std::memory_order_relaxed);
     }
 };
 struct UserState {

@@ -258,7 +258,7 @@ DatabaseState& PoolSet::database_locked(const Config& config, const DatabaseConf
     std::unique_ptr<DatabaseState>& state = databases_[database.name];
     if (state == nullptr) {
         state = std::make_unique<DatabaseState>();
-        state->are_all_paused = &are_all_paused;
+        state->all_paused.store(are_all_paused());
         state->name = database.name;
     }
     state->is_automatic = !config.databases.contains(database.name);
@@ -292,6 +292,13 @@ DatabaseState* PoolSet::find_database(const std::string& name) {
     const std::lock_guard lock(mutex_);
     const auto found = databases_.find(name);
     return found == databases_.end() ? nullptr : found->second.get();
+}
+
+void PoolSet::pause_all(bool is_paused) {
+    const std::lock_guard lock(mutex_);
+    are_all_paused_.store(is_paused);
+    for (auto& [name, state] : databases_)
+        state->all_paused.store(is_paused);
 }
 
 void PoolSet::configure(const Config& config) {

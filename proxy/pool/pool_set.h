@@ -112,8 +112,12 @@ class PoolSet {
     // What the groups without series of their own have counted that were buried. Thread: control.
     [[nodiscard]] const PoolRecord& gone_without_series() const { return gone_without_series_; }
 
+    // PAUSE and RESUME without a name: for the databases that are here, and those to come. Each has
+    // it at hand, where every transaction looks.
+    void pause_all(bool is_paused);
+    [[nodiscard]] bool are_all_paused() const { return are_all_paused_.load(); }
+
     Cap clients;  // max_client_conn
-    std::atomic<bool> are_all_paused{false};
     std::atomic<bool> has_fair_shares{true};
 
   private:
@@ -148,6 +152,7 @@ class PoolSet {
     WakeList wakes_;
     std::vector<Buried> buried_;          // control thread's
     std::vector<DatabaseState*> active_;  // the same
+    std::atomic<bool> are_all_paused_{false};
     std::mutex mutex_;
     int series_used_ = 0;  // groups that have series of their own
     Prng random_;

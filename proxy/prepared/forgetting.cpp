@@ -115,7 +115,12 @@ Effects effects_of(std::string_view sql) {
 // What is created may take the place of something of the same name: a temporary table does, and
 // whatever comes first in search_path.
 bool may_change_statements(std::string_view tag) {
-    return tag.starts_with("ALTER ") || tag.starts_with("DROP ") || tag.starts_with("CREATE ");
+    switch (tag.empty() ? '\0' : tag.front()) {
+        case 'A': return tag.starts_with("ALTER ");
+        case 'C': return tag.starts_with("CREATE ");
+        case 'D': return tag.starts_with("DROP ");
+        default: return false;
+    }
 }
 
 }  // namespace weir

@@ -88,7 +88,7 @@ bool Relay::from_server(ServerConnection& server, ByteView input) {
         server.parser.consume(piece);
         used += piece.bytes.size();
     }
-    if (!server.parser.is_mid_message()) emit_faked(server);
+    emit_faked(server);
     server.held.append(input.subspan(used));  // first: only then does is_clean() know of it
     if (server.client != nullptr) count_bytes(*server.client, used);
     QueryRecorder::on_bytes_out(server, answered_bytes_);
@@ -208,7 +208,7 @@ void Relay::on_parameter_status(ServerConnection& server, const Piece& piece) {
 
 // Answers that the proxy owes and whose turn has come. Only between messages of the server.
 void Relay::emit_faked(ServerConnection& server) {
-    if (server.parser.is_mid_message()) return;
+    if (!server.tracker.faked_is_due() || server.parser.is_mid_message()) return;
     PendingReply due;
     while (server.tracker.take_faked(due)) {
         if (server.client == nullptr) continue;
