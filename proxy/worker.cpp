@@ -1,6 +1,6 @@
 #include "proxy/worker.h"
 
-#include "proxy/session/client_login.h"
+#include "proxy/session/login/client_login.h"
 #include "proxy/takeover/adopt_session.h"
 
 namespace weir {

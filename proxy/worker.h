@@ -4,20 +4,20 @@
 // client_count().
 #pragma once
 
-#include "proxy/session/cancels.h"
+#include "proxy/session/cancel/cancels.h"
+#include "proxy/session/cancel/peer_cancels.h"
 #include "proxy/session/clients.h"
 #include "proxy/session/context.h"
 #include "proxy/session/dedicated.h"
 #include "proxy/session/draining.h"
 #include "proxy/session/leak_watch.h"
 #include "proxy/session/leasing.h"
-#include "proxy/session/peer_cancels.h"
-#include "proxy/session/query_recorder.h"
-#include "proxy/session/relay.h"
+#include "proxy/session/login/secret_lookups.h"
+#include "proxy/session/relay/query_recorder.h"
+#include "proxy/session/relay/relay.h"
+#include "proxy/session/relay/splitting.h"
 #include "proxy/session/routing.h"
-#include "proxy/session/secret_lookups.h"
 #include "proxy/session/servers.h"
-#include "proxy/session/splitting.h"
 #include "proxy/session/standstill.h"
 #include "proxy/session/throttle.h"
 

@@ -5,7 +5,7 @@
 
 #include <algorithm>
 
-#include "proxy/session/client_login.h"
+#include "proxy/session/login/client_login.h"
 
 namespace weir {
 

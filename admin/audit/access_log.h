@@ -7,7 +7,7 @@
 #include <string>
 
 #include "admin/audit/chained_log.h"
-#include "proxy/session/access_record.h"
+#include "proxy/session/login/access_record.h"
 
 namespace weir {
 

@@ -31,7 +31,7 @@
 #include "admin/console/console_session.h"
 #include "admin/console/stats_history.h"
 #include "proxy/inspector.h"
-#include "proxy/session/virtual_database.h"
+#include "proxy/session/login/virtual_database.h"
 
 namespace weir {
 

@@ -37,7 +37,7 @@
 #include "proxy/runtime/address.h"
 #include "proxy/runtime/deadline_queue.h"
 #include "proxy/server/server_connection.h"
-#include "proxy/session/access_record.h"
+#include "proxy/session/login/access_record.h"
 
 namespace weir {
 

@@ -4,10 +4,10 @@
 #include <cstring>
 
 #include "conf/logging.h"
-#include "proxy/session/client_login.h"
 #include "proxy/session/draining.h"
 #include "proxy/session/log_peer.h"
-#include "proxy/session/relay.h"
+#include "proxy/session/login/client_login.h"
+#include "proxy/session/relay/relay.h"
 #include "proxy/session/servers.h"
 #include "proxy/session/throttle.h"
 

@@ -1,13 +1,13 @@
 // Clients: the end of a session: what the client is told, what is given back, when the socket goes.
 #include "conf/logging.h"
 #include "protocol/message/writer.h"
-#include "proxy/session/access.h"
-#include "proxy/session/client_login.h"
 #include "proxy/session/clients.h"
 #include "proxy/session/dedicated.h"
 #include "proxy/session/leak_watch.h"
 #include "proxy/session/leasing.h"
 #include "proxy/session/log_peer.h"
+#include "proxy/session/login/access.h"
+#include "proxy/session/login/client_login.h"
 #include "proxy/session/throttle.h"
 
 namespace weir {

@@ -1,10 +1,10 @@
 // Clients: the time limits of a session, and what becomes of one that is over them.
 #include "protocol/message/writer.h"
-#include "proxy/session/client_login.h"
 #include "proxy/session/clients.h"
 #include "proxy/session/leak_watch.h"
 #include "proxy/session/leasing.h"
-#include "proxy/session/relay.h"
+#include "proxy/session/login/client_login.h"
+#include "proxy/session/relay/relay.h"
 #include "proxy/session/routing.h"
 #include "proxy/session/throttle.h"
 

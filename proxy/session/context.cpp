@@ -1,6 +1,6 @@
 #include "proxy/session/context.h"
 
-#include "proxy/session/client_login.h"
+#include "proxy/session/login/client_login.h"
 
 namespace weir {
 

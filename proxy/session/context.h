@@ -28,12 +28,12 @@
 #include "proxy/runtime/host_table.h"
 #include "proxy/runtime/io.h"
 #include "proxy/server/tls_sessions.h"
-#include "proxy/session/adopted_keys.h"
+#include "proxy/session/cancel/adopted_keys.h"
 #include "proxy/session/client_session.h"
+#include "proxy/session/login/virtual_database.h"
 #include "proxy/session/message.h"
 #include "proxy/session/predecessor.h"
 #include "proxy/session/successor.h"
-#include "proxy/session/virtual_database.h"
 #include "proxy/stats/worker_counters.h"
 
 namespace weir {

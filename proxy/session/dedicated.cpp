@@ -1,9 +1,9 @@
 #include "proxy/session/dedicated.h"
 
-#include "proxy/session/client_login.h"
 #include "proxy/session/clients.h"
 #include "proxy/session/leak_watch.h"
 #include "proxy/session/leasing.h"
+#include "proxy/session/login/client_login.h"
 #include "proxy/session/routing.h"
 #include "proxy/session/servers.h"
 

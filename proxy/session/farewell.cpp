@@ -1,7 +1,7 @@
 #include "proxy/session/farewell.h"
 
 #include "protocol/message/writer.h"
-#include "proxy/session/cancels.h"
+#include "proxy/session/cancel/cancels.h"
 #include "proxy/session/leak_watch.h"
 #include "proxy/session/servers.h"
 

@@ -8,7 +8,7 @@
 #include "proxy/pool/route_survey.h"
 #include "proxy/session/clients.h"
 #include "proxy/session/leasing.h"
-#include "proxy/session/relay.h"
+#include "proxy/session/relay/relay.h"
 
 namespace weir {
 

@@ -6,14 +6,14 @@
 #include "conf/logging.h"
 #include "proxy/session/clients.h"
 #include "proxy/session/dedicated.h"
-#include "proxy/session/evidence.h"
 #include "proxy/session/leak_watch.h"
 #include "proxy/session/leasing.h"
 #include "proxy/session/log_peer.h"
-#include "proxy/session/query_recorder.h"
-#include "proxy/session/relay.h"
+#include "proxy/session/login/secret_lookups.h"
+#include "proxy/session/relay/evidence.h"
+#include "proxy/session/relay/query_recorder.h"
+#include "proxy/session/relay/relay.h"
 #include "proxy/session/routing.h"
-#include "proxy/session/secret_lookups.h"
 
 namespace weir {
 

@@ -1,7 +1,7 @@
 // Servers: a connection without its client is brought back to where the next one may have it.
 #include "protocol/message/writer.h"
 #include "proxy/server/cleanup.h"
-#include "proxy/session/cancels.h"
+#include "proxy/session/cancel/cancels.h"
 #include "proxy/session/leasing.h"
 #include "proxy/session/servers.h"
 

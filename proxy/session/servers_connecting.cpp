@@ -7,10 +7,10 @@
 #include "conf/logging.h"
 #include "proxy/server/server_login.h"
 #include "proxy/session/dedicated.h"
-#include "proxy/session/evidence.h"
 #include "proxy/session/host_lookup.h"
 #include "proxy/session/leasing.h"
 #include "proxy/session/log_peer.h"
+#include "proxy/session/relay/evidence.h"
 #include "proxy/session/servers.h"
 
 namespace weir {

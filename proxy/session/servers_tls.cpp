@@ -6,7 +6,7 @@
 #include "protocol/message/startup.h"
 #include "proxy/server/server_login.h"
 #include "proxy/session/log_peer.h"
-#include "proxy/session/relay.h"
+#include "proxy/session/relay/relay.h"
 #include "proxy/session/servers.h"
 
 namespace weir {

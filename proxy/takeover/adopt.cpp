@@ -3,11 +3,11 @@
 #include <algorithm>
 #include <cstring>
 
-#include "proxy/session/cancels.h"
-#include "proxy/session/client_key.h"
+#include "proxy/session/cancel/cancels.h"
+#include "proxy/session/cancel/client_key.h"
 #include "proxy/session/clients.h"
 #include "proxy/session/leak_watch.h"
-#include "proxy/session/query_recorder.h"
+#include "proxy/session/relay/query_recorder.h"
 #include "proxy/session/servers.h"
 #include "proxy/session/throttle.h"
 #include "proxy/takeover/adopt_session.h"

@@ -2,8 +2,8 @@
 
 #include <cstring>
 
-#include "proxy/session/client_login.h"
 #include "proxy/session/clients.h"
+#include "proxy/session/login/client_login.h"
 #include "proxy/takeover/same_members.h"
 
 namespace weir {

@@ -3,8 +3,8 @@
 #include <algorithm>
 #include <unordered_map>
 
-#include "proxy/session/cancels.h"
-#include "proxy/session/client_login.h"
+#include "proxy/session/cancel/cancels.h"
+#include "proxy/session/login/client_login.h"
 #include "proxy/takeover/entry.h"
 #include "proxy/takeover/same_members.h"
 #include "proxy/takeover/staying.h"

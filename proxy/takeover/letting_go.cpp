@@ -1,8 +1,8 @@
 #include "proxy/takeover/letting_go.h"
 
-#include "proxy/session/cancels.h"
+#include "proxy/session/cancel/cancels.h"
 #include "proxy/session/clients.h"
-#include "proxy/session/secret_lookups.h"
+#include "proxy/session/login/secret_lookups.h"
 #include "proxy/session/servers.h"
 #include "proxy/takeover/staying.h"
 

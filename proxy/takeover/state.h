@@ -21,7 +21,7 @@
 #include "protocol/message/startup.h"
 #include "protocol/message/tracker.h"
 #include "proxy/prepared/server_statements.h"
-#include "proxy/session/login_state.h"
+#include "proxy/session/login/login_state.h"
 
 namespace weir {
 

@@ -13,7 +13,7 @@
 #include <span>
 #include <unordered_set>
 
-#include "proxy/session/cancels.h"
+#include "proxy/session/cancel/cancels.h"
 #include "proxy/session/context.h"
 
 namespace weir {

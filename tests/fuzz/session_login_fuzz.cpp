@@ -18,7 +18,7 @@
 #include "protocol/auth/scram_client.h"
 #include "protocol/auth/scram_message.h"
 #include "protocol/message/startup.h"
-#include "proxy/session/client_login.h"
+#include "proxy/session/login/client_login.h"
 #include "tests/support/login_rig.h"
 
 namespace weir::sim {

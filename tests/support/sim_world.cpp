@@ -8,7 +8,7 @@
 #include "protocol/base/check.h"
 #include "protocol/message/startup.h"
 #include "proxy/auditor.h"
-#include "proxy/session/cancels.h"
+#include "proxy/session/cancel/cancels.h"
 #include "proxy/takeover/adopt.h"
 #include "proxy/takeover/collect.h"
 #include "proxy/takeover/fields.h"

@@ -1,11 +1,11 @@
 // Goal: a login may wait for what others know, and whatever happens meanwhile is safe. Method: one
 // worker with clients in memory; sources that keep their questions until the test answers them.
-#include "proxy/session/authentication.h"
+#include "proxy/session/login/authentication.h"
 
 #include <doctest/doctest.h>
 
 #include "protocol/message/startup.h"
-#include "proxy/session/client_login.h"
+#include "proxy/session/login/client_login.h"
 #include "tests/support/login_rig.h"
 
 namespace weir::sim::authentication_test {

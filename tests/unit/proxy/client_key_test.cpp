@@ -1,7 +1,7 @@
 // Goal: a cancel key leads to the session that it was given to, for any worker and slot, and
 // whatever else arrives is read without harm.
 // Method: keys there and back; keys that are not ours; tails of sessions that differ in one thing.
-#include "proxy/session/client_key.h"
+#include "proxy/session/cancel/client_key.h"
 
 #include <doctest/doctest.h>
 

@@ -16,7 +16,7 @@
 #include "proxy/insight/query_trace.h"
 #include "proxy/insight/sample_ring.h"
 #include "proxy/insight/sampler.h"
-#include "proxy/session/query_recorder.h"
+#include "proxy/session/relay/query_recorder.h"
 #include "tests/support/sim_net.h"
 
 namespace weir::insight_test {

@@ -1,7 +1,7 @@
 // Goal: a key with a peer id leads to its session, shows the id and the hops where PgBouncer looks
 // for them, and gives away neither session nor secret.
 // Method: keys there and back; single bits changed; many keys counted.
-#include "proxy/session/peer_key.h"
+#include "proxy/session/cancel/peer_key.h"
 
 #include <doctest/doctest.h>
 

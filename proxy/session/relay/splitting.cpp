@@ -1,4 +1,4 @@
-#include "proxy/session/splitting.h"
+#include "proxy/session/relay/splitting.h"
 
 #include <algorithm>
 

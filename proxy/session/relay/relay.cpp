@@ -1,4 +1,4 @@
-#include "proxy/session/relay.h"
+#include "proxy/session/relay/relay.h"
 
 #include "conf/logging.h"
 #include "protocol/message/writer.h"
@@ -6,9 +6,9 @@
 #include "proxy/session/leak_watch.h"
 #include "proxy/session/leasing.h"
 #include "proxy/session/log_peer.h"
-#include "proxy/session/query_recorder.h"
+#include "proxy/session/relay/query_recorder.h"
+#include "proxy/session/relay/splitting.h"
 #include "proxy/session/servers.h"
-#include "proxy/session/splitting.h"
 #include "proxy/session/throttle.h"
 
 namespace weir {

@@ -17,8 +17,8 @@
 #include "proxy/auth/password_exchange.h"
 #include "proxy/auth/peer_identity.h"
 #include "proxy/session/context.h"
-#include "proxy/session/login_state.h"
-#include "proxy/session/password_guard.h"
+#include "proxy/session/login/login_state.h"
+#include "proxy/session/login/password_guard.h"
 
 namespace weir {
 

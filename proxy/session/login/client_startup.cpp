@@ -6,10 +6,10 @@
 #include "conf/logging.h"
 #include "conf/port_targets.h"
 #include "protocol/message/writer.h"
-#include "proxy/session/cancels.h"
-#include "proxy/session/client_login.h"
+#include "proxy/session/cancel/cancels.h"
 #include "proxy/session/clients.h"
 #include "proxy/session/log_peer.h"
+#include "proxy/session/login/client_login.h"
 
 namespace weir {
 

@@ -1,4 +1,4 @@
-#include "proxy/session/client_key.h"
+#include "proxy/session/cancel/client_key.h"
 
 namespace weir {
 

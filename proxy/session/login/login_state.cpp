@@ -1,8 +1,8 @@
-#include "proxy/session/login_state.h"
+#include "proxy/session/login/login_state.h"
 
 #include <cstring>
 
-#include "proxy/session/client_login.h"
+#include "proxy/session/login/client_login.h"
 
 namespace weir {
 

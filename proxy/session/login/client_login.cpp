@@ -1,4 +1,4 @@
-#include "proxy/session/client_login.h"
+#include "proxy/session/login/client_login.h"
 
 #include "conf/logging.h"
 #include "conf/port_targets.h"

@@ -3,8 +3,8 @@
 #include "protocol/message/writer.h"
 #include "proxy/prepared/forgetting.h"
 #include "proxy/session/leak_watch.h"
-#include "proxy/session/query_recorder.h"
-#include "proxy/session/relay.h"
+#include "proxy/session/relay/query_recorder.h"
+#include "proxy/session/relay/relay.h"
 
 namespace weir {
 

@@ -1,4 +1,4 @@
-#include "proxy/session/peer_cancels.h"
+#include "proxy/session/cancel/peer_cancels.h"
 
 #include <algorithm>
 #include <cerrno>
@@ -6,7 +6,7 @@
 #include <utility>
 
 #include "protocol/message/startup.h"
-#include "proxy/session/cancels.h"
+#include "proxy/session/cancel/cancels.h"
 #include "proxy/session/host_lookup.h"
 
 namespace weir {

@@ -9,10 +9,10 @@
 #include <string>
 
 #include "protocol/message/startup.h"
-#include "proxy/session/authentication.h"
 #include "proxy/session/context.h"
-#include "proxy/session/login_state.h"
-#include "proxy/session/welcome.h"
+#include "proxy/session/login/authentication.h"
+#include "proxy/session/login/login_state.h"
+#include "proxy/session/login/welcome.h"
 
 namespace weir {
 

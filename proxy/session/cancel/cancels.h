@@ -10,7 +10,7 @@
 
 #include "conf/logging.h"
 #include "protocol/message/cancel_key.h"
-#include "proxy/session/client_key.h"
+#include "proxy/session/cancel/client_key.h"
 #include "proxy/session/context.h"
 
 namespace weir {

@@ -1,4 +1,4 @@
-#include "proxy/session/password_guard.h"
+#include "proxy/session/login/password_guard.h"
 
 #include <spdlog/fmt/fmt.h>
 

@@ -1,4 +1,4 @@
-#include "proxy/session/evidence.h"
+#include "proxy/session/relay/evidence.h"
 
 namespace weir {
 

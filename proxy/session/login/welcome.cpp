@@ -1,11 +1,11 @@
-#include "proxy/session/welcome.h"
+#include "proxy/session/login/welcome.h"
 
 #include "protocol/base/random.h"
 #include "protocol/message/writer.h"
-#include "proxy/session/access.h"
-#include "proxy/session/cancels.h"
+#include "proxy/session/cancel/cancels.h"
 #include "proxy/session/clients.h"
 #include "proxy/session/log_peer.h"
+#include "proxy/session/login/access.h"
 #include "proxy/session/throttle.h"
 
 namespace weir {

@@ -1,4 +1,4 @@
-#include "proxy/session/cancels.h"
+#include "proxy/session/cancel/cancels.h"
 
 #include <algorithm>
 #include <array>
@@ -6,12 +6,12 @@
 
 #include "protocol/auth/secret.h"
 #include "protocol/message/startup.h"
-#include "proxy/session/client_key.h"
+#include "proxy/session/cancel/client_key.h"
+#include "proxy/session/cancel/peer_cancels.h"
+#include "proxy/session/cancel/peer_key.h"
 #include "proxy/session/clients.h"
 #include "proxy/session/leasing.h"
-#include "proxy/session/peer_cancels.h"
-#include "proxy/session/peer_key.h"
-#include "proxy/session/relay.h"
+#include "proxy/session/relay/relay.h"
 #include "proxy/session/servers.h"
 
 namespace weir {

@@ -5,12 +5,12 @@
 #include "protocol/message/backend.h"
 #include "proxy/prepared/forgetting.h"
 #include "proxy/session/clients.h"
-#include "proxy/session/evidence.h"
 #include "proxy/session/leasing.h"
 #include "proxy/session/log_peer.h"
-#include "proxy/session/query_recorder.h"
-#include "proxy/session/relay.h"
-#include "proxy/session/secret_lookups.h"
+#include "proxy/session/login/secret_lookups.h"
+#include "proxy/session/relay/evidence.h"
+#include "proxy/session/relay/query_recorder.h"
+#include "proxy/session/relay/relay.h"
 #include "proxy/session/servers.h"
 
 namespace weir {

@@ -1,9 +1,9 @@
-#include "proxy/session/access.h"
+#include "proxy/session/login/access.h"
 
 #include <algorithm>
 
-#include "proxy/session/access_record.h"
-#include "proxy/session/client_login.h"
+#include "proxy/session/login/access_record.h"
+#include "proxy/session/login/client_login.h"
 
 namespace weir {
 

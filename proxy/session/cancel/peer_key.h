@@ -13,7 +13,7 @@
 // functions).
 #pragma once
 
-#include "proxy/session/client_key.h"
+#include "proxy/session/cancel/client_key.h"
 
 namespace weir {
 

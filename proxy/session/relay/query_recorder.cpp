@@ -1,4 +1,4 @@
-#include "proxy/session/query_recorder.h"
+#include "proxy/session/relay/query_recorder.h"
 
 #include <algorithm>
 #include <memory>

@@ -2,7 +2,7 @@
 #include "protocol/message/frontend.h"
 #include "protocol/message/writer.h"
 #include "proxy/limits/query_class.h"
-#include "proxy/session/relay.h"
+#include "proxy/session/relay/relay.h"
 #include "proxy/session/throttle.h"
 
 namespace weir {

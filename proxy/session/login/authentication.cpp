@@ -1,4 +1,4 @@
-#include "proxy/session/authentication.h"
+#include "proxy/session/login/authentication.h"
 
 #include <spdlog/fmt/fmt.h>
 
@@ -8,9 +8,9 @@
 #include "conf/logging.h"
 #include "protocol/message/frontend.h"
 #include "protocol/message/writer.h"
-#include "proxy/session/client_login.h"
 #include "proxy/session/clients.h"
 #include "proxy/session/log_peer.h"
+#include "proxy/session/login/client_login.h"
 #include "proxy/session/throttle.h"
 
 namespace weir {

@@ -1,4 +1,4 @@
-#include "proxy/session/peer_key.h"
+#include "proxy/session/cancel/peer_key.h"
 
 namespace weir {
 

@@ -1,4 +1,4 @@
-#include "proxy/session/secret_lookups.h"
+#include "proxy/session/login/secret_lookups.h"
 
 #include <utility>
 
