@@ -113,7 +113,7 @@ Effects effects_of(std::string_view sql) {
 }
 
 // What is created may take the place of something of the same name: a temporary table does, and
-// whatever comes first in search_path.
+// whatever comes first in search_path. By the first letter, as every command comes this way.
 bool may_change_statements(std::string_view tag) {
     switch (tag.empty() ? '\0' : tag.front()) {
         case 'A': return tag.starts_with("ALTER ");

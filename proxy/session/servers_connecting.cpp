@@ -153,8 +153,8 @@ bool Servers::on_login_bytes(ServerConnection& server, ByteView input) {
             return false;
         }
         if (*done) {
-            if (used < input.size() ||
-                ctx_.channel(server).has_unread()) {  // a farewell (57P01), say
+            // A farewell (57P01), say.
+            if (used < input.size() || ctx_.channel(server).has_unread()) {
                 server.has_said_why = true;
                 close(server, "server said more than it was asked for",
                       Error("08006", "server said more than it was asked for"));
