@@ -190,7 +190,7 @@ bool WorkerHost::accept_from(const Listener& listener, int most) {
             return false;
         }
         if (message.fd < 0) return true;
-        if (listener.drops_syns()) listener.clear_filter(message.fd);
+        if (listener.drops_syns()) Listener::stop_dropping(message.fd);
         const WorkerId to = group_.least_loaded(id_);
         if (to != id_) {
             group_.post(to, std::move(message));

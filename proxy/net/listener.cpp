@@ -1,6 +1,5 @@
 #include "proxy/net/listener.h"
 
-#include <linux/filter.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <sys/socket.h>
@@ -10,13 +9,20 @@
 #include <cstring>
 #include <utility>
 
+#include "proxy/net/socket.h"
+
 namespace weir {
 
 namespace {
 
-constexpr uint32_t kFlagsOffset = 13;  // in the TCP header
-constexpr uint32_t kSyn = 0x02;
-constexpr uint32_t kSynOrAck = 0x12;
+constexpr int kTtlMax = 255;
+
+// Of an IPv6 socket both limits are set: it may be one that takes IPv4 as well.
+bool set_least_ttl(int fd, int ttl) {
+    const bool is_ipv6 = local_address_of(fd).family() == AF_INET6;
+    return setsockopt(fd, IPPROTO_IP, IP_MINTTL, &ttl, sizeof ttl) == 0 &&
+           (!is_ipv6 || setsockopt(fd, IPPROTO_IPV6, IPV6_MINHOPCOUNT, &ttl, sizeof ttl) == 0);
+}
 
 }  // namespace
 
@@ -28,23 +34,14 @@ Listener::~Listener() {
 }
 
 Status Listener::drop_syns() {
-    sock_filter code[] = {
-        BPF_STMT(BPF_LD | BPF_B | BPF_ABS, kFlagsOffset),
-        BPF_STMT(BPF_ALU | BPF_AND | BPF_K, kSynOrAck),
-        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, kSyn, 1, 0),
-        BPF_STMT(BPF_RET | BPF_K, 0xffffffff),  // the whole segment passes
-        BPF_STMT(BPF_RET | BPF_K, 0),           // a SYN alone does not
-    };
-    const sock_fprog program{sizeof code / sizeof code[0], code};
     drops_syns_.store(true, std::memory_order_relaxed);
-    if (setsockopt(fd_, SOL_SOCKET, SO_ATTACH_FILTER, &program, sizeof program) == 0) return {};
+    if (set_least_ttl(fd_, kTtlMax)) return {};
     return fail("58000",
                 "cannot hold back new connections on " + name_ + ": " + std::strerror(errno));
 }
 
-void Listener::clear_filter(int accepted) const {
-    const int unused = 0;
-    (void)setsockopt(accepted, SOL_SOCKET, SO_DETACH_FILTER, &unused, sizeof unused);
+void Listener::stop_dropping(int accepted) {
+    (void)set_least_ttl(accepted, 0);
 }
 
 unsigned Listener::queued() const {

@@ -7,9 +7,11 @@
 // process. Handshakes in flight complete, the workers accept what is queued, and when the queue has
 // stayed empty for a while the socket may go.
 //
-// Facts used (socket(7), tcp(7), the kernel's filter.rst): a filter of a listening socket sees TCP
-// segments from their header on, for handshakes too; accepted sockets inherit it; a lost SYN is
-// sent again after one second.
+// Facts used (ip(7), ipv6(7), tcp(7); that only SYNs are held against the limit of a listening
+// socket: tcp_v4_rcv() of the kernel): what comes with less than IP_MINTTL left to live is dropped,
+// but what completes a handshake passes; nobody across a router comes with 255, and no usual system
+// begins with it; accepted sockets inherit the limit; a lost SYN is sent again after one second. A
+// filter (SO_ATTACH_FILTER) would do the same, where the kernel lets us attach one.
 //
 // Thread: any; drop_syns() control.
 #pragma once
@@ -36,8 +38,8 @@ class Listener {
 
     // From now on no new handshake begins. Error when the kernel does not do that.
     Status drop_syns();
-    // To be called on each socket accepted after drop_syns().
-    void clear_filter(int accepted) const;
+    // To be called on each socket accepted after drop_syns(), which drops what comes to it, too.
+    static void stop_dropping(int accepted);
     [[nodiscard]] bool drops_syns() const { return drops_syns_.load(std::memory_order_relaxed); }
     // Connections that the kernel has ready for accept(); TCP only.
     [[nodiscard]] unsigned queued() const;

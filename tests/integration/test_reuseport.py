@@ -96,4 +96,6 @@ class Rolling(Fleet):
                     kept.is_over.set()
         self.assertGreater(anew.transactions, 100)
         self.assertGreater(kept.transactions, 100)
+        for w in fleet:
+            self.assertNotIn("cannot hold back", w.log())
         self.assert_serves(host="127.0.0.1")

@@ -1,15 +1,15 @@
 // Goal: a listener that drops SYNs takes what has reached it and nothing more, and those whom it
 // did not take reach another one on the same port.
-// Method: two sockets on one port of the loopback; clients that connect before and during.
+// Method: two sockets on one port of the loopback, IPv4 and IPv6; clients that connect before and
+// during, and are heard afterwards; without the rights of root, which a pooler does not have.
 #include "proxy/net/listener.h"
 
-#include <arpa/inet.h>
 #include <doctest/doctest.h>
-#include <netinet/in.h>
 #include <poll.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <memory>
 #include <vector>
 
 #include "proxy/net/socket.h"
@@ -17,9 +17,32 @@
 namespace weir::listener_test {
 namespace {
 
-int connecting(const sockaddr_in& to) {
-    const int fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-    (void)connect(fd, reinterpret_cast<const sockaddr*>(&to), sizeof to);
+// As the pooler's user; kernels forbid a few things to it that root may do.
+class Unprivileged {
+  public:
+    Unprivileged() {
+        if (was_root_) REQUIRE(seteuid(kNobody) == 0);
+    }
+    ~Unprivileged() {
+        if (was_root_) CHECK(seteuid(0) == 0);
+    }
+    Unprivileged(const Unprivileged&) = delete;
+    Unprivileged& operator=(const Unprivileged&) = delete;
+
+  private:
+    static constexpr uid_t kNobody = 65534;
+    const bool was_root_ = geteuid() == 0;
+};
+
+std::unique_ptr<Listener> listening(const Address& address, const char* name) {
+    const Result<int> fd = listen_on(address, name, 128, true);
+    REQUIRE(fd);
+    return std::make_unique<Listener>(*fd, false, name);
+}
+
+int connecting(const Address& to) {
+    const int fd = socket(to.family(), SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    (void)connect(fd, to.data(), to.size());
     return fd;
 }
 
@@ -28,50 +51,53 @@ bool waits(int fd, short what, int ms) {
     return poll(&entry, 1, ms) == 1;
 }
 
-int take_all(const Listener& listener) {
-    int count = 0;
+std::vector<int> take_all(const Listener& listener) {
+    std::vector<int> taken;
     Address peer;
     while (true) {
         const int fd = accept_on(listener.fd(), peer);
-        if (fd < 0) return count;
-        if (listener.drops_syns()) listener.clear_filter(fd);
-        close(fd);
-        ++count;
+        if (fd < 0) return taken;
+        if (listener.drops_syns()) Listener::stop_dropping(fd);
+        taken.push_back(fd);
     }
 }
 
 TEST_CASE("what reached a closing listener is taken, the rest reaches its neighbour") {
-    const Address any_port = *Address::from_ip("127.0.0.1", 0);
-    const Result<int> first = listen_on(any_port, "first", 128, true);
-    REQUIRE(first);
-    sockaddr_in bound{};
-    socklen_t bytes = sizeof bound;
-    REQUIRE(getsockname(*first, reinterpret_cast<sockaddr*>(&bound), &bytes) == 0);
-    auto leaving = std::make_unique<Listener>(*first, false, "first");
-    std::vector<int> clients;
-    clients.push_back(connecting(bound));
-    REQUIRE(waits(leaving->fd(), POLLIN, 10'000));
-    CHECK(leaving->queued() == 1);
+    const Unprivileged as_nobody;
+    for (const char* host : {"127.0.0.1", "::1"}) {
+        CAPTURE(host);
+        auto leaving = listening(*Address::from_ip(host, 0), "first");
+        const Address port = local_address_of(leaving->fd());
+        std::vector<int> clients;
+        clients.push_back(connecting(port));
+        REQUIRE(waits(leaving->fd(), POLLIN, 10'000));
+        CHECK(leaving->queued() == 1);
 
-    const Address port = *Address::from_ip("127.0.0.1", ntohs(bound.sin_port));
-    const Result<int> second = listen_on(port, "second", 128, true);
-    REQUIRE(second);
-    const Listener staying(*second, false, "second");
-    REQUIRE(leaving->drop_syns());
-    CHECK(leaving->drops_syns());
-    for (int i = 0; i < 16; ++i)
-        clients.push_back(connecting(bound));
-    CHECK(take_all(*leaving) == 1);
-    CHECK_FALSE(waits(leaving->fd(), POLLIN, 200));
-    leaving.reset();
+        const auto staying = listening(port, "second");
+        REQUIRE(leaving->drop_syns());
+        CHECK(leaving->drops_syns());
+        for (int i = 0; i < 16; ++i)
+            clients.push_back(connecting(port));
+        std::vector<int> taken = take_all(*leaving);
+        CHECK(taken.size() == 1);
+        CHECK_FALSE(waits(leaving->fd(), POLLIN, 200));
+        leaving.reset();
 
-    int taken = 0;
-    while (taken < 16 && waits(staying.fd(), POLLIN, 20'000))
-        taken += take_all(staying);
-    CHECK(taken == 16);
-    for (const int fd : clients) {
-        CHECK(waits(fd, POLLOUT, 10'000));
-        close(fd);
+        while (taken.size() < 17 && waits(staying->fd(), POLLIN, 20'000)) {
+            for (const int fd : take_all(*staying))
+                taken.push_back(fd);
+        }
+        CHECK(taken.size() == 17);
+        for (const int fd : clients) {
+            CHECK(waits(fd, POLLOUT, 10'000));
+            CHECK(send(fd, "x", 1, MSG_NOSIGNAL) == 1);
+        }
+        for (const int fd : taken) {
+            CHECK(waits(fd, POLLIN, 10'000));
+            close(fd);
+        }
+        for (const int fd : clients)
+            close(fd);
     }
 }
 
