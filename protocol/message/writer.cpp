@@ -164,6 +164,44 @@ void write_parse(std::string& out, std::string_view name, ByteView text_and_type
     w.end();
 }
 
+void write_untyped_parse(std::string& out, std::string_view name, std::string_view sql) {
+    MessageWriter w(out);
+    w.begin(FrontendTag::Parse);
+    w.cstring(name);
+    w.cstring(sql);
+    w.u16(0);
+    w.end();
+}
+
+void write_bind(std::string& out, std::string_view statement, std::string_view value) {
+    MessageWriter w(out);
+    w.begin(FrontendTag::Bind);
+    w.cstring("");
+    w.cstring(statement);
+    w.u16(0);  // every parameter as text
+    w.u16(1);
+    w.u32(static_cast<uint32_t>(value.size()));
+    w.text(value);
+    w.u16(0);  // every column as text
+    w.end();
+}
+
+void write_describe(std::string& out, char kind, std::string_view name) {
+    MessageWriter w(out);
+    w.begin(FrontendTag::Describe);
+    w.u8(static_cast<uint8_t>(kind));
+    w.cstring(name);
+    w.end();
+}
+
+void write_execute(std::string& out) {
+    MessageWriter w(out);
+    w.begin(FrontendTag::Execute);
+    w.cstring("");
+    w.u32(0);
+    w.end();
+}
+
 void write_close_statement(std::string& out, std::string_view name) {
     MessageWriter w(out);
     w.begin(FrontendTag::Close);

@@ -102,6 +102,13 @@ void write_password(std::string& out, std::string_view password);
 void write_sasl_initial(std::string& out, std::string_view mechanism, std::string_view data);
 void write_sasl_response(std::string& out, std::string_view data);
 void write_parse(std::string& out, std::string_view name, ByteView text_and_types);
+// The types of the parameters are left to the server.
+void write_untyped_parse(std::string& out, std::string_view name, std::string_view sql);
+// To the unnamed portal; the statement has one parameter, and `value` is its text.
+void write_bind(std::string& out, std::string_view statement, std::string_view value);
+// `kind`: 'S' for a statement, 'P' for a portal.
+void write_describe(std::string& out, char kind, std::string_view name);
+void write_execute(std::string& out);  // all rows of the unnamed portal
 void write_close_statement(std::string& out, std::string_view name);
 void write_copy_fail(std::string& out, std::string_view reason);
 void write_empty(std::string& out, FrontendTag tag);  // Sync, Flush, Terminate, CopyDone

@@ -335,30 +335,11 @@ std::vector<std::unique_ptr<Client>> Rig::clients(int count) {
 
 namespace {
 
-void write_bind(std::string& out, std::string_view statement) {
-    MessageWriter writer(out);
-    writer.begin(FrontendTag::Bind);
-    writer.cstring("");
-    writer.cstring(statement);
-    writer.u16(0);
-    writer.u16(1);
-    writer.u32(2);
-    writer.text("42");
-    writer.u16(0);
-    writer.end();
-    writer.begin(FrontendTag::Describe);
-    writer.u8('P');
-    writer.cstring("");
-    writer.end();
-    writer.begin(FrontendTag::Execute);
-    writer.cstring("");
-    writer.u32(0);
-    writer.end();
+void write_use(std::string& out, std::string_view statement) {
+    write_bind(out, statement, "42");
+    write_describe(out, 'P', "");
+    write_execute(out);
     write_empty(out, FrontendTag::Sync);
-}
-
-std::string with_no_types(std::string_view sql) {
-    return std::string(sql) + std::string(3, '\0');
 }
 
 }  // namespace
@@ -371,21 +352,21 @@ std::string simple(std::string_view sql) {
 
 std::string extended(std::string_view sql) {
     std::string out;
-    write_parse(out, "", as_bytes(with_no_types(sql)));
-    write_bind(out, "");
+    write_untyped_parse(out, "", sql);
+    write_use(out, "");
     return out;
 }
 
 std::string prepare(std::string_view name, std::string_view sql) {
     std::string out;
-    write_parse(out, name, as_bytes(with_no_types(sql)));
+    write_untyped_parse(out, name, sql);
     write_empty(out, FrontendTag::Sync);
     return out;
 }
 
 std::string prepared(std::string_view name) {
     std::string out;
-    write_bind(out, name);
+    write_use(out, name);
     return out;
 }
 

@@ -225,7 +225,7 @@ void FakeClient::copy(bool may_fail) {
     if (batch.is_simple) {
         write_query(out_, sql);
     } else {
-        write_parse(out_, "", as_bytes(sql + std::string("\0\0\0", 3)));
+        write_untyped_parse(out_, "", sql);
         add_use(batch, "");
         batch.parses = batch.binds = 1;
         has_unnamed_copy_ = true;
@@ -299,7 +299,7 @@ void FakeClient::extended_step(Batch& batch, bool may_fail) {
     if (spoilt_.contains(name) || is_taken || !plan_.may_name) name.clear();
     if (may_fail && random_.chance(4)) {
         const std::string text = "fail c" + std::to_string(plan_.number) + ".0";
-        write_parse(out_, "", as_bytes(text + std::string("\0\0\0", 3)));
+        write_untyped_parse(out_, "", text);
         if (!batch.has_error) ++batch.parses;
         if (!batch.has_error) unnamed_text_.clear();
         add_use(batch, "");
@@ -329,7 +329,7 @@ void FakeClient::add_parse(Batch& batch, const std::string& name) {
     } else {
         text += "own" + std::to_string(plan_.number) + "_" + std::to_string(++sequence_);
     }
-    write_parse(out_, name, as_bytes(text + std::string("\0\0\0", 3)));
+    write_untyped_parse(out_, name, text);
     batch.tried.insert(name);
     if (batch.has_error) return;  // skipped
     ++batch.parses;
@@ -341,28 +341,9 @@ void FakeClient::add_parse(Batch& batch, const std::string& name) {
 
 void FakeClient::add_use(Batch& batch, const std::string& name) {
     const std::string parameter = "p " + token();
-    if (random_.chance(20)) {
-        MessageWriter describe(out_);
-        describe.begin(FrontendTag::Describe);
-        describe.u8('S');
-        describe.cstring(name);
-        describe.end();
-    }
-    MessageWriter bind(out_);
-    bind.begin(FrontendTag::Bind);
-    bind.cstring("");
-    bind.cstring(name);
-    bind.u16(0);
-    bind.u16(1);
-    bind.u32(static_cast<uint32_t>(parameter.size()));
-    bind.text(parameter);
-    bind.u16(0);
-    bind.end();
-    MessageWriter execute(out_);
-    execute.begin(FrontendTag::Execute);
-    execute.cstring("");
-    execute.u32(0);
-    execute.end();
+    if (random_.chance(20)) write_describe(out_, 'S', name);
+    write_bind(out_, name, parameter);
+    write_execute(out_);
     if (batch.has_error) return;
     ++batch.binds;
     const std::string& text = name.empty() ? unnamed_text_ : texts_[name];
@@ -370,11 +351,7 @@ void FakeClient::add_use(Batch& batch, const std::string& name) {
 }
 
 void FakeClient::add_close(Batch& batch, const std::string& name) {
-    MessageWriter close(out_);
-    close.begin(FrontendTag::Close);
-    close.u8('S');
-    close.cstring(name);
-    close.end();
+    write_close_statement(out_, name);
     batch.given_up.insert(name);
     if (batch.has_error) return;
     ++batch.closes;

@@ -137,6 +137,23 @@ TEST_CASE("messages to a server are read back") {
     CHECK(parse->sql == "select $1");
     CHECK(as_text(parse->text_and_types) == content);
     out.clear();
+    write_untyped_parse(out, "s1", "select $1");
+    CHECK(as_text(view_parse(body_of(out, FrontendTag::Parse))->text_and_types) ==
+          "select $1\0\0\0"s);
+    out.clear();
+    write_bind(out, "s1", "42");
+    const auto bind = view_bind_prefix(body_of(out, FrontendTag::Bind));
+    REQUIRE(bind);
+    CHECK(bind->portal.empty());
+    CHECK(bind->statement == "s1");
+    out.clear();
+    write_describe(out, 'P', "p1");
+    CHECK(view_target(body_of(out, FrontendTag::Describe))->kind == 'P');
+    CHECK(view_target(body_of(out, FrontendTag::Describe))->name == "p1");
+    out.clear();
+    write_execute(out);
+    CHECK(as_text(body_of(out, FrontendTag::Execute)) == "\0\0\0\0\0"s);
+    out.clear();
     write_close_statement(out, "s1");
     CHECK(view_target(body_of(out, FrontendTag::Close))->kind == 'S');
     CHECK(view_target(body_of(out, FrontendTag::Close))->name == "s1");
