@@ -1,6 +1,7 @@
 #include "conf/backend_entries.h"
 
 #include "conf/entry_keys.h"
+#include "conf/host.h"
 #include "conf/limits.h"
 #include "conf/patroni_url.h"
 #include "conf/words.h"
@@ -9,13 +10,9 @@ namespace weir {
 
 namespace {
 
-bool is_socket(std::string_view host) {
-    return host.front() == '/' || host.front() == '@';
-}
-
 Status set_backend_host(BackendConfig& entry, std::string_view value) {
     if (value.empty()) return fail("22023", "names no host; give one");
-    if (!is_socket(value) && value.find_first_of(", \t") != std::string_view::npos) {
+    if (!is_unix_host(value) && value.find_first_of(", \t") != std::string_view::npos) {
         return fail("22023", "a backend is one host; give each host a backend of its own");
     }
     entry.host = value;
@@ -74,7 +71,7 @@ void check_backend_name(ParsedEntry<BackendConfig>& parsed) {
 
 // Where its socket listens: "host:port", or the path of the socket's file.
 std::string endpoint_name(const BackendConfig& backend) {
-    if (is_socket(backend.host)) {
+    if (is_unix_host(backend.host)) {
         return fmt::format("{}/.s.PGSQL.{}", backend.host, backend.port);
     }
     const bool is_ipv6 = backend.host.find(':') != std::string::npos;

@@ -2,6 +2,7 @@
 
 #include "conf/backend_entries.h"
 #include "conf/entry_keys.h"
+#include "conf/host.h"
 #include "conf/limits.h"
 #include "conf/words.h"
 
@@ -14,8 +15,7 @@ Status set_hosts(Entry& entry, std::string_view value) {
     std::vector<std::string> hosts = split_list(value);
     if (hosts.empty()) return fail("22023", "names no host; give at least one");
     for (const std::string& host : hosts) {
-        const bool is_path = host.front() == '/' || host.front() == '@';
-        const size_t equals = is_path ? std::string::npos : host.find('=');
+        const size_t equals = is_unix_host(host) ? std::string::npos : host.find('=');
         if (equals != std::string::npos) {
             return fail("22023", fmt::format("commas part hosts, blanks part settings; put a blank "
                                              "in place of the comma before \"{}\"",

@@ -8,6 +8,7 @@
 #include <algorithm>
 #include <fstream>
 
+#include "conf/host.h"
 #include "conf/value.h"
 
 namespace weir {
@@ -62,8 +63,8 @@ std::string pool_user(const DatabaseConfig& database) {
 }
 
 bool is_local(const std::string& host) {
-    return host.empty() || host.front() == '/' || host.front() == '@' || host == "localhost" ||
-           host == "::1" || host.starts_with("127.");
+    return host.empty() || is_unix_host(host) || host == "localhost" || host == "::1" ||
+           host.starts_with("127.");
 }
 
 bool is_on_network(const GlobalConfig& global) {

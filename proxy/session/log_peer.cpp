@@ -1,5 +1,7 @@
 #include "proxy/session/log_peer.h"
 
+#include "conf/host.h"
+
 namespace weir {
 
 LogPeer log_peer(const WorkerContext& ctx, const ClientSession& session) {
@@ -27,7 +29,7 @@ LogPeer log_peer(const ServerConnection& server) {
     out.port = server.port;
     if (!server.address.is_set()) {
         out.host = server.host;  // not resolved, or not tried yet
-        out.is_unix = server.host.empty() || server.host[0] == '/' || server.host[0] == '@';
+        out.is_unix = server.host.empty() || is_unix_host(server.host);
     } else if (server.address.is_unix()) {
         out.is_unix = true;
     } else {

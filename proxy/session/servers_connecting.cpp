@@ -4,6 +4,7 @@
 
 #include <cstring>
 
+#include "conf/host.h"
 #include "conf/logging.h"
 #include "proxy/server/server_login.h"
 #include "proxy/session/dedicated.h"
@@ -44,24 +45,12 @@ void Servers::open(ServerConnection& server) {
 }
 
 void Servers::connect(ServerConnection& server) {
-    const std::string& host = server.host;
-    if (host.empty() || host[0] == '/' || host[0] == '@') {
-        const std::string& dir = host.empty() ? ctx_.config->global.unix_socket_dir : host;
-        const auto address = Address::from_unix((dir.empty() ? "/tmp" : dir) + "/.s.PGSQL." +
-                                                std::to_string(server.port));
-        if (!address)
-            return close(server, address.error().message, Error("08006", address.error().message));
-        return connect_to(server, *address);
-    }
-    const HostTable::Answer answer = look_up(ctx_, host);
-    switch (answer.kind) {
-        case HostTable::Answer::Kind::Pending: unresolved_.push_back(&server); return;
-        case HostTable::Answer::Kind::Failed:
-            return close(server, "server DNS lookup failed",
-                         Error("08006", "DNS lookup failed: " + host + ": " + answer.error));
-        case HostTable::Answer::Kind::Known:
-            return connect_to(server, *Address::from_ip(answer.ip, server.port));
-    }
+    const auto address = address_of(ctx_, server.host, server.port);
+    if (!address) return unresolved_.push_back(&server);
+    if (*address) return connect_to(server, **address);
+    const Error& error = address->error();
+    const bool has_name = !server.host.empty() && !is_unix_host(server.host);
+    close(server, has_name ? "server DNS lookup failed" : error.message, error);
 }
 
 void Servers::on_resolved() {

@@ -64,20 +64,10 @@ void PeerCancels::start_waiting(int peer) {
 void PeerCancels::connect(PeerConnection& connection) {
     const PeerConfig* config = config_of(connection.peer);
     if (config == nullptr) return finish(connection);
-    const std::string& host = connection.host;
-    if (host[0] == '/' || host[0] == '@') {
-        const auto address = Address::from_unix(host + "/.s.PGSQL." + std::to_string(config->port));
-        if (!address) return fail(connection, address.error().message);
-        return connect_to(connection, *address);
-    }
-    const HostTable::Answer answer = look_up(ctx_, host);
-    switch (answer.kind) {
-        case HostTable::Answer::Kind::Pending: unresolved_.push_back(&connection); return;
-        case HostTable::Answer::Kind::Failed:
-            return fail(connection, "DNS lookup failed: " + host + ": " + answer.error);
-        case HostTable::Answer::Kind::Known:
-            return connect_to(connection, *Address::from_ip(answer.ip, config->port));
-    }
+    const auto address = address_of(ctx_, connection.host, config->port);
+    if (!address) return unresolved_.push_back(&connection);
+    if (!*address) return fail(connection, address->error().message);
+    connect_to(connection, **address);
 }
 
 void PeerCancels::on_resolved() {

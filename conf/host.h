@@ -1,0 +1,14 @@
+// The hosts of the files: names, addresses, and where a Unix socket is. Thread: any (values).
+#pragma once
+
+#include <string_view>
+
+namespace weir {
+
+// Whether `host` is the folder of a Unix socket (/dir) or stands for an abstract one (@name), as in
+// libpq, rather than something on a network.
+inline bool is_unix_host(std::string_view host) {
+    return host.starts_with('/') || host.starts_with('@');
+}
+
+}  // namespace weir
