@@ -35,7 +35,7 @@ std::optional<int> find_word(const AuthToken& token, std::span<const Word> words
 std::string join_words(std::span<const Word> words) {
     std::string out;
     for (const Word& word : words)
-        out += (out.empty() ? "" : ", ") + std::string(word.text);
+        out.append(out.empty() ? "" : ", ").append(word.text);
     return out;
 }
 
