@@ -51,6 +51,7 @@ Status Listeners::open(const GlobalConfig& global, std::vector<int> handed) {
     std::string failures;
     for (const ListenAddress& entry : *addresses) {
         if (const int fd = take_bound(handed, entry.address); fd >= 0) {
+            Listener::stop_dropping(fd);  // that process may have been closing it
             all_.push_back(std::make_shared<Listener>(fd, entry.address.is_unix(), entry.name));
             has_tcp = has_tcp || !entry.address.is_unix();
             if (!entry.socket_file.empty()) files_.push_back(entry.socket_file);

@@ -40,8 +40,8 @@ Status Listener::drop_syns() {
                 "cannot hold back new connections on " + name_ + ": " + std::strerror(errno));
 }
 
-void Listener::stop_dropping(int accepted) {
-    (void)set_least_ttl(accepted, 0);
+void Listener::stop_dropping(int fd) {
+    (void)set_least_ttl(fd, 0);
 }
 
 unsigned Listener::queued() const {

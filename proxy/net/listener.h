@@ -38,8 +38,9 @@ class Listener {
 
     // From now on no new handshake begins. Error when the kernel does not do that.
     Status drop_syns();
-    // To be called on each socket accepted after drop_syns(), which drops what comes to it, too.
-    static void stop_dropping(int accepted);
+    // To be called on each socket accepted after drop_syns(), which drops what comes to it, too;
+    // and on a listening one that is to go on.
+    static void stop_dropping(int fd);
     [[nodiscard]] bool drops_syns() const { return drops_syns_.load(std::memory_order_relaxed); }
     // Connections that the kernel has ready for accept(); TCP only.
     [[nodiscard]] unsigned queued() const;

@@ -3,6 +3,7 @@ import os
 import pathlib
 import re
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -405,6 +406,31 @@ class State(Takeover):
         self.restart()
         self.assert_idle()
         self.assertEqual(self.weir.pool()["sv_idle"], len(self.pids()))
+
+
+class Ending(Takeover):
+    options = {**Takeover.options, "so_reuseport": 1, "tcp_defer_accept": 0}
+
+    def takes_nobody(self):
+        """Whether new connections are held back; on a slow machine the socket may be closed by the time that we look."""
+        with socket.socket() as s:
+            s.settimeout(0.1)
+            try:
+                s.connect((self.weir.host, self.weir.port))
+            except (TimeoutError, ConnectionRefusedError):
+                return True
+        return False
+
+    def test_a_process_that_closes_its_socket_already(self):
+        c = self.client(host=self.weir.socket_dir)
+        c.sql("begin")
+        pid = c.one("select pg_backend_pid()")
+        self.weir.signal(signal.SIGTERM)
+        wait_until(self.takes_nobody, 30, "new connections to be held back")
+        self.restart()
+        self.assertEqual(c.one("select pg_backend_pid()"), pid)
+        c.sql("commit")
+        self.assert_serves()
 
 
 class Streams(Takeover):

@@ -1,5 +1,5 @@
 // Goal: a listener that drops SYNs takes what has reached it and nothing more, and those whom it
-// did not take reach another one on the same port.
+// did not take reach another one on the same port, or whoever goes on with the socket.
 // Method: two sockets on one port of the loopback, IPv4 and IPv6; clients that connect before and
 // during, and are heard afterwards; without the rights of root, which a pooler does not have.
 #include "proxy/net/listener.h"
@@ -12,6 +12,7 @@
 #include <memory>
 #include <vector>
 
+#include "proxy/control/listeners.h"
 #include "proxy/net/socket.h"
 
 namespace weir::listener_test {
@@ -98,6 +99,26 @@ TEST_CASE("what reached a closing listener is taken, the rest reaches its neighb
         }
         for (const int fd : clients)
             close(fd);
+    }
+}
+
+TEST_CASE("who takes a closing listener over listens with it") {
+    const Unprivileged as_nobody;
+    for (const char* host : {"127.0.0.1", "::1"}) {
+        CAPTURE(host);
+        const auto closing = listening(*Address::from_ip(host, 0), "closing");
+        REQUIRE(closing->drop_syns());
+        const Address port = local_address_of(closing->fd());
+        GlobalConfig global;
+        global.listen_addr = host;
+        global.listen_port = port.port();
+        global.unix_socket_dir.clear();
+        Listeners listeners;
+        REQUIRE(listeners.open(global, {dup(closing->fd())}));
+        REQUIRE(listeners.all().size() == 1);
+        const int client = connecting(port);
+        CHECK(waits(listeners.all()[0]->fd(), POLLIN, 10'000));
+        close(client);
     }
 }
 
