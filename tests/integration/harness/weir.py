@@ -154,7 +154,7 @@ class Weir:
             problems = self._end()
         finally:
             self.cluster.give_database(self.dbname)
-            if os.environ.get("WEIR_KEEP_LOGS"):
+            if os.environ.get("WEIR_KEEP_LOGS") and os.path.exists(self.log_path):
                 shutil.copy(self.log_path, os.environ["WEIR_KEEP_LOGS"] + f"/{os.path.basename(self.dir)}-{self.port}.log")
             shutil.rmtree(self.dir, ignore_errors=True)
         if problems:
