@@ -69,7 +69,8 @@ void check_backend_name(ParsedEntry<BackendConfig>& parsed) {
     }
 }
 
-// Where its socket listens: "host:port", or the path of the socket's file.
+}  // namespace
+
 std::string endpoint_name(const BackendConfig& backend) {
     if (is_unix_host(backend.host)) {
         return fmt::format("{}/.s.PGSQL.{}", backend.host, backend.port);
@@ -78,8 +79,6 @@ std::string endpoint_name(const BackendConfig& backend) {
     const std::string host = is_ipv6 ? "[" + backend.host + "]" : backend.host;
     return fmt::format("{}:{}", host, backend.port);
 }
-
-}  // namespace
 
 ParsedEntry<BackendConfig> begin_backend(std::string_view name) {
     ParsedEntry<BackendConfig> parsed;

@@ -3,6 +3,7 @@
 // servers. Who is meant by a name is settled in backend_sections. Thread: any (pure functions).
 #pragma once
 
+#include <string>
 #include <string_view>
 #include <vector>
 
@@ -21,6 +22,9 @@ void set_backend(ParsedEntry<BackendConfig>& backend, std::string_view key, std:
 std::vector<std::string> missing_of(const BackendConfig& backend);
 
 std::vector<EntryKeyInfo> backend_keys();
+
+// Where its socket listens: "host:port", "[address]:port", or the path of the socket's file.
+std::string endpoint_name(const BackendConfig& backend);
 
 // `backends=a,b`: the names are kept as BackendConfigs that hold nothing else.
 Status set_database_backends(DatabaseConfig& entry, std::string_view value);

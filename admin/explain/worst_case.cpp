@@ -1,24 +1,17 @@
 #include "admin/explain/worst_case.h"
 
-#include <spdlog/fmt/fmt.h>
-
 #include <algorithm>
+
+#include "conf/backend_entries.h"
 
 namespace weir {
 
 namespace {
 
-std::string endpoint_of(const BackendConfig& backend) {
-    const bool is_socket = backend.host.starts_with('/') || backend.host.starts_with('@');
-    if (is_socket) return fmt::format("{}/.s.PGSQL.{}", backend.host, backend.port);
-    const bool is_v6 = backend.host.find(':') != std::string::npos;
-    return fmt::format(fmt::runtime(is_v6 ? "[{}]:{}" : "{}:{}"), backend.host, backend.port);
-}
-
 void add(std::vector<BackendLoad>& loads, const Config& config, const DatabaseConfig& database) {
     const long connections = worst_case_of(config, database);
     for (const BackendConfig& backend : database.backends) {
-        const std::string endpoint = endpoint_of(backend);
+        const std::string endpoint = endpoint_name(backend);
         auto load = std::find_if(loads.begin(), loads.end(), [&endpoint](const BackendLoad& known) {
             return known.endpoint == endpoint;
         });
