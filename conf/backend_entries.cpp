@@ -72,9 +72,7 @@ void check_backend_name(ParsedEntry<BackendConfig>& parsed) {
 }  // namespace
 
 std::string endpoint_name(const BackendConfig& backend) {
-    if (is_unix_host(backend.host)) {
-        return fmt::format("{}/.s.PGSQL.{}", backend.host, backend.port);
-    }
+    if (is_unix_host(backend.host)) return unix_socket_path(backend.host, backend.port);
     const bool is_ipv6 = backend.host.find(':') != std::string::npos;
     const std::string host = is_ipv6 ? "[" + backend.host + "]" : backend.host;
     return fmt::format("{}:{}", host, backend.port);

@@ -6,6 +6,7 @@
 
 #include <algorithm>
 
+#include "conf/host.h"
 #include "conf/port_targets.h"
 
 namespace weir {
@@ -69,7 +70,7 @@ Result<std::vector<ListenAddress>> listen_addresses(const GlobalConfig& global) 
 
 std::string unix_socket_path(const GlobalConfig& global) {
     if (global.unix_socket_dir.empty()) return {};
-    return global.unix_socket_dir + "/.s.PGSQL." + std::to_string(global.listen_port);
+    return unix_socket_path(global.unix_socket_dir, global.listen_port);
 }
 
 bool is_answered(const Address& address) {

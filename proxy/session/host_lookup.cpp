@@ -21,8 +21,7 @@ HostTable::Answer look_up(const WorkerContext& ctx, const std::string& name) {
 
 Result<Address> socket_in(const WorkerContext& ctx, const std::string& host, uint16_t port) {
     const std::string& folder = host.empty() ? ctx.config->global.unix_socket_dir : host;
-    auto address = Address::from_unix((folder.empty() ? "/tmp" : folder) + "/.s.PGSQL." +
-                                      std::to_string(port));
+    auto address = Address::from_unix(unix_socket_path(folder.empty() ? "/tmp" : folder, port));
     if (!address) address.error().sqlstate = "08006";
     return address;
 }
