@@ -1,4 +1,5 @@
-"""Real clients, unmodified: psql, pgbench, pg_dump, psycopg, psycopg2, asyncpg, node-postgres."""
+"""Real clients, unmodified: psql, pgbench, pg_dump, psycopg, psycopg2, asyncpg, node-postgres; postgres.js, DBD::Pg, PDO and ruby-pg as they work with
+PostgreSQL itself."""
 import asyncio
 import contextlib
 import os
@@ -441,6 +442,12 @@ class Asyncpg(Case):
         self.go(work)
 
 
+def install_node_modules():
+    """Those of package-lock.json, once."""
+    if not all((HERE / "node" / "node_modules" / name).exists() for name in ("pg", "postgres")):
+        subprocess.run(["npm", "ci", "--no-audit", "--no-fund", "--loglevel=error"], cwd=HERE / "node", check=True, timeout=300)
+
+
 @beyond_pgbouncer
 class NodePostgres(Case):
     settings = MODES
@@ -448,8 +455,7 @@ class NodePostgres(Case):
     @classmethod
     def setUpClass(cls):
         super().setUpClass()
-        if not (HERE / "node" / "node_modules" / "pg").exists():
-            subprocess.run(["npm", "ci", "--no-audit", "--no-fund", "--loglevel=error"], cwd=HERE / "node", check=True, timeout=300)
+        install_node_modules()
 
     @subset("asan")
     def test_it(self):
@@ -459,3 +465,39 @@ class NodePostgres(Case):
                     done = subprocess.run(["node", str(HERE / "node" / "check.js"), self.weir.url(database=database), kind], capture_output=True, text=True, timeout=120 * SLOW)
                     self.assertEqual(done.returncode, 0, done.stderr[-3000:])
                     self.assertEqual(done.stdout.split()[0], "ok")
+
+
+@beyond_pgbouncer
+class SameAnswers(Case):
+    """A script that tries what its driver can do prints the same through the pooler as at PostgreSQL."""
+    settings = {**MODES, "weir": {"statement_error": "keep"}}
+
+    def answers(self, command, host, port, database):
+        env = {**os.environ, "PGHOST": host, "PGPORT": str(port), "PGUSER": "app", "PGDATABASE": database}
+        done = subprocess.run(command, capture_output=True, text=True, timeout=120 * SLOW, env=env)
+        self.assertEqual((done.returncode, done.stderr[-3000:]), (0, ""))
+        return done.stdout.splitlines()
+
+    def check(self, *command):
+        direct = self.answers(command, self.pg.host, self.pg.port, self.weir.dbname)
+        self.assertGreater(len(direct), 15)
+        for database in ("app", "sess"):
+            with self.subTest(database):
+                self.assertEqual(self.answers(command, self.weir.host, self.weir.port, database), direct)
+
+    @subset("asan")
+    def test_postgres_js(self):
+        install_node_modules()
+        self.check("node", str(HERE / "node" / "postgres_js.mjs"))
+
+    @subset("asan")
+    def test_dbd_pg(self):
+        self.check("perl", str(HERE / "drivers" / "dbd_pg.pl"))
+
+    @subset("asan")
+    def test_pdo(self):
+        self.check("php", str(HERE / "drivers" / "pdo.php"))
+
+    @subset("asan")
+    def test_ruby_pg(self):
+        self.check("ruby", str(HERE / "drivers" / "ruby_pg.rb"))
