@@ -11,6 +11,7 @@ import urllib.request
 import asyncpg
 import psycopg2
 
+from harness import node
 from harness.case import Case, beyond_pgbouncer, wait_until
 from harness.util import SLOW, free_port, tied
 
@@ -187,10 +188,8 @@ class Drivers(Case):
         self.assertIn("error 08P01", lines)
 
     def test_node(self):
-        if not (HERE / "node" / "node_modules" / "pg").exists():
-            subprocess.run(["npm", "ci", "--no-audit", "--no-fund", "--loglevel=error"], cwd=HERE / "node", check=True, timeout=300)
         self.client().sql("select 1")
-        done = subprocess.run(["node", str(HERE / "node" / "console.js"), self.weir.url("admin", "pgbouncer")], capture_output=True, text=True, timeout=120 * SLOW)
+        done = subprocess.run(node.command("console.js", self.weir.url("admin", "pgbouncer")), capture_output=True, text=True, timeout=120 * SLOW)
         self.assertEqual(done.returncode, 0, done.stderr)
         got = json.loads(done.stdout)
         self.assertEqual(got["columns"][:3], ["database", "user", "cl_active"])

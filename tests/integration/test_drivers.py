@@ -13,6 +13,7 @@ import psycopg
 import psycopg2
 import psycopg2.extras
 
+from harness import node
 from harness.case import Case, beyond_pgbouncer, subset
 from harness.util import SLOW, scaled
 from harness.weir import IS_PGBOUNCER
@@ -442,27 +443,16 @@ class Asyncpg(Case):
         self.go(work)
 
 
-def install_node_modules():
-    """Those of package-lock.json, once."""
-    if not all((HERE / "node" / "node_modules" / name).exists() for name in ("pg", "postgres")):
-        subprocess.run(["npm", "ci", "--no-audit", "--no-fund", "--loglevel=error"], cwd=HERE / "node", check=True, timeout=300)
-
-
 @beyond_pgbouncer
 class NodePostgres(Case):
     settings = MODES
-
-    @classmethod
-    def setUpClass(cls):
-        super().setUpClass()
-        install_node_modules()
 
     @subset("asan")
     def test_it(self):
         for database in ("app", "sess"):
             for kind in ("plain", "named"):
                 with self.subTest(database, kind=kind):
-                    done = subprocess.run(["node", str(HERE / "node" / "check.js"), self.weir.url(database=database), kind], capture_output=True, text=True, timeout=120 * SLOW)
+                    done = subprocess.run(node.command("check.js", self.weir.url(database=database), kind), capture_output=True, text=True, timeout=120 * SLOW)
                     self.assertEqual(done.returncode, 0, done.stderr[-3000:])
                     self.assertEqual(done.stdout.split()[0], "ok")
 
@@ -487,8 +477,7 @@ class SameAnswers(Case):
 
     @subset("asan")
     def test_postgres_js(self):
-        install_node_modules()
-        self.check("node", str(HERE / "node" / "postgres_js.mjs"))
+        self.check(*node.command("postgres_js.mjs"))
 
     @subset("asan")
     def test_dbd_pg(self):
